@@ -1,0 +1,53 @@
+# `make demo` and `make test` set everything up themselves on a machine with Python, Rust, Node and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := build/stamps
+RUST_SOURCES := $(shell find rust/core/src rust/python/src -name '*.rs') $(wildcard rust/Cargo.* rust/*/Cargo.toml) \
+	$(shell find src/chartseal -name '*.tsv')
+
+.PHONY: demo test check format drills bench lock conformance generated clean
+
+demo: $(STAMPS)/core
+	$(BIN)/python examples/demo.py
+
+test: $(STAMPS)/core $(STAMPS)/node
+	cd rust && cargo test --release --quiet
+	$(BIN)/pytest
+
+check: $(STAMPS)/core
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/stubtest chartseal._core
+	$(BIN)/lint-imports
+	cd rust && cargo fmt --check && cargo clippy --release --all-targets --quiet -- -D warnings
+
+format:
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && cd rust && cargo fmt
+
+drills: $(STAMPS)/core $(STAMPS)/node
+	CHARTSEAL_DRILL=1 $(BIN)/pytest -m long --timeout 0 -s
+
+bench: $(STAMPS)/core $(STAMPS)/node
+	$(BIN)/python benches/run.py
+
+lock:
+	$(BIN)/uv pip compile --quiet --universal --no-header --group dev --extra validate pyproject.toml --generate-hashes -o requirements.txt
+
+clean:
+	rm -rf build $(VENV) rust/target
+
+$(STAMPS)/venv: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/core: $(STAMPS)/venv $(RUST_SOURCES) pyproject.toml
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet
+	touch $@
+
+$(STAMPS)/node: tests/conformance/package-lock.json
+	cd tests/conformance && npm ci --ignore-scripts --silent
+	mkdir -p $(STAMPS) && touch $@

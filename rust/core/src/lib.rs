@@ -1,0 +1,7 @@
+//! Chartseal's core: bytes in, bytes out.
+//!
+//! `lexical → elements → resource → fields → slots, claims → leaves → tree → seal`; every step is a plain function over
+//! owned values, knows no Python, and reports failures as [`error::Error`].
+
+pub mod error;
+pub mod field;

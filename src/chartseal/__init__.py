@@ -1,0 +1,1 @@
+"""Health records that carry their own proof: fhir → record → attestation → disclosure → verification."""

@@ -1,0 +1,64 @@
+"""The `chartseal` command: one module for each group of commands, loaded when it is called.
+
+Every command takes `--json`, reads standard input where a file is `-`, and ends with a non-zero status and a named error
+when something was refused.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+
+import click
+
+from chartseal.errors import ChartsealError
+
+_COMMANDS = {
+    # command: module under chartseal.cli that defines it as `command` (its name with - as _)
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported on first use, so that `chartseal verify` loads no sealing code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = _COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command = getattr(importlib.import_module(f"chartseal.cli.{module}"), cmd_name.replace("-", "_"))
+        assert isinstance(command, click.Command)  # noqa: S101 (our own table)
+        return command
+
+
+@click.group(cls=_LazyGroup)
+@click.version_option(package_name="chartseal")
+def cli() -> None:
+    """Seal health records, disclose parts of them, verify them anywhere."""
+
+
+def main() -> None:
+    """Run the command; a deliberate error becomes `error: <code>: <message>` (or JSON under --json) and status 1."""
+    try:
+        cli.main(standalone_mode=False)
+    except ChartsealError as error:
+        _report(error)
+        sys.exit(1)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("aborted", err=True)
+        sys.exit(130)
+
+
+def _report(error: ChartsealError) -> None:
+    if "--json" in sys.argv:
+        click.echo(json.dumps({"error": {"code": error.code, "message": str(error)}}))
+    else:
+        click.echo(f"error: {error.code}: {error}", err=True)

@@ -1,0 +1,60 @@
+"""Every deliberate error of Chartseal, in one tree with stable codes.
+
+A message names places and counts, never values. `code` is the same word in the HTTP problem body, the log line and the
+command's `--json` output.
+"""
+
+from __future__ import annotations
+
+
+class ChartsealError(Exception):
+    """Base of every error that Chartseal raises on purpose."""
+
+    code = "chartseal_error"
+
+
+class CoreError(ChartsealError):
+    """An error of the Rust core: a code of its own, and the element path or position where it arose."""
+
+    def __init__(self, detail: str, code: str | None = None, path: str = "") -> None:
+        super().__init__(f"{path}: {detail}" if path else detail)
+        self.detail = detail
+        self.path = path
+        if code is not None:
+            self.code = code
+
+
+class FhirError(CoreError):
+    """The input is not a FHIR R4 resource that may be sealed."""
+
+    code = "fhir_refused"
+
+
+class LimitError(CoreError):
+    """An input exceeds a size, nesting or count limit."""
+
+    code = "limit_exceeded"
+
+
+class RecordError(CoreError):
+    """A record's fields contradict each other or the format."""
+
+    code = "record_invalid"
+
+
+class FieldEncodingError(CoreError):
+    """A value does not fit its ABI type, or a leaf or proof is malformed."""
+
+    code = "field_encoding"
+
+
+class SignatureError(CoreError):
+    """A signature is malformed or does not verify."""
+
+    code = "signature_invalid"
+
+
+class KeyFormatError(CoreError):
+    """A key, address or curve point is malformed."""
+
+    code = "key_invalid"
