@@ -5,3 +5,5 @@
 
 pub mod error;
 pub mod field;
+pub mod hash;
+pub mod poseidon;

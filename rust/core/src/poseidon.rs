@@ -1,0 +1,255 @@
+//! circomlib's Poseidon over BN254, with partial rounds in sparse form, and fixed-depth trees of arity 4.
+//!
+//! Round constants and matrices are light-poseidon's. A partial round applies its S-box to the first element alone, so its
+//! other constants move past it into the next round, and its dense matrix splits into a block that commutes with the next
+//! S-box and a sparse rest: 2t multiplications a round instead of t². Source: Grassi and others, "Poseidon" (USENIX
+//! Security 2021), appendix B; same values as the dense form, which the tests compare.
+
+pub use ark_bn254::Fr;
+
+use ark_ff::{Field, Zero};
+use light_poseidon::parameters::bn254_x5::get_poseidon_parameters;
+use std::array::from_fn;
+use std::sync::LazyLock;
+
+/// Most inputs that [`hash`] takes: the credential's message has 10.
+pub const MAX_INPUTS: usize = 10;
+
+const HALF_FULL_ROUNDS: usize = 4;
+
+type Matrix<const T: usize> = [[Fr; T]; T];
+
+/// One partial round after the split: a constant for the first element, the matrix's first row and the rest of its
+/// first column; what remains of it is the identity.
+struct Sparse<const T: usize> {
+    constant: Fr,
+    row: [Fr; T],
+    column: [Fr; T],
+}
+
+/// The permutation of width T, prepared once.
+struct Permutation<const T: usize> {
+    first: Vec<[Fr; T]>,
+    partial: Vec<Sparse<T>>,
+    /// What the splits leave behind, applied after the last partial round.
+    carried: Matrix<T>,
+    last: Vec<[Fr; T]>,
+    mds: Matrix<T>,
+}
+
+impl<const T: usize> Permutation<T> {
+    fn new() -> Self {
+        let parameters = get_poseidon_parameters::<Fr>(T as u8).expect("light-poseidon has widths 2 to 13");
+        let mds: Matrix<T> = from_fn(|i| from_fn(|j| parameters.mds[i][j]));
+        let mut rounds: Vec<[Fr; T]> = parameters.ark.chunks(T).map(|row| from_fn(|i| row[i])).collect();
+        let last_partial = HALF_FULL_ROUNDS + parameters.partial_rounds;
+        for round in HALF_FULL_ROUNDS..last_partial {
+            let moved = multiply_vector(&mds, &without_first(&rounds[round]));
+            rounds[round + 1] = from_fn(|i| rounds[round + 1][i] + moved[i]);
+        }
+        let mut carried = identity();
+        let partial = rounds[HALF_FULL_ROUNDS..last_partial]
+            .iter()
+            .map(|constants| {
+                let (block, row, column) = split(&multiply(&mds, &carried));
+                carried = block;
+                Sparse {
+                    constant: constants[0],
+                    row,
+                    column,
+                }
+            })
+            .collect();
+        Self {
+            first: rounds[..HALF_FULL_ROUNDS].to_vec(),
+            partial,
+            carried,
+            last: rounds[last_partial..].to_vec(),
+            mds,
+        }
+    }
+
+    fn hash(&self, inputs: &[Fr]) -> Fr {
+        let mut state: [Fr; T] = from_fn(|i| if i == 0 { Fr::zero() } else { inputs[i - 1] });
+        for constants in &self.first {
+            state = self.full_round(&state, constants);
+        }
+        for round in &self.partial {
+            let first = fifth_power(state[0] + round.constant);
+            state[0] = first;
+            let mixed = Fr::sum_of_products(&round.row, &state);
+            for (element, factor) in state.iter_mut().zip(&round.column).skip(1) {
+                *element += *factor * first;
+            }
+            state[0] = mixed;
+        }
+        state = multiply_vector(&self.carried, &state);
+        for constants in &self.last {
+            state = self.full_round(&state, constants);
+        }
+        state[0]
+    }
+
+    fn full_round(&self, state: &[Fr; T], constants: &[Fr; T]) -> [Fr; T] {
+        multiply_vector(&self.mds, &from_fn(|i| fifth_power(state[i] + constants[i])))
+    }
+}
+
+#[inline]
+fn fifth_power(x: Fr) -> Fr {
+    x.square().square() * x
+}
+
+fn without_first<const T: usize>(vector: &[Fr; T]) -> [Fr; T] {
+    from_fn(|i| if i == 0 { Fr::zero() } else { vector[i] })
+}
+
+fn identity<const T: usize>() -> Matrix<T> {
+    from_fn(|i| from_fn(|j| Fr::from(u64::from(i == j))))
+}
+
+fn multiply_vector<const T: usize>(matrix: &Matrix<T>, vector: &[Fr; T]) -> [Fr; T] {
+    from_fn(|i| Fr::sum_of_products(&matrix[i], vector))
+}
+
+fn multiply<const T: usize>(left: &Matrix<T>, right: &Matrix<T>) -> Matrix<T> {
+    from_fn(|i| from_fn(|j| (0..T).map(|k| left[i][k] * right[k][j]).sum()))
+}
+
+/// [[a, v], [w, B]] = [[1, 0], [0, B]] · [[a, v], [B⁻¹w, 1]]: returns the left factor, (a, v) and B⁻¹w.
+fn split<const T: usize>(matrix: &Matrix<T>) -> (Matrix<T>, [Fr; T], [Fr; T]) {
+    let row = matrix[0];
+    let mut block = *matrix;
+    block[0] = identity()[0];
+    let column = from_fn(|i| matrix[i][0]);
+    for line in block.iter_mut().skip(1) {
+        line[0] = Fr::zero();
+    }
+    (block, row, solve(block, without_first(&column)))
+}
+
+/// The x of matrix · x = vector, by Gauss and Jordan. The matrices are invertible: their MDS matrix is.
+fn solve<const T: usize>(mut matrix: Matrix<T>, mut vector: [Fr; T]) -> [Fr; T] {
+    for pivot in 0..T {
+        let row = (pivot..T)
+            .find(|&row| !matrix[row][pivot].is_zero())
+            .expect("an invertible matrix");
+        matrix.swap(pivot, row);
+        vector.swap(pivot, row);
+        let inverse = matrix[pivot][pivot].inverse().expect("not zero");
+        matrix[pivot] = matrix[pivot].map(|x| x * inverse);
+        vector[pivot] *= inverse;
+        for row in (0..T).filter(|&row| row != pivot) {
+            let factor = matrix[row][pivot];
+            matrix[row] = from_fn(|j| matrix[row][j] - factor * matrix[pivot][j]);
+            let shift = factor * vector[pivot];
+            vector[row] -= shift;
+        }
+    }
+    vector
+}
+
+macro_rules! widths {
+    ($inputs:expr; $($count:literal => $width:literal),+) => {
+        match $inputs.len() {
+            $($count => {
+                static PERMUTATION: LazyLock<Permutation<$width>> = LazyLock::new(Permutation::new);
+                PERMUTATION.hash($inputs)
+            })+
+            count => panic!("Poseidon of {count} inputs: the formats have 1 to {MAX_INPUTS}"),
+        }
+    };
+}
+
+/// circomlib's `poseidon(inputs)`.
+///
+/// # Panics
+/// For no input or more than [`MAX_INPUTS`]; the number is the caller's code, never its data.
+pub fn hash(inputs: &[Fr]) -> Fr {
+    widths!(inputs; 1 => 2, 2 => 3, 3 => 4, 4 => 5, 5 => 6, 6 => 7, 7 => 8, 8 => 9, 9 => 10, 10 => 11)
+}
+
+/// Roots of empty trees by depth: an empty leaf is 0.
+static EMPTY: LazyLock<Vec<Fr>> = LazyLock::new(|| {
+    let grow = |below: &Fr| Some(hash(&[*below; 4]));
+    std::iter::successors(Some(Fr::zero()), grow)
+        .take(MAX_DEPTH + 1)
+        .collect()
+});
+
+/// Deepest tree of the formats.
+pub const MAX_DEPTH: usize = 6;
+
+/// Root of the tree of arity 4 and `depth` levels over `leaves`, from index 0; the others are empty.
+///
+/// # Panics
+/// For a depth above [`MAX_DEPTH`], or more than 4^depth leaves.
+pub fn tree_root(leaves: &[Fr], depth: usize) -> Fr {
+    assert!(
+        leaves.len() <= 1 << (2 * depth),
+        "more leaves than a tree of depth {depth} holds"
+    );
+    let mut level = leaves.to_vec();
+    for empty in &EMPTY[..depth] {
+        level = level
+            .chunks(4)
+            .map(|nodes| hash(&from_fn::<_, 4, _>(|i| *nodes.get(i).unwrap_or(empty))))
+            .collect();
+    }
+    level.first().copied().unwrap_or(EMPTY[depth])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use light_poseidon::{Poseidon, PoseidonHasher};
+
+    fn inputs(count: usize, salt: u64) -> Vec<Fr> {
+        (0..count as u64)
+            .map(|i| hash(&[Fr::from(i), Fr::from(salt)]))
+            .collect()
+    }
+
+    #[test]
+    fn equals_light_poseidon_at_every_width() {
+        for count in 1..=MAX_INPUTS {
+            for salt in 0..20 {
+                let inputs = inputs(count, salt);
+                let expected = Poseidon::<Fr>::new_circom(count).unwrap().hash(&inputs).unwrap();
+                assert_eq!(hash(&inputs), expected, "{count} inputs");
+            }
+        }
+    }
+
+    /// Source: circomlibjs 0.1.7, test/poseidon.js.
+    #[test]
+    fn equals_circomlib() {
+        let numbers = |range: std::ops::RangeInclusive<u64>| range.map(Fr::from).collect::<Vec<_>>();
+        let one_two = "7853200120776062878684798364095072458815029376092732009249414926327459813530";
+        assert_eq!(hash(&numbers(1..=2)).to_string(), one_two);
+        let one_to_four = "18821383157269793795438455681495246036402687001665670618754263018637548127333";
+        assert_eq!(hash(&numbers(1..=4)).to_string(), one_to_four);
+    }
+
+    #[test]
+    fn empty_subtrees_are_trees_of_zeros() {
+        let leaves = inputs(5, 1);
+        let mut filled = leaves.clone();
+        filled.resize(64, Fr::zero());
+        assert_eq!(tree_root(&leaves, 3), tree_root(&filled, 3));
+        assert_eq!(tree_root(&[], 3), tree_root(&[Fr::zero(); 64], 3));
+        assert_ne!(tree_root(&leaves, 3), tree_root(&leaves[..4], 3));
+    }
+
+    #[test]
+    #[should_panic(expected = "more leaves")]
+    fn a_leaf_too_many_is_refused() {
+        tree_root(&[Fr::zero(); 65], 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "0 inputs")]
+    fn nothing_is_not_hashed() {
+        hash(&[]);
+    }
+}
