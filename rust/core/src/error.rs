@@ -32,7 +32,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     pub fn new(kind: Kind, code: &'static str, path: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { kind, code, path: path.into(), detail: detail.into() }
+        Self {
+            kind,
+            code,
+            path: path.into(),
+            detail: detail.into(),
+        }
     }
 }
 

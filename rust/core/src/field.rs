@@ -33,6 +33,9 @@ pub struct Field {
 
 impl Field {
     pub fn new(name: impl Into<String>, value: Value) -> Self {
-        Self { name: name.into(), value }
+        Self {
+            name: name.into(),
+            value,
+        }
     }
 }

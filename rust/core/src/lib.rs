@@ -3,7 +3,11 @@
 //! `lexical → elements → resource → fields → slots, claims → leaves → tree → seal`; every step is a plain function over
 //! owned values, knows no Python, and reports failures as [`error::Error`].
 
+pub mod abi;
+pub mod eip712;
 pub mod error;
 pub mod field;
 pub mod hash;
 pub mod poseidon;
+pub mod secp;
+pub mod tree;
