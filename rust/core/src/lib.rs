@@ -4,6 +4,9 @@
 //! owned values, knows no Python, and reports failures as [`error::Error`].
 
 pub mod abi;
+pub mod babyjub;
+pub mod delivery;
+pub mod eddsa;
 pub mod eip712;
 pub mod error;
 pub mod field;
@@ -11,3 +14,4 @@ pub mod hash;
 pub mod poseidon;
 pub mod secp;
 pub mod tree;
+pub mod wallet;
