@@ -11,6 +11,7 @@ pub mod eip712;
 pub mod error;
 pub mod field;
 pub mod hash;
+pub mod messages;
 pub mod poseidon;
 pub mod secp;
 pub mod tree;

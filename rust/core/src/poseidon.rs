@@ -7,7 +7,7 @@
 
 pub use ark_bn254::Fr;
 
-use ark_ff::{Field, Zero};
+use ark_ff::{BigInt, BigInteger, Field, PrimeField, Zero};
 use light_poseidon::parameters::bn254_x5::get_poseidon_parameters;
 use std::array::from_fn;
 use std::sync::LazyLock;
@@ -77,7 +77,7 @@ impl<const T: usize> Permutation<T> {
         for round in &self.partial {
             let first = fifth_power(state[0] + round.constant);
             state[0] = first;
-            let mixed = Fr::sum_of_products(&round.row, &state);
+            let mixed = dot(&round.row, &state);
             for (element, factor) in state.iter_mut().zip(&round.column).skip(1) {
                 *element += *factor * first;
             }
@@ -100,6 +100,66 @@ fn fifth_power(x: Fr) -> Fr {
     x.square().square() * x
 }
 
+/// The sum of products, with one Montgomery reduction for all of them.
+///
+/// A product of elements is below r² < 2^508, so 16 of them fit 512 bits; T is at most 11.
+#[inline]
+fn dot<const T: usize>(left: &[Fr; T], right: &[Fr; T]) -> Fr {
+    let mut sum = [0; 8];
+    for (a, b) in left.iter().zip(right) {
+        add_limbs(&mut sum, &wide_product(&a.0.0, &b.0.0));
+    }
+    reduce(sum)
+}
+
+#[inline(always)]
+fn multiply_add(a: u64, b: u64, low: u64, carry: u64) -> (u64, u64) {
+    let wide = u128::from(a) * u128::from(b) + u128::from(low) + u128::from(carry);
+    (wide as u64, (wide >> 64) as u64)
+}
+
+#[inline(always)]
+fn wide_product(a: &[u64; 4], b: &[u64; 4]) -> [u64; 8] {
+    let mut product = [0; 8];
+    for i in 0..4 {
+        let mut carry = 0;
+        for j in 0..4 {
+            (product[i + j], carry) = multiply_add(a[i], b[j], product[i + j], carry);
+        }
+        product[i + 4] = carry;
+    }
+    product
+}
+
+#[inline(always)]
+fn add_limbs(sum: &mut [u64; 8], addend: &[u64; 8]) {
+    let mut carry = 0;
+    for (limb, more) in sum.iter_mut().zip(addend) {
+        let wide = u128::from(*limb) + u128::from(*more) + carry;
+        (*limb, carry) = (wide as u64, wide >> 64);
+    }
+}
+
+/// sum / 2^256 modulo r. Source: Montgomery (1985); what is left is below (T r + 2^256) r / 2^256.
+#[inline(always)]
+fn reduce(mut sum: [u64; 8]) -> Fr {
+    let mut above = 0;
+    for i in 0..4 {
+        let factor = sum[i].wrapping_mul(Fr::INV);
+        let mut carry = 0;
+        for j in 0..4 {
+            (sum[i + j], carry) = multiply_add(factor, Fr::MODULUS.0[j], sum[i + j], carry);
+        }
+        let top = u128::from(sum[i + 4]) + u128::from(carry) + u128::from(above);
+        (sum[i + 4], above) = (top as u64, (top >> 64) as u64);
+    }
+    let mut rest = BigInt([sum[4], sum[5], sum[6], sum[7]]);
+    while rest >= Fr::MODULUS {
+        rest.sub_with_borrow(&Fr::MODULUS);
+    }
+    Fr::new_unchecked(rest)
+}
+
 fn without_first<const T: usize>(vector: &[Fr; T]) -> [Fr; T] {
     from_fn(|i| if i == 0 { Fr::zero() } else { vector[i] })
 }
@@ -109,7 +169,7 @@ fn identity<const T: usize>() -> Matrix<T> {
 }
 
 fn multiply_vector<const T: usize>(matrix: &Matrix<T>, vector: &[Fr; T]) -> [Fr; T] {
-    from_fn(|i| Fr::sum_of_products(&matrix[i], vector))
+    from_fn(|i| dot(&matrix[i], vector))
 }
 
 fn multiply<const T: usize>(left: &Matrix<T>, right: &Matrix<T>) -> Matrix<T> {

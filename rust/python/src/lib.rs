@@ -1,10 +1,12 @@
 //! `chartseal._core`: the core's batch functions as Python sees them.
 
 pub mod error;
+pub mod keys;
 
 use pyo3::prelude::*;
 
 #[pymodule]
-fn _core(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    keys::register(module)?;
     Ok(())
 }
