@@ -1,6 +1,7 @@
 """Typed face of the Rust core (chartseal-core)."""
 
-from typing import final
+from collections.abc import Sequence
+from typing import TypeAlias, final
 
 # --- keys: Baby Jubjub points are circomlib's packPoint, 32 bytes; field elements are 32 bytes big-endian, below r ---
 
@@ -88,7 +89,7 @@ def parse_address(text: str) -> bytes:
     """
 
 def poseidon_hash(inputs: list[bytes]) -> bytes:
-    """circomlib's Poseidon of 1 to 10 field elements."""
+    """Circomlib's Poseidon of 1 to 10 field elements."""
 
 def registration_message(challenge: bytes, address: bytes, origin: str, expiry: int) -> bytes:
     """F("registration"; bytes32 challenge, bytes address, bytes32 keccak256(origin), uint64 expiry)."""
@@ -100,3 +101,85 @@ def verify_holder_signature(public: bytes, message: bytes, signature: bytes) -> 
         KeyFormatError: `public` is refused as a point.
         SignatureError: `signature_malformed` or `signature_invalid`.
     """
+
+# --- attestation: EAS without a chain; digests are 32 bytes, addresses 20 ---
+
+_Leaf: TypeAlias = tuple[str, str, str | bytes | bool | int, bytes]
+_Message: TypeAlias = tuple[bytes, bytes, int, int, bool, bytes, bytes, bytes]
+
+def keccak256(data: bytes) -> bytes: ...
+def encode_value(abi_type: str, value: str | bytes | bool | int) -> bytes:
+    """`abi.encode([abi_type], [value])` for string, bytes, bool, address (20 bytes), intN, uintN and bytesN.
+
+    Of any other spelling the value must be its encoded bytes, which come back as they are.
+
+    Raises:
+        FieldEncodingError: the value does not fit its type.
+    """
+
+def leaf_hashes(values: list[_Leaf]) -> list[bytes]:
+    """The leaf of each (type, name, value, 32 bytes of salt); values as for `encode_value`."""
+
+def implied_root(values: list[_Leaf], siblings: Sequence[bytes], flags: Sequence[bool]) -> bytes:
+    """The root that opened leaves give with a multiproof; it proves nothing until it is compared.
+
+    Raises:
+        FieldEncodingError: `proof_empty`, `proof_duplicate` or `proof_shape`.
+    """
+
+def domain_separator(name: str, version: str, chain_id: int, contract: bytes) -> bytes: ...
+def typed_data_digest(separator: bytes, encode_type: str, members: Sequence[bytes]) -> bytes:
+    """EIP-712 digest of one flat struct, its members as 32-byte words (dynamic ones as their keccak256)."""
+
+def offchain_hashes(separator: bytes, form_name: str, message: _Message) -> tuple[bytes, bytes]:
+    """(uid, digest) of an off-chain attestation; the form is legacy, legacy-attest, version1 or version2."""
+
+def offchain_sign_many(
+    separator: bytes, form_name: str, messages: Sequence[_Message], key: SigningKey
+) -> list[tuple[bytes, bytes]]:
+    """(uid, signature) of each message, over all cores."""
+
+def offchain_recover(separator: bytes, form_name: str, message: _Message, uid: bytes, signature: bytes) -> bytes:
+    """The signer's address.
+
+    Raises:
+        SignatureError: `uid_mismatch`, or a signature that is malformed, has a high s or gives no key.
+    """
+
+def recover_address(digest: bytes, signature: bytes) -> bytes:
+    """The address that signed; r, s, v with v 27 or 28 and a low s, or SignatureError."""
+
+def recover_addresses(pairs: Sequence[tuple[bytes, bytes]]) -> list[bytes | None]:
+    """`recover_address` of each (digest, signature), over all cores; None where it is refused."""
+
+@final
+class MerkleTree:
+    """OpenZeppelin's StandardMerkleTree over given leaf hashes."""
+
+    def __new__(cls, leaves: Sequence[bytes]) -> MerkleTree: ...
+    @staticmethod
+    def of_values(values: list[_Leaf]) -> MerkleTree: ...
+    @property
+    def root(self) -> bytes: ...
+    @property
+    def nodes(self) -> list[bytes]:
+        """All 2n-1 nodes, the root first."""
+
+    def multiproof(self, indices: Sequence[int]) -> tuple[list[int], list[bytes], list[bool]]:
+        """(indices in the proof's order, siblings, flags) that open the leaves given at `indices`.
+
+        Raises:
+            FieldEncodingError: `proof_empty`, `proof_duplicate` or `proof_index`.
+        """
+
+@final
+class SigningKey:
+    """A secp256k1 key that signs (RFC 6979, low s) and never shows itself."""
+
+    def __new__(cls, secret: bytes) -> SigningKey: ...
+    @property
+    def address(self) -> bytes: ...
+    def sign_digest(self, digest: bytes) -> bytes:
+        """65 bytes: r, s, v with v 27 or 28."""
+
+    def sign_digests(self, digests: Sequence[bytes]) -> list[bytes]: ...

@@ -58,3 +58,54 @@ class KeyFormatError(CoreError):
     """A key, address or curve point is malformed."""
 
     code = "key_invalid"
+
+
+# attestation
+
+
+class AttestationError(CoreError):
+    """An EAS attestation, package, schema or link is malformed, or not one that may be relied on."""
+
+    code = "attestation_invalid"
+
+
+class PackageError(AttestationError):
+    """A package, link or proof does not have the form that EAS gives it."""
+
+    code = "package_malformed"
+
+
+class SchemaError(AttestationError):
+    """A schema cannot be read, or data or an attestation does not belong to it."""
+
+    code = "schema_refused"
+
+
+class DomainError(AttestationError):
+    """A signature is for another chain, contract or version than expected."""
+
+    code = "domain_refused"
+
+
+class ExpiredError(AttestationError):
+    """An attestation's expiration has passed."""
+
+    code = "expired"
+
+
+class NotYetValidError(AttestationError):
+    """An attestation's time lies in the future."""
+
+    code = "not_yet_valid"
+
+
+class RootMismatchError(AttestationError):
+    """The opened leaves do not rebuild the attested root."""
+
+    code = "root_mismatch"
+
+
+class KeystoreError(KeyFormatError):
+    """A keystore file is malformed or its passphrase is wrong."""
+
+    code = "keystore_refused"
