@@ -109,3 +109,44 @@ class KeystoreError(KeyFormatError):
     """A keystore file is malformed or its passphrase is wrong."""
 
     code = "keystore_refused"
+# keys
+
+
+class KeyFileError(ChartsealError):
+    """A wallet or issuer key file is damaged, of another kind, or already exists."""
+
+    code = "key_file_damaged"
+
+    def __init__(self, detail: str, code: str | None = None) -> None:
+        super().__init__(detail)
+        if code is not None:
+            self.code = code
+
+
+class WrongPassphraseError(ChartsealError):
+    """The key file is whole, but the passphrase does not open it."""
+
+    code = "passphrase_wrong"
+
+
+class WordsError(ChartsealError):
+    """The words are not 24 of the English BIP-39 list with a right checksum."""
+
+    code = "words_invalid"
+
+
+class DeliveryError(ChartsealError):
+    """A delivered record is not this wallet's, or came before."""
+
+    code = "delivery_refused"
+
+    def __init__(self, detail: str, code: str | None = None) -> None:
+        super().__init__(detail)
+        if code is not None:
+            self.code = code
+
+
+class RegistrationError(ChartsealError):
+    """A sealing address was not registered: its signed challenge has expired or is not the one that was given."""
+
+    code = "registration_refused"

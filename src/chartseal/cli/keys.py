@@ -1,0 +1,90 @@
+"""`chartseal issuer` and `chartseal wallet`: make and show keys."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from chartseal.cli.passphrase import passphrase_option, read_line, read_passphrase
+from chartseal.keys import IssuerKey, Wallet
+from chartseal.keys.issuer import DEFAULT_NETWORK
+
+_PATH = click.Path(dir_okay=False, path_type=Path)
+_force = click.option("--force", is_flag=True, help="Overwrite a file of that name.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def _show(as_json: bool, text: str, **members: str) -> None:
+    click.echo(json.dumps(members) if as_json else text)
+
+
+@click.group()
+def issuer() -> None:
+    """Keys of an issuer, who seals records."""
+
+
+@issuer.command("init")
+@click.option("-o", "--output", type=_PATH, default=Path("key.json"), show_default=True, help="The file to write.")
+@click.option("--base", default="", metavar="URL", help="FHIR base URL, against which relative ids are read.")
+@click.option("--network", default=DEFAULT_NETWORK, show_default=True, help="Network whose EAS the seals name.")
+@_force
+@passphrase_option
+@_json
+def issuer_init(output: Path, base: str, network: str, force: bool, passphrase_fd: int | None, as_json: bool) -> None:
+    """Make an issuer key and write it to a file under a passphrase."""
+    key = IssuerKey.generate(base=base, network_name=network)
+    key.save(output, read_passphrase(passphrase_fd, confirm=True), force=force)
+    _show(as_json, f"{key.address}  written to {output}", address=key.address, file=str(output))
+
+
+@click.group()
+def wallet() -> None:
+    """Keys of a holder, whom records are about."""
+
+
+@wallet.command("init")
+@click.option("-o", "--output", type=_PATH, default=Path("wallet.json"), show_default=True, help="The file to write.")
+@click.option("--words-from", metavar="N|-", help="Restore from 24 words: a descriptor, or - for standard input.")
+@_force
+@passphrase_option
+@_json
+def wallet_init(
+    output: Path, words_from: str | None, force: bool, passphrase_fd: int | None, as_json: bool
+) -> None:
+    """Make a wallet, show its 24 words once, and write it to a file under a passphrase."""
+    made = Wallet.from_words(_words(words_from)) if words_from else Wallet.generate()
+    made.save(output, read_passphrase(passphrase_fd, confirm=True), force=force)
+    if not words_from:
+        click.echo(_framed(made.words()), err=True)
+    address = str(made.sealing_address())
+    _show(as_json, f"{address}\nwritten to {output}", address=address, file=str(output))
+
+
+@wallet.command("address")
+@click.option("-w", "--wallet", "path", type=_PATH, default=Path("wallet.json"), show_default=True)
+@click.option("--number", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="0 general, 1 confidential, …")
+@click.option("--epoch", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Epoch of the view key.")
+@passphrase_option
+@_json
+def wallet_address(path: Path, number: int, epoch: int, passphrase_fd: int | None, as_json: bool) -> None:
+    """Show a sealing address, to give to a provider."""
+    address = str(Wallet.load(path, read_passphrase(passphrase_fd)).sealing_address(number, epoch))
+    _show(as_json, address, address=address)
+
+
+def _words(source: str) -> str:
+    if source == "-" and sys.stdin.isatty():
+        return str(click.prompt("24 words", hide_input=True, err=True))
+    if source != "-" and not source.isdecimal():
+        raise click.UsageError("--words-from takes a descriptor's number or -")
+    return read_line(0 if source == "-" else int(source))
+
+
+def _framed(words: str) -> str:
+    """The words in four numbered columns, with what they are for."""
+    numbered = [f"{number:2}. {word:<10}" for number, word in enumerate(words.split(), 1)]
+    rows = ["  ".join(numbered[row::6]).rstrip() for row in range(6)]
+    return "\n".join(["Write these words down. They are shown once, and whoever has them has the wallet.", "", *rows, ""])

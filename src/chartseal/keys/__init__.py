@@ -1,0 +1,26 @@
+"""Holder keys and issuer keys.
+
+In: 24 words, a provider's challenge, a record's `enc`. Out: a sealing address, signatures, key files.
+
+    wallet = Wallet.generate()
+    delivery = deliver(wallet.sealing_address())
+    assert wallet.receive(delivery.enc).subject == delivery.subject
+"""
+
+from chartseal.keys.address import SealingAddress
+from chartseal.keys.delivery import Inbox, deliver, matches
+from chartseal.keys.issuer import IssuerKey
+from chartseal.keys.registration import Challenge, verify_registration
+from chartseal.keys.wallet import Received, Wallet
+
+__all__ = [
+    "Challenge",
+    "Inbox",
+    "IssuerKey",
+    "Received",
+    "SealingAddress",
+    "Wallet",
+    "deliver",
+    "matches",
+    "verify_registration",
+]

@@ -1,0 +1,105 @@
+"""The issuer's key file: the key that seals, the secret behind `chartseal.person`, and the FHIR base URL."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from chartseal.attestation.hexes import checksum_address
+from chartseal.attestation.networks import Network, network
+from chartseal.attestation.signer import LocalSigner, make_keystore, make_secret
+from chartseal.errors import KeyFileError, KeyFormatError
+from chartseal.keys import _files
+
+_KIND = "issuer-key"
+_SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+"""Source: SEC 2, section 2.4.1."""
+
+DEFAULT_NETWORK = "sepolia"
+
+
+class IssuerKey:
+    """An issuer's secrets, in memory."""
+
+    __slots__ = ("_person_secret", "_secret", "base", "network", "signer")
+
+    def __init__(self, secret: bytes, person_secret: bytes, *, base: str = "", network_name: str = DEFAULT_NETWORK) -> None:
+        """Take both secrets (32 bytes each), the FHIR base URL ("" when unknown) and the seals' network.
+
+        Raises:
+            KeyFormatError: the secret is no key, or the base is no absolute URL.
+            DomainError: no such network.
+        """
+        self.signer = LocalSigner(secret)
+        self.base = _checked_base(base)
+        self.network: Network = network(network_name)
+        self._secret = secret
+        self._person_secret = person_secret
+
+    @classmethod
+    def generate(cls, *, base: str = "", network_name: str = DEFAULT_NETWORK) -> IssuerKey:
+        """New secrets, from the operating system's randomness."""
+        return cls(_random_secret(), _random_secret(), base=base, network_name=network_name)
+
+    @property
+    def address(self) -> str:
+        """The attester's address, with EIP-55's checksum."""
+        return checksum_address(self.signer.address)
+
+    @property
+    def person_secret(self) -> bytes:
+        """The key of HMAC-SHA256 for `chartseal.person`: 32 bytes."""
+        return self._person_secret
+
+    @classmethod
+    def load(cls, path: Path, passphrase: str) -> IssuerKey:
+        """Open an issuer key file.
+
+        Raises:
+            KeyFileError: unreadable, damaged, of another kind, or stating another key's address.
+            WrongPassphraseError: whole, but the passphrase does not open it.
+        """
+        members = _files.decode(_KIND, _files.read(path))
+        secret = _files.unlock(members.get("seal"), passphrase)
+        person_secret = _files.unlock(members.get("person"), passphrase)
+        base, network_name = members.get("base"), members.get("network")
+        if not isinstance(base, str) or not isinstance(network_name, str):
+            raise KeyFileError("the key file names no base or network")
+        key = cls(secret, person_secret, base=base, network_name=network_name)
+        if key.address != members.get("address"):
+            raise KeyFileError("the key file states another key's address")
+        return key
+
+    def save(self, path: Path, passphrase: str, *, force: bool = False) -> None:
+        """Write the key file, mode 0600.
+
+        Raises:
+            KeyFileError: the file exists and `force` is not given, or it cannot be written.
+        """
+        members = {
+            "address": self.address,
+            "base": self.base,
+            "network": self.network.name,
+            "seal": make_keystore(self._secret, passphrase),
+            "person": make_secret(self._person_secret, passphrase),
+        }
+        _files.write(path, _files.encode(_KIND, members), force=force)
+
+
+def _random_secret() -> bytes:
+    """A uniform secp256k1 key; the person secret too, because Web3 Secret Storage takes only such."""
+    return (secrets.randbelow(_SECP256K1_ORDER - 1) + 1).to_bytes(32)
+
+
+def _checked_base(base: str) -> str:
+    """The base URL with its final slash, or ""."""
+    if not base:
+        return ""
+    try:
+        parts = urlsplit(base)
+    except ValueError as exc:
+        raise KeyFormatError("the FHIR base is not a URL", "base_invalid") from exc
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise KeyFormatError("the FHIR base is no absolute http(s) URL without query and fragment", "base_invalid")
+    return base.rstrip("/") + "/"
