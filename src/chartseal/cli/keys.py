@@ -51,9 +51,7 @@ def wallet() -> None:
 @_force
 @passphrase_option
 @_json
-def wallet_init(
-    output: Path, words_from: str | None, force: bool, passphrase_fd: int | None, as_json: bool
-) -> None:
+def wallet_init(output: Path, words_from: str | None, force: bool, passphrase_fd: int | None, as_json: bool) -> None:
     """Make a wallet, show its 24 words once, and write it to a file under a passphrase."""
     made = Wallet.from_words(_words(words_from)) if words_from else Wallet.generate()
     made.save(output, read_passphrase(passphrase_fd, confirm=True), force=force)
@@ -65,7 +63,9 @@ def wallet_init(
 
 @wallet.command("address")
 @click.option("-w", "--wallet", "path", type=_PATH, default=Path("wallet.json"), show_default=True)
-@click.option("--number", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="0 general, 1 confidential, …")
+@click.option(
+    "--number", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="0 general, 1 confidential, …"
+)
 @click.option("--epoch", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Epoch of the view key.")
 @passphrase_option
 @_json
@@ -87,4 +87,6 @@ def _framed(words: str) -> str:
     """The words in four numbered columns, with what they are for."""
     numbered = [f"{number:2}. {word:<10}" for number, word in enumerate(words.split(), 1)]
     rows = ["  ".join(numbered[row::6]).rstrip() for row in range(6)]
-    return "\n".join(["Write these words down. They are shown once, and whoever has them has the wallet.", "", *rows, ""])
+    return "\n".join(
+        ["Write these words down. They are shown once, and whoever has them has the wallet.", "", *rows, ""]
+    )

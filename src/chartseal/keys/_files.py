@@ -19,7 +19,7 @@ _LARGEST = 65_536
 def _checksum(members: dict[str, Any]) -> str:
     """SHA-256 of the other members, compact and sorted.
 
-    It tells a damaged file from a wrong passphrase, which Web3 Secret Storage's own MAC cannot; it authenticates nothing.
+    It tells a damaged file from a wrong passphrase, as Web3 Secret Storage's MAC cannot; it authenticates nothing.
     """
     text = json.dumps(members, sort_keys=True, separators=(",", ":"))
     return "0x" + hashlib.sha256(text.encode()).hexdigest()

@@ -24,7 +24,9 @@ class IssuerKey:
 
     __slots__ = ("_person_secret", "_secret", "base", "network", "signer")
 
-    def __init__(self, secret: bytes, person_secret: bytes, *, base: str = "", network_name: str = DEFAULT_NETWORK) -> None:
+    def __init__(
+        self, secret: bytes, person_secret: bytes, *, base: str = "", network_name: str = DEFAULT_NETWORK
+    ) -> None:
         """Take both secrets (32 bytes each), the FHIR base URL ("" when unknown) and the seals' network.
 
         Raises:

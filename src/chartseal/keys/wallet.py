@@ -94,7 +94,9 @@ class Wallet:
         """
         try:
             keystore = make_secret(self._entropy, passphrase)
-        except ValueError as exc:  # that form takes 1 to n - 1 of secp256k1; all others are 1 in 2^128, or somebody's joke
+        except (
+            ValueError
+        ) as exc:  # that form takes 1 to n - 1 of secp256k1; all others are 1 in 2^128, or somebody's joke
             raise KeyFileError("these words cannot be kept in a key file", "key_file_unsupported") from exc
         _files.write(path, _files.encode(_KIND, {"entropy": keystore}), force=force)
 
@@ -140,8 +142,9 @@ class Wallet:
     ) -> bytes:
         """Sign a disclosure under one record's subject: packPoint(R) ‖ LE(S), 64 bytes.
 
-        The message is F("holder-signature"; bytes32 digest, bytes32 subject, bytes32 keccak256(audience), bytes32 nonce,
-        uint64 expiry). `audience` is the authenticated origin that the request came from; `expiry` is in Unix seconds.
+        The message is F("holder-signature"; bytes32 digest, bytes32 subject, bytes32 keccak256(audience),
+        bytes32 nonce, uint64 expiry). `audience` is the authenticated origin that the request came from; `expiry` is in
+        Unix seconds.
 
         Raises:
             KeyFormatError: `subject_not_ours`, when `enc` does not give `subject`.

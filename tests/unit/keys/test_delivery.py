@@ -1,0 +1,114 @@
+"""Addresses, deliveries and registration."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chartseal.errors import ChartsealError, DeliveryError, KeyFormatError, RegistrationError, SignatureError
+from chartseal.keys import Challenge, Inbox, SealingAddress, Wallet, deliver, matches, verify_registration
+
+WALLET = Wallet(b"\x01" * 32)
+OTHER = Wallet(b"\x02" * 32)
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.binary(max_size=3_000), st.integers(0, 3), st.integers(0, 3))
+def test_what_is_delivered_is_found_and_read(record: bytes, address: int, epoch: int) -> None:
+    delivery = deliver(WALLET.sealing_address(address, epoch))
+    ciphertext = delivery.seal(record)
+    received = WALLET.receive(delivery.enc, address=address, epoch=epoch)
+    assert (received.subject, received.tag, received.locator) == (delivery.subject, delivery.tag, delivery.locator)
+    assert matches(WALLET, delivery.announcement, address=address, epoch=epoch)
+    assert WALLET.open(delivery.enc, ciphertext, address=address, epoch=epoch) == record
+    assert not OTHER.is_mine(delivery.enc, delivery.subject, address=address, epoch=epoch)
+
+
+def test_a_delivery_encrypts_once() -> None:
+    delivery = deliver(WALLET.sealing_address())
+    delivery.seal(b"record")
+    with pytest.raises(KeyFormatError) as caught:
+        delivery.seal(b"another")
+    assert caught.value.code == "delivery_spent"
+
+
+def test_lengths_are_hidden() -> None:
+    lengths = {len(deliver(WALLET.sealing_address()).seal(bytes(size))) for size in range(1_000, 1_020)}
+    assert lengths == {1_024 + 16}
+
+
+def test_an_altered_ciphertext_does_not_open() -> None:
+    delivery = deliver(WALLET.sealing_address())
+    ciphertext = delivery.seal(b"record")
+    for altered in (ciphertext[:-1], bytes([ciphertext[0] ^ 1]) + ciphertext[1:], b""):
+        with pytest.raises(KeyFormatError):
+            WALLET.open(delivery.enc, altered)
+
+
+def test_a_repeated_key_or_another_subject_is_not_taken_in() -> None:
+    inbox = Inbox(WALLET)
+    first, second = (deliver(WALLET.sealing_address()) for _ in range(2))
+    received = inbox.accept(first.enc, first.subject)
+    for again in (inbox, Inbox(WALLET, [received])):
+        with pytest.raises(DeliveryError) as caught:
+            again.accept(first.enc, first.subject)
+        assert caught.value.code == "delivery_repeated"
+    with pytest.raises(DeliveryError) as caught:
+        inbox.accept(second.enc, first.subject)
+    assert caught.value.code == "delivery_refused"
+    inbox.accept(second.enc, second.subject)
+
+
+@pytest.mark.parametrize("announcement", [b"", bytes(33), bytes(34), bytes(35)])
+def test_a_malformed_announcement_is_for_nobody(announcement: bytes) -> None:
+    assert not matches(WALLET, announcement)
+
+
+def test_addresses_come_back_from_text() -> None:
+    address = WALLET.sealing_address()
+    assert SealingAddress.parse(f" {address}\n") == address
+    assert SealingAddress.parse(str(address).upper()) == address
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(5, 117), st.sampled_from("qpzry9x8gf2tvdw0s3jn54khce6mua7l"))
+def test_a_mistyped_address_is_refused(position: int, letter: str) -> None:
+    text = str(WALLET.sealing_address())
+    mistyped = text[:position] + letter + text[position + 1 :]
+    if mistyped != text:
+        with pytest.raises(KeyFormatError) as caught:
+            SealingAddress.parse(mistyped)
+        assert caught.value.code == "address_malformed"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=150))
+def test_arbitrary_text_is_no_address(text: str) -> None:
+    with pytest.raises(KeyFormatError):
+        SealingAddress.parse(text)
+
+
+def test_registration_binds_address_origin_and_time() -> None:
+    challenge = Challenge.fresh("https://hospital.example", NOW + timedelta(minutes=5))
+    address = WALLET.sealing_address()
+    signature = challenge.sign(WALLET)
+    verify_registration(challenge, address, signature, now=NOW)
+    with pytest.raises(RegistrationError):
+        verify_registration(challenge, address, signature, now=NOW + timedelta(minutes=6))
+    refused: list[tuple[Challenge, SealingAddress]] = [
+        (Challenge(challenge.value, "https://thief.example", challenge.expiry), address),
+        (Challenge(bytes(32), challenge.origin, challenge.expiry), address),
+        (Challenge(challenge.value, challenge.origin, challenge.expiry + 1), address),
+        (challenge, WALLET.sealing_address(1)),
+        (challenge, OTHER.sealing_address()),
+    ]
+    for other_challenge, other_address in refused:
+        with pytest.raises(SignatureError):
+            verify_registration(other_challenge, other_address, signature, now=NOW)
+
+
+def test_a_challenge_has_32_bytes() -> None:
+    with pytest.raises(ChartsealError):
+        Challenge(bytes(31), "https://hospital.example", 1).sign(WALLET)

@@ -1,0 +1,163 @@
+"""Wallet and issuer key files, and the commands that write them."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from eth_keyfile import keyfile
+
+from chartseal.cli import cli
+from chartseal.errors import ChartsealError, DomainError, KeyFileError, KeyFormatError, WordsError, WrongPassphraseError
+from chartseal.keys import IssuerKey, SealingAddress, Wallet
+
+# Source: BIP-39's English vectors (trezor/python-mnemonic), entropy 32 times 80.
+WORDS = (
+    "letter advice cage absurd amount doctor acoustic avoid " * 2
+    + "letter advice cage absurd amount doctor acoustic bless"
+)
+PASSPHRASE = "correct horse"
+
+
+@pytest.fixture(autouse=True)
+def fast_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Key files of these tests use 2^10 rounds: the same format, a second less for each."""
+    monkeypatch.setattr(keyfile, "get_default_work_factor_for_kdf", lambda _kdf: 1024)
+
+
+def test_words_restore_the_wallet() -> None:
+    wallet = Wallet.from_words(WORDS.upper().replace(" ", "  "))
+    assert wallet.words() == WORDS
+    generated = Wallet.generate()
+    assert len(generated.words().split()) == 24
+    assert Wallet.from_words(generated.words()).sealing_address() == generated.sealing_address()
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", WORDS.rsplit(" ", 1)[0], f"{WORDS} bless", WORDS.replace("bless", "blast"), WORDS.replace("bless", "x")],
+)
+def test_other_words_are_refused(words: str) -> None:
+    with pytest.raises(WordsError) as caught:
+        Wallet.from_words(words)
+    assert "letter" not in str(caught.value)
+
+
+def test_nothing_secret_is_shown() -> None:
+    wallet = Wallet.from_words(WORDS)
+    assert repr(wallet).startswith("<chartseal.keys.wallet.Wallet object at")
+    with pytest.raises(TypeError):
+        __import__("pickle").dumps(wallet)
+
+
+def test_a_wallet_file_opens_again(tmp_path: Path) -> None:
+    path = tmp_path / "wallet.json"
+    wallet = Wallet.from_words(WORDS)
+    wallet.save(path, PASSPHRASE)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert set(json.loads(path.read_text())) == {"format", "kind", "entropy", "checksum"}
+    assert "address" not in json.loads(path.read_text())["entropy"]
+    assert Wallet.load(path, PASSPHRASE).words() == WORDS
+    with pytest.raises(WrongPassphraseError):
+        Wallet.load(path, PASSPHRASE + "?")
+
+
+def test_an_existing_file_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "wallet.json"
+    Wallet.from_words(WORDS).save(path, PASSPHRASE)
+    before = path.read_bytes()
+    with pytest.raises(KeyFileError) as caught:
+        Wallet.generate().save(path, PASSPHRASE)
+    assert caught.value.code == "key_file_exists"
+    assert path.read_bytes() == before
+    Wallet.generate().save(path, PASSPHRASE, force=True)
+    assert path.read_bytes() != before
+    assert os.listdir(tmp_path) == ["wallet.json"]
+
+
+def test_every_damaged_byte_is_told_from_a_wrong_passphrase(tmp_path: Path) -> None:
+    path = tmp_path / "wallet.json"
+    Wallet.from_words(WORDS).save(path, PASSPHRASE)
+    data = path.read_bytes()
+    for position in range(len(data)):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
+        try:
+            opened = Wallet.load(path, PASSPHRASE)
+        except KeyFileError:
+            continue
+        assert opened.words() == WORDS  # white space
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b"[" * 100_000, b"\xff", b'{"format":"chartseal/1","kind":"wallet"}']
+)
+def test_other_files_are_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "wallet.json"
+    path.write_bytes(data)
+    with pytest.raises(KeyFileError):
+        Wallet.load(path, PASSPHRASE)
+    with pytest.raises(KeyFileError):
+        Wallet.load(tmp_path / "absent.json", PASSPHRASE)
+
+
+def test_an_issuer_file_opens_again(tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    key = IssuerKey.generate(base="https://issuer.example/fhir")
+    key.save(path, PASSPHRASE)
+    opened = IssuerKey.load(path, PASSPHRASE)
+    assert (opened.address, opened.person_secret, opened.base) == (key.address, key.person_secret, key.base)
+    assert opened.base == "https://issuer.example/fhir/"
+    with pytest.raises(WrongPassphraseError):
+        IssuerKey.load(path, "")
+    with pytest.raises(KeyFileError) as caught:
+        Wallet.load(path, PASSPHRASE)
+    assert caught.value.code == "key_file_kind"
+
+
+@pytest.mark.parametrize(
+    "base", ["issuer.example/fhir", "ftp://issuer.example", "https://", "https://a/?q", "https://[a"]
+)
+def test_a_base_is_an_absolute_url(base: str) -> None:
+    with pytest.raises(KeyFormatError):
+        IssuerKey.generate(base=base)
+
+
+def test_a_network_is_of_the_table() -> None:
+    with pytest.raises(DomainError):
+        IssuerKey.generate(network_name="nowhere")
+
+
+def run(*arguments: str, passphrase: str | None = PASSPHRASE) -> dict[str, str]:
+    result = CliRunner().invoke(cli, [*arguments, "--json"], env={"CHARTSEAL_PASSPHRASE": passphrase})
+    if result.exception is not None:
+        raise result.exception
+    shown: dict[str, str] = json.loads(result.stdout)
+    return shown
+
+
+def test_commands_make_keys(tmp_path: Path) -> None:
+    wallet, issuer = str(tmp_path / "w.json"), str(tmp_path / "key.json")
+    made = run("wallet", "init", "-o", wallet)
+    assert run("wallet", "address", "-w", wallet)["address"] == made["address"]
+    assert run("wallet", "address", "-w", wallet, "--number", "1")["address"] != made["address"]
+    SealingAddress.parse(made["address"])
+    assert run("issuer", "init", "-o", issuer, "--base", "https://a.example")["address"].startswith("0x")
+    with pytest.raises(ChartsealError):
+        run("issuer", "init", "-o", issuer)
+    run("issuer", "init", "-o", issuer, "--force")
+    with pytest.raises(SystemExit):
+        run("wallet", "address", "-w", wallet, passphrase=None)
+
+
+def test_words_are_shown_once_and_restore(tmp_path: Path) -> None:
+    environment = {"CHARTSEAL_PASSPHRASE": PASSPHRASE}
+    made = CliRunner().invoke(cli, ["wallet", "init", "-o", str(tmp_path / "a.json"), "--json"], env=environment)
+    words = Wallet.load(tmp_path / "a.json", PASSPHRASE).words()
+    assert all(word in made.stderr for word in words.split())
+    assert words.split()[0] not in made.stdout
+    reader, writer = os.pipe()
+    os.write(writer, words.encode() + b"\n")
+    os.close(writer)
+    restored = run("wallet", "init", "-o", str(tmp_path / "b.json"), "--words-from", str(reader))
+    assert restored["address"] == json.loads(made.stdout)["address"]
