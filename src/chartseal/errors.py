@@ -109,18 +109,15 @@ class KeystoreError(KeyFormatError):
     """A keystore file is malformed or its passphrase is wrong."""
 
     code = "keystore_refused"
+
+
 # keys
 
 
-class KeyFileError(ChartsealError):
+class KeyFileError(CoreError):
     """A wallet or issuer key file is damaged, of another kind, or already exists."""
 
     code = "key_file_damaged"
-
-    def __init__(self, detail: str, code: str | None = None) -> None:
-        super().__init__(detail)
-        if code is not None:
-            self.code = code
 
 
 class WrongPassphraseError(ChartsealError):
@@ -135,15 +132,10 @@ class WordsError(ChartsealError):
     code = "words_invalid"
 
 
-class DeliveryError(ChartsealError):
+class DeliveryError(CoreError):
     """A delivered record is not this wallet's, or came before."""
 
     code = "delivery_refused"
-
-    def __init__(self, detail: str, code: str | None = None) -> None:
-        super().__init__(detail)
-        if code is not None:
-            self.code = code
 
 
 class RegistrationError(ChartsealError):

@@ -1,7 +1,7 @@
 """The `chartseal` command: one module for each group of commands, loaded when it is called.
 
-Every command takes `--json`, reads standard input where a file is `-`, and ends with a non-zero status and a named error
-when something was refused.
+Every command takes `--json`, reads standard input where a file is `-`, and ends with a non-zero status and a named
+error when something was refused.
 """
 
 from __future__ import annotations

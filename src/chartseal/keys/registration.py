@@ -6,7 +6,8 @@ The signed field element is
 
 with `challenge` 32 fresh random bytes of the provider, `address` the sealing address's 64 bytes, `origin` the
 provider's authenticated origin as UTF-8 (the wallet takes it from its connection, never from the request), and
-`expiry` in Unix seconds. The signature is EdDSA-Poseidon under S, packPoint(R) ‖ LE(S), 64 bytes. An expired challenge is refused.
+`expiry` in Unix seconds. The signature is EdDSA-Poseidon under S, packPoint(R) ‖ LE(S), 64 bytes. An expired challenge
+is refused.
 """
 
 from __future__ import annotations
