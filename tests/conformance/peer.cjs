@@ -1,0 +1,52 @@
+// eas-sdk 2.10 behind JSON lines: one request a line, {"call": name, …}; one answer a line, {"result": …} or {"error": …}.
+// With "times": n the call runs n times and the answer has "cpu_seconds" too.
+"use strict";
+
+const readline = require("node:readline");
+const eas = require("@ethereum-attestation-service/eas-sdk");
+const { Wallet } = require("ethers");
+
+const plain = (value) => JSON.parse(JSON.stringify(value, (_, v) => (typeof v === "bigint" ? v.toString() : v)));
+const offchain = ({ domain, version }) =>
+  new eas.Offchain(
+    { address: domain.verifyingContract, version: domain.version, chainId: BigInt(domain.chainId) },
+    version,
+    undefined
+  );
+
+const calls = {
+  sign: async ({ key, domain, version, message }) => {
+    const wallet = new Wallet(key);
+    const sig = await offchain({ domain, version }).signOffchainAttestation(message, wallet);
+    return { sig, signer: wallet.address };
+  },
+  verify: ({ pkg }) => {
+    const { sig, signer } = pkg;
+    return offchain(sig).verifyOffchainAttestationSignature(signer, sig);
+  },
+  zip: ({ pkg }) => eas.zipAndEncodeToBase64(pkg),
+  url: ({ pkg }) => eas.createOffchainURL(pkg),
+  unzip: ({ base64 }) => eas.decodeBase64ZippedBase64(base64),
+  tree: ({ values }) => new eas.PrivateData(values).getFullTree(),
+  multiproof: ({ values, indexes }) => new eas.PrivateData(values).generateMultiProof(indexes),
+  verifyMultiproof: ({ root, proof }) => eas.PrivateData.verifyMultiProof(root, proof),
+  verifyTree: ({ tree }) => eas.PrivateData.verifyFullTree(tree),
+  encode: ({ schema, params }) => new eas.SchemaEncoder(schema).encodeData(params),
+  decode: ({ schema, data }) => new eas.SchemaEncoder(schema).decodeData(data).map((item) => item.value.value),
+  schemaUid: ({ schema, resolver, revocable }) => eas.SchemaRegistry.getSchemaUID(schema, resolver, revocable),
+};
+
+async function answer({ call, times, ...request }) {
+  const start = process.cpuUsage();
+  let result = await calls[call](request);
+  for (let done = 1; done < (times ?? 1); done += 1) result = await calls[call](request);
+  const used = process.cpuUsage(start);
+  return { result: plain(result), cpu_seconds: (used.user + used.system) / 1e6 };
+}
+
+(async () => {
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const out = await answer(JSON.parse(line)).catch((error) => ({ error: String(error?.message ?? error) }));
+    process.stdout.write(JSON.stringify(out) + "\n");
+  }
+})();
