@@ -183,3 +183,64 @@ class SigningKey:
         """65 bytes: r, s, v with v 27 or 28."""
 
     def sign_digests(self, digests: Sequence[bytes]) -> list[bytes]: ...
+
+# --- record: a field is (name, ABI type, value); a value is str, bool, int or 32 bytes ---
+
+def compute_slots(
+    resource_type: str, fields: list[tuple[str, str, str | bool | int | bytes]]
+) -> list[tuple[str, str, str | bool | int | bytes]]:
+    """The slots fields of a resource's fields, outer containers first."""
+
+def close_over(
+    resource_type: str, fields: list[tuple[str, str, str | bool | int | bytes]], chosen: list[str]
+) -> list[tuple[str, str]]:
+    """(name, reason) of everything that opens when `chosen` do, in the order of the record."""
+
+def recount_slots(
+    resource_type: str, opened: list[tuple[str, str, str | bool | int | bytes]]
+) -> list[tuple[str, list[tuple[str, bool, int, int, str]]]]:
+    """(path, slots) of each shown container; a slot is name, travels, fields, shown, state."""
+
+def lift_claims(
+    fields: list[tuple[str, str, str | bool | int | bytes]], holder: bytes
+) -> tuple[list[tuple[str, str, str, str, str, str, int, bytes, bytes]], list[str]]:
+    """Claims (path, sense, qualifier system and code, kind, unit, scale, key, value) and dropped elements."""
+
+def claims_root(fields: list[tuple[str, str, str | bool | int | bytes]], holder: bytes, seed: bytes) -> bytes:
+    """Root of the claims, 32 bytes."""
+
+def record_about(
+    resource_type: str,
+    fields: list[tuple[str, str, str | bool | int | bytes]],
+    targets: list[tuple[str, str, str]],
+) -> str:
+    """`chartseal.about`; `targets` are (reference, resource type, absolute URL or nothing)."""
+
+def patient_url(
+    resource_type: str,
+    fields: list[tuple[str, str, str | bool | int | bytes]],
+    full_url: str,
+    base: str,
+    targets: list[tuple[str, str, str]],
+) -> str | None:
+    """Absolute URL of the Patient that the record is or is about; `base` ends with a slash."""
+
+def person_mark(secret: bytes, patient_url: str) -> bytes:
+    """`chartseal.person`: HMAC-SHA256 of the patient's URL under the issuer's 32-byte secret."""
+
+def compute_control(
+    resource_type: str,
+    fields: list[tuple[str, str, str | bool | int | bytes]],
+    *,
+    about: str,
+    subject: bytes,
+    claims: bytes,
+    full_url: str,
+    person: bytes,
+    amends: bytes,
+    test: bool,
+) -> list[tuple[str, str, str | bool | int | bytes]]:
+    """All control fields, slots, names and pads included."""
+
+def check_control(opened: list[tuple[str, str, str | bool | int | bytes]], *, allow_test: bool) -> str:
+    """Check the opened control fields of one record; returns its resource type."""

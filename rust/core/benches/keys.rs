@@ -29,7 +29,9 @@ fn main() {
         let inputs: Vec<Fr> = (0..count).map(|i| poseidon::hash(&[Fr::from(i)])).collect();
         let mut peer = Poseidon::<Fr>::new_circom(count as usize).expect("a width it has");
         time(&format!("poseidon_{count}"), || poseidon::hash(black_box(&inputs)));
-        time(&format!("light_poseidon_{count}"), || peer.hash(black_box(&inputs)).expect("the right count"));
+        time(&format!("light_poseidon_{count}"), || {
+            peer.hash(black_box(&inputs)).expect("the right count")
+        });
     }
     let wallet = Wallet::from_seed(&[0x22; 64]).expect("a wallet");
     let address = wallet.address(0, 0).expect("an address");

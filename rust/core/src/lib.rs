@@ -5,6 +5,8 @@
 
 pub mod abi;
 pub mod babyjub;
+pub mod claims;
+pub mod control;
 pub mod delivery;
 pub mod eddsa;
 pub mod eip712;
@@ -13,6 +15,8 @@ pub mod field;
 pub mod hash;
 pub mod messages;
 pub mod poseidon;
+pub mod schema;
 pub mod secp;
+pub mod slots;
 pub mod tree;
 pub mod wallet;

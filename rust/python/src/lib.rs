@@ -3,6 +3,7 @@
 pub mod attestation;
 pub mod error;
 pub mod keys;
+pub mod record;
 
 use pyo3::prelude::*;
 
@@ -10,6 +11,7 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     keys::register(module)?;
     attestation::register(module)?;
+    record::register(module)?;
     // PyO3 lists every name; the stub, which has no such list, is held to the module by stubtest.
     module.delattr("__all__")
 }
