@@ -10,7 +10,6 @@ pub mod control;
 pub mod delivery;
 pub mod eddsa;
 pub mod eip712;
-pub mod elements;
 pub mod error;
 pub mod field;
 pub mod hash;
