@@ -1,0 +1,24 @@
+//! Stage 1, read: bytes come in, checked R4 resources go out as fields.
+
+pub mod invariants;
+pub mod json;
+pub mod narrative;
+mod period;
+pub mod primitives;
+mod style;
+
+/// Why a value is refused: a stable code and what is wrong, never the value. Whoever walks the resource adds the path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: &'static str,
+    pub detail: String,
+}
+
+impl Refusal {
+    pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+        }
+    }
+}
