@@ -1,11 +1,15 @@
-//! Stage 1, read: bytes come in, checked R4 resources go out as fields.
+//! Stage 1, read: `bytes → JSON → checked R4 resource → fields`.
 
 pub mod invariants;
 pub mod json;
 pub mod narrative;
 mod period;
 pub mod primitives;
+mod resource;
 mod style;
+mod walk;
+
+pub use resource::{Detached, Resource, Rules, read};
 
 /// Why a value is refused: a stable code and what is wrong, never the value. Whoever walks the resource adds the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
