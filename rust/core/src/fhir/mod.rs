@@ -3,10 +3,8 @@
 pub mod invariants;
 pub mod json;
 pub mod narrative;
-mod period;
 pub mod primitives;
 mod resource;
-mod style;
 mod walk;
 
 pub use resource::{Detached, Resource, Rules, read};

@@ -1,7 +1,7 @@
 //! Style attributes of narrative: CSS declarations that load and run nothing.
 
-use super::Refusal;
-use super::narrative::normalised;
+use super::attributes::normalised;
+use crate::fhir::Refusal;
 
 /// Words by which CSS, or a browser's own dialect of it, loads or runs something.
 const REFUSED: &[&str] = &[

@@ -4,33 +4,26 @@
 //! (chapters 7-11 and 15 of HTML 4.0). A reader that parses it as HTML must see the same: what XML and HTML read
 //! differently (CDATA, some comments) is refused.
 
-use super::{Refusal, style};
-use quick_xml::escape::unescape_with;
-use quick_xml::events::attributes::Attribute;
+mod attributes;
+mod style;
+
+use super::Refusal;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::reader::Reader;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-const ENTITIES: &str = include_str!("../../../../src/chartseal/fhir/html4_entities.tsv");
+const ENTITIES: &str = include_str!("../../../../../src/chartseal/fhir/html4_entities.tsv");
 const NAMESPACE: &str = "http://www.w3.org/1999/xhtml";
 /// Longest narrative, in bytes.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 const MAX_DEPTH: usize = 100;
-const MAX_ATTRIBUTES: usize = 32;
 const ELEMENTS: &str = "a abbr acronym address b bdo big blockquote br caption center cite code col colgroup dd dfn dir div dl dt em \
     font h1 h2 h3 h4 h5 h6 hr i img kbd li menu ol p pre q s samp small span strike strong sub sup table tbody td \
     tfoot th thead tr tt u ul var";
-const ATTRIBUTES: &str = "abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff charset \
-    cite class clear color colspan compact coords dir face frame headers height href hreflang hspace id lang \
-    longdesc name noshade nowrap rel rev rowspan rules scope shape size span src start style summary tabindex title \
-    type valign value vspace width xml:lang";
 /// Elements that run, load or send something, for which a refusal says so.
 const ACTIVE: &str = "applet audio base body button embed form frame frameset head html iframe input link math meta noscript object \
     option param script select style svg template textarea title video";
-/// Schemes that a link may name; a relative one has none.
-const SCHEMES: &[&str] = &["http", "https", "mailto", "tel", "urn"];
-
 static CHARACTERS: LazyLock<HashMap<&str, String>> = LazyLock::new(|| {
     let rows = ENTITIES.lines().skip(1).filter_map(|line| line.split_once('\t'));
     let read = |point: &str| {
@@ -126,7 +119,7 @@ impl Walk {
         if self.depth == MAX_DEPTH {
             return Err(Refusal::new("narrative_limit", "nested deeper than 100 elements"));
         }
-        let found = check_attributes(name, start)?;
+        let found = attributes::check(name, start)?;
         if self.depth == 0 && !found.namespace {
             return Err(Refusal::new("narrative_root", "the div has not the XHTML namespace"));
         }
@@ -208,104 +201,6 @@ fn check_element(name: &str) -> Result<(), Refusal> {
             "has an element that R4 does not allow",
         )),
     }
-}
-
-/// What the attributes of one element say that its surroundings need.
-#[derive(Default)]
-struct Found {
-    namespace: bool,
-    source: bool,
-}
-
-fn check_attributes(element: &str, start: &BytesStart) -> Result<Found, Refusal> {
-    let mut found = Found::default();
-    let raw = start.attributes_raw();
-    // Attributes are compared pair by pair for repeats, so their number is bounded before they are read to the end.
-    for (count, attribute) in start.attributes().enumerate() {
-        let attribute = attribute.map_err(|_| malformed("has a malformed or repeated attribute"))?;
-        if count == MAX_ATTRIBUTES {
-            return Err(Refusal::new(
-                "narrative_limit",
-                "an element has more than 32 attributes",
-            ));
-        }
-        let name = attribute.key.as_ref();
-        let offset = name.as_ptr() as usize - raw.as_ptr() as usize;
-        if !raw[..offset].ends_with(|c: char| c.is_ascii_whitespace()) {
-            return Err(malformed("has no space before an attribute"));
-        }
-        let value = value_of(&attribute)?;
-        match name {
-            "xmlns" if value == NAMESPACE => found.namespace = true,
-            "src" => found.source = true,
-            _ => {}
-        }
-        check_attribute(element, name, &value)?;
-    }
-    Ok(found)
-}
-
-fn value_of<'a>(attribute: &'a Attribute) -> Result<std::borrow::Cow<'a, str>, Refusal> {
-    if attribute.value.contains('<') {
-        return Err(malformed("has < in an attribute"));
-    }
-    let value = unescape_with(&attribute.value, character).map_err(|_| unknown_entity())?;
-    check_characters(&value)?;
-    Ok(value)
-}
-
-fn check_attribute(element: &str, name: &str, value: &str) -> Result<(), Refusal> {
-    match name {
-        "xmlns" if value == NAMESPACE => Ok(()),
-        "style" => style::check(value),
-        "src" if element == "img" => check_source(value),
-        "href" if element == "a" => check_link(value),
-        "src" | "href" => Err(Refusal::new(
-            "narrative_attribute",
-            "has an address where R4 allows none",
-        )),
-        "cite" | "longdesc" => check_link(value),
-        _ if listed(ATTRIBUTES, name) => Ok(()),
-        _ if name.len() > 2 && name[..2].eq_ignore_ascii_case("on") => {
-            Err(Refusal::new("narrative_script", "has an event attribute"))
-        }
-        _ => Err(Refusal::new(
-            "narrative_attribute",
-            "has an attribute that R4 does not allow",
-        )),
-    }
-}
-
-/// An address as browsers read it: without controls and whitespace, in lower case.
-pub(super) fn normalised(url: &str) -> String {
-    let shown = url.chars().filter(|c| !c.is_whitespace() && !c.is_control());
-    shown.flat_map(char::to_lowercase).collect()
-}
-
-/// What an image loads: something in the resource, or in the address itself.
-fn check_source(url: &str) -> Result<(), Refusal> {
-    let url = normalised(url);
-    if url.starts_with('#') || url.starts_with("data:") {
-        return Ok(());
-    }
-    Err(Refusal::new("narrative_load", "loads something from elsewhere"))
-}
-
-/// A link loads nothing until it is followed, and then must run nothing.
-fn check_link(url: &str) -> Result<(), Refusal> {
-    let url = normalised(url);
-    let Some((scheme, rest)) = url.split_once(':') else {
-        return Ok(());
-    };
-    let relative = scheme.contains(['/', '?', '#']);
-    let image = scheme == "data" && rest.starts_with("image/") && !rest.starts_with("image/svg");
-    if relative || image || SCHEMES.contains(&scheme) {
-        return Ok(());
-    }
-    Err(Refusal::new(
-        "narrative_script",
-        "has a link of a scheme that may run something",
-    ))
 }
 
 #[cfg(test)]
