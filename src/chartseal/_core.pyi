@@ -337,3 +337,77 @@ def read_resource(
         FhirError: a lexical, structural or clinical refusal, each with its code and element path.
         LimitError: `json_too_large`, `json_too_deep`, `json_too_many_values`.
     """
+
+# --- Bundles and streams ---
+
+@final
+class BundleSplitter:
+    """Cuts one JSON object into the objects of its list `entry`, from chunks; memory is bounded by the largest entry."""
+
+    kind: tuple[str | None, str | None]
+    """`resourceType` and `type`, as far as they have been read."""
+    is_kind_known: bool
+    """Whether `kind` will not change: a Bundle's needs its `type` too."""
+
+    def __new__(cls) -> BundleSplitter: ...
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The entries, whole objects, that end in the next bytes. After an error the splitter is of no further use.
+
+        Raises:
+            FhirError: `json_malformed`, `json_bom`, `bundle_entry`, `bundle_entry_twice`, `bundle_trailing`.
+            LimitError: `bundle_entry_too_large`, `bundle_head_too_large`, `bundle_spaces`, `json_too_large`,
+                `json_too_deep`.
+        """
+    def finish(self) -> tuple[tuple[str | None, str | None], bytes]:
+        """(kind, the object without its entries); once.
+
+        Raises:
+            FhirError: the object is not complete or its head malformed; `bundle_ended`.
+        """
+
+@final
+class References:
+    """Resources by their fullUrl, and what references between them resolve to."""
+
+    def __new__(cls) -> References: ...
+    def add(self, full_url: str, resource_type: str, id: str | None = None) -> None:  # noqa: A002
+        """Add a resource; one without fullUrl cannot be referred to."""
+    def resolve(self, reference: str, from_url: str, base: str) -> tuple[str, str] | None:
+        """(resource type, absolute URL or nothing) of what `reference` means in the resource of that fullUrl.
+
+        `base` is the issuer's and ends with a slash: what urn:uuid and urn:oid name gets its URL there.
+
+        Source: hl7.org/fhir/R4/bundle.html#references.
+        """
+
+def resource_kind(text: bytes) -> tuple[str | None, str | None]:
+    """`resourceType` and `type` of a text, read no further than they stand.
+
+    Raises:
+        FhirError: what stands before them is malformed.
+        LimitError: as `BundleSplitter.feed`.
+    """
+
+def bundle_entry(text: bytes) -> tuple[str, bytes | None, str | None, str | None, bool]:
+    """(fullUrl or nothing, the resource's own bytes, request method, search mode, whether there is a response).
+
+    Raises:
+        FhirError: `bundle_entry_malformed`, `bundle_full_url`.
+    """
+
+def bundle_document(head: bytes, full_urls: list[str]) -> bytes:
+    """The reduced Bundle that stands for a document, from `BundleSplitter.finish`'s head and its entries' fullUrls.
+
+    Raises:
+        FhirError: `bundle_document`.
+    """
+
+def outline(text: bytes) -> tuple[str, str | None, str | None, list[str], list[str]]:
+    """(resource type, id, subject, references that may place it in a patient's compartment, all references).
+
+    `subject` is the text of the one reference of `subject`, `patient` or `beneficiary`.
+
+    Raises:
+        FhirError: not JSON, or `resource_type_missing`.
+        LimitError: as `read_resource`.
+    """
