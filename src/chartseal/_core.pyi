@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TypeAlias, final
 
+from chartseal.errors import CoreError
+
 # --- keys: Baby Jubjub points are circomlib's packPoint, 32 bytes; field elements are 32 bytes big-endian, below r ---
 
 @final
@@ -280,8 +282,39 @@ class UnsignedRecord:
     def uid(self) -> bytes: ...
     @property
     def root(self) -> bytes: ...
-    def to_json(self, signature: bytes, issuer: SealIssuer) -> bytes:
-        """The sealed record as one line of JSON, without its end; `signature` has 65 bytes."""
+
+@final
+class ReadingRules:
+    """What the issuer's configuration lets through, as `read_resource` takes it."""
+
+    def __new__(
+        cls, *, test: bool, modifier_extensions: Sequence[str], implicit_rules: Sequence[str]
+    ) -> ReadingRules: ...
+
+def outlines(texts: Sequence[bytes]) -> list[tuple[str, str | None, str | None, list[str], list[str]] | None]:
+    """`outline` of each text, over all cores; None where it has none."""
+
+@final
+class SealOrder:
+    """One resource for one recipient; `entries` are the roots of a document Bundle's entries."""
+
+    def __new__(cls, text: bytes, recipient: SealRecipient, full_url: str, entries: Sequence[bytes]) -> SealOrder: ...
+
+def prepare_records(
+    orders: Sequence[SealOrder],
+    issuer: SealIssuer,
+    references: References,
+    rules: ReadingRules,
+    *,
+    time: int,
+    expirations: dict[str, int],
+) -> list[UnsignedRecord | CoreError]:
+    """Read and seal each resource, over all cores; what is refused gives its error. Times are Unix seconds."""
+
+def finish_records(
+    records: Sequence[UnsignedRecord], signatures: Sequence[bytes], issuer: SealIssuer
+) -> list[bytes]:
+    """Each sealed record as one line of JSON, without its end; a signature has 65 bytes."""
 
 def prepare_fields(
     resource_type: str,

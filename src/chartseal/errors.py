@@ -120,6 +120,12 @@ class SealedRecordError(CoreError):
     code = "sealed_record_malformed"
 
 
+class PatientError(CoreError):
+    """A record is another patient's, or nobody's that is known."""
+
+    code = "patient_refused"
+
+
 class SealingError(CoreError):
     """A run of sealing cannot go on: its options, its files, or what an earlier run left do not fit together."""
 

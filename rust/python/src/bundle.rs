@@ -101,8 +101,8 @@ fn outline_(py: Python<'_>, text: &[u8]) -> PyResult<PyOutline> {
 }
 
 #[pyclass]
-struct References {
-    index: references::Index,
+pub struct References {
+    pub(crate) index: references::Index,
 }
 
 #[pymethods]
