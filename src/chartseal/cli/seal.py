@@ -34,14 +34,28 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--patient", metavar="ID", help="With --for: whose chart it is, where it holds several patients.")
 @click.option("--patients", "map_path", type=_FILE, help="CSV of patient id and sealing address: an export of many.")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder.")
-@click.option("--ndjson/--json-document", "ndjson", default=None, help="What the input is, where its name does not tell.")
+@click.option(
+    "--ndjson/--json-document", "ndjson", default=None, help="What the input is, where its name does not tell."
+)
 @click.option("--test", is_flag=True, help="Seal records marked HTEST, as test records.")
-@click.option("--allow-modifier", multiple=True, metavar="URL", help="A modifier extension that the issuer understands.")
+@click.option(
+    "--allow-modifier", multiple=True, metavar="URL", help="A modifier extension that the issuer understands."
+)
 @click.option("--allow-rules", multiple=True, metavar="URL", help="An implicitRules value that the issuer understands.")
-@click.option("--valid-days", type=click.IntRange(1), default=366, show_default=True,
-              help="Days for which seals of CarePlan, Consent, Coverage and MedicationRequest hold.")
-@click.option("--validate", type=click.Choice(["sealing", "full"]), default="sealing", show_default=True,
-              help="full: ask a validation library besides (the extra `validate`).")
+@click.option(
+    "--valid-days",
+    type=click.IntRange(1),
+    default=366,
+    show_default=True,
+    help="Days for which seals of CarePlan, Consent, Coverage and MedicationRequest hold.",
+)
+@click.option(
+    "--validate",
+    type=click.Choice(["sealing", "full"]),
+    default="sealing",
+    show_default=True,
+    help="full: ask a validation library besides (the extra `validate`).",
+)
 @passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context

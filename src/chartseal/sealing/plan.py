@@ -180,9 +180,7 @@ class Plan:
         if outline.resource_type != "Patient" and not outline.compartment:
             self._companions.add(self.key(item, outline))
 
-    def _follow(
-        self, piece: Piece, outline: Outline, patients: dict[str, bool], links: dict[str, set[str]]
-    ) -> None:
+    def _follow(self, piece: Piece, outline: Outline, patients: dict[str, bool], links: dict[str, set[str]]) -> None:
         own = self.key(piece, outline)
         targets = {key for reference in outline.references if (key := self._target(reference, piece))}
         targets &= self._companions
@@ -243,8 +241,9 @@ class Plan:
             return [patient]
         reached = sorted(self._reached.get(self.key(piece, outline), ()))
         if not reached and self.pieces > 1:
-            raise PatientError("the record is in no patient's compartment, and none of theirs refers to it",
-                               "companion_unreferenced")
+            raise PatientError(
+                "the record is in no patient's compartment, and none of theirs refers to it", "companion_unreferenced"
+            )
         return reached
 
     def addresses_of(self, piece: Piece, outline: Outline) -> list[bytes]:

@@ -298,8 +298,10 @@ class _Batch:
             addresses = sorted({address for place, address in roots if place in places})
             whole = [address for address in addresses if all((place, address) in roots for place in item.entries)]
             if not whole:
-                error = PatientError("an entry of the document was refused, so that its own record cannot hold them all",
-                                     "document_incomplete")
+                error = PatientError(
+                    "an entry of the document was refused, so that its own record cannot hold them all",
+                    "document_incomplete",
+                )
                 refused.append((at, error))
             for address in whole:
                 entries = [roots[place, address] for place in item.entries]
@@ -316,8 +318,12 @@ class _Folder:
             SealingError: `sealing_other_run`, `output_unwritable`.
         """
         self._path = path
-        self._run = {"format": FORMAT, "kind": "sealing-run", "input": source_digest,
-                     "attester": to_hex(issuing.signer.address)}
+        self._run = {
+            "format": FORMAT,
+            "kind": "sealing-run",
+            "input": source_digest,
+            "attester": to_hex(issuing.signer.address),
+        }
         with self._writing():
             path.mkdir(parents=True, exist_ok=True)
             self.done = self._begin()

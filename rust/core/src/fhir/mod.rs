@@ -9,6 +9,8 @@ pub mod outline;
 pub mod primitives;
 pub mod references;
 mod resource;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub use resource::{Detached, Resource, Rules, read, read_all};
