@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeAlias, final
 
-from chartseal.errors import CoreError
-
-from chartseal.errors import FhirError, LimitError
+from chartseal.errors import CoreError, FhirError, LimitError
 
 # --- keys: Baby Jubjub points are circomlib's packPoint, 32 bytes; field elements are 32 bytes big-endian, below r ---
 
@@ -313,9 +311,7 @@ def prepare_records(
 ) -> list[UnsignedRecord | CoreError]:
     """Read and seal each resource, over all cores; what is refused gives its error. Times are Unix seconds."""
 
-def finish_records(
-    records: Sequence[UnsignedRecord], signatures: Sequence[bytes], issuer: SealIssuer
-) -> list[bytes]:
+def finish_records(records: Sequence[UnsignedRecord], signatures: Sequence[bytes], issuer: SealIssuer) -> list[bytes]:
     """Each sealed record as one line of JSON, without its end; a signature has 65 bytes."""
 
 def prepare_fields(
@@ -362,7 +358,7 @@ def attestation_salt(seed: bytes) -> bytes:
 # --- fhir: bytes of one R4 resource in, its fields out ---
 
 def read_resource(
-    text: bytes, *, test: bool = False, modifier_extensions: Sequence[str] = (), implicit_rules: Sequence[str] = ()
+    text: bytes, *, test: bool = False, modifier_extensions: Sequence[str] = ..., implicit_rules: Sequence[str] = ...
 ) -> tuple[str, list[tuple[str, str, str | bool | int | bytes]], list[tuple[str, str]], bool]:
     """(resource type, fields in document order, detached (name, text), whether it is marked HTEST).
 
@@ -371,6 +367,32 @@ def read_resource(
     Raises:
         FhirError: a lexical, structural or clinical refusal, each with its code and element path.
         LimitError: `json_too_large`, `json_too_deep`, `json_too_many_values`.
+    """
+
+def read_resources(
+    texts: list[bytes],
+    *,
+    test: bool = False,
+    modifier_extensions: Sequence[str] = ...,
+    implicit_rules: Sequence[str] = ...,
+) -> list[
+    tuple[str, list[tuple[str, str, str | bool | int | bytes]], list[tuple[str, str]], bool] | FhirError | LimitError
+]:
+    """`read_resource` of each text, over all cores: what it returns, or the error that it would raise."""
+
+def rebuild(
+    resource_type: str,
+    fields: list[tuple[str, str, str | bool | int | bytes]],
+    detached: list[tuple[str, str]],
+    *,
+    partial: bool = False,
+) -> tuple[str, list[str]]:
+    """(JSON text, array positions that are not opened) of a resource's fields; control fields are skipped.
+
+    `partial` closes lists up, tags the resource SUBSETTED and marks what R4 requires and is withheld as `masked`.
+
+    Raises:
+        RecordError: the fields contradict each other or R4; without `partial`, `position_missing`.
     """
 
 # --- Bundles and streams ---
@@ -445,29 +467,4 @@ def outline(text: bytes) -> tuple[str, str | None, str | None, list[str], list[s
     Raises:
         FhirError: not JSON, or `resource_type_missing`.
         LimitError: as `read_resource`.
-
-def read_resources(
-    texts: list[bytes],
-    *,
-    test: bool = False,
-    modifier_extensions: Sequence[str] = (),
-    implicit_rules: Sequence[str] = (),
-) -> list[
-    tuple[str, list[tuple[str, str, str | bool | int | bytes]], list[tuple[str, str]], bool] | FhirError | LimitError
-]:
-    """`read_resource` of each text, over all cores: what it returns, or the error that it would raise."""
-
-def rebuild(
-    resource_type: str,
-    fields: list[tuple[str, str, str | bool | int | bytes]],
-    detached: list[tuple[str, str]],
-    *,
-    partial: bool = False,
-) -> tuple[str, list[str]]:
-    """(JSON text, array positions that are not opened) of a resource's fields; control fields are skipped.
-
-    `partial` closes lists up, tags the resource SUBSETTED and marks what R4 requires and is withheld as `masked`.
-
-    Raises:
-        RecordError: the fields contradict each other or R4; without `partial`, `position_missing`.
     """
