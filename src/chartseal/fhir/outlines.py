@@ -5,10 +5,13 @@ Source: hl7.org/fhir/R4/compartmentdefinition-patient.html; references as hl7.or
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from chartseal import _core
 from chartseal.fhir.bundle import Piece
+
+_PATIENT = re.compile(r"(?:[^?#]*/)?Patient/[A-Za-z0-9.-]{1,64}")
 
 
 class Outline(NamedTuple):
@@ -61,8 +64,7 @@ class Outlines:
         subject is no patient. None: it is in no compartment, see `companions`.
         """
         if outline.resource_type == "Patient":
-            own = self._references.resolve(outline.full_url, outline.full_url, self.base)
-            return (own[1] or outline.full_url,) if own else ()
+            return (self._own_url(outline),) if outline.full_url else ()
         subject = self._patient(outline.subject, outline) if outline.subject else None
         if subject is not None:
             return (subject,)
@@ -83,13 +85,9 @@ class Outlines:
         target = self._target(reference, outline)
         if target is not None:
             return (target[1] or reference) if target[0] == "Patient" else None
-        whole = reference.partition("/_history/")[0]
-        root, _, _ = whole.rpartition("Patient/")
-        relative = whole.startswith("Patient/")
-        absolute = root.endswith("/") and whole.startswith(("http://", "https://"))
-        if not relative and not absolute:
-            return None
-        return f"{self._root(outline)}{whole}" if relative else whole
+        url = self._url(reference, outline)
+        named = _PATIENT.fullmatch(url) if url.startswith((self.base, "http://", "https://")) else None
+        return url if named else None
 
     def _root(self, outline: Outline) -> str:
         """What relative references of a resource begin with: its server's root, or the issuer's."""
@@ -100,19 +98,28 @@ class Outlines:
     def _gather(self) -> dict[str, tuple[str, ...]]:
         """Patients of each fullUrl of no compartment, following references from records that have patients."""
         owned = [(outline, self.patients(outline)) for outline in self._outlines]
-        free = {self._key(outline): outline for outline, patients in owned if not patients}
+        free = {self._own_url(outline): outline for outline, patients in owned if not patients and outline.full_url}
         found: dict[str, dict[str, None]] = {}
         waiting = [(outline, patient) for outline, patients in owned for patient in patients]
         while waiting:
             outline, patient = waiting.pop()
             for reference in outline.references:
-                target = self._target(reference, outline)
-                companion = free.get(target[1]) if target else None
+                companion = free.get(self._url(reference, outline))
                 if companion is not None and patient not in found.setdefault(companion.full_url, {}):
                     found[companion.full_url][patient] = None
                     waiting.append((companion, patient))
         return {url: tuple(sorted(patients)) for url, patients in found.items()}
 
-    def _key(self, outline: Outline) -> str:
-        own = self._references.resolve(outline.full_url, outline.full_url, self.base)
-        return own[1] if own else ""
+    def _own_url(self, outline: Outline) -> str:
+        return self._url(outline.full_url, outline)
+
+    def _url(self, reference: str, outline: Outline) -> str:
+        """The URL that a reference means, or would mean on its server where R4's Bundle rules give it no meaning.
+
+        Exporters name entries by urn:uuid and refer to them by type and id; to deliver a companion, that is enough.
+        """
+        target = self._target(reference, outline)
+        if target is not None:
+            return target[1] or reference
+        whole = reference.partition("/_history/")[0]
+        return whole if ":" in whole else f"{self._root(outline)}{whole}"

@@ -54,6 +54,13 @@ def test_urns_are_the_patients_they_name() -> None:
     assert owners(of=record) == ()
 
 
+@pytest.mark.parametrize(
+    "text", ["Patient?x=/Patient/1", "#Patient/1", "Group/1", "urn:x:/Patient/1", "Patient/1#a", "patient/1"]
+)
+def test_what_only_looks_like_a_patient_owns_nothing(text: str) -> None:
+    assert owners(of=piece("Condition", subject=reference(text))) == ()
+
+
 def test_two_patients_without_a_subject_are_both_told() -> None:
     visit = piece("Appointment", participant=[{"actor": reference(f"Patient/{n}")} for n in (1, 2, 1)])
     assert owners(of=visit) == (f"{BASE}Patient/1", f"{BASE}Patient/2")
@@ -86,6 +93,17 @@ def test_companions_are_found_by_urn() -> None:
     )
     maker = outlines.add(piece("Organization", "o", "urn:uuid:o"))
     assert outlines.companions(maker) == (f"{BASE}Patient/1",)
+
+
+def test_companions_are_found_by_type_and_id_among_urns() -> None:
+    outlines = Outlines(BASE)
+    outlines.add(
+        piece("Condition", "c", "urn:uuid:c", subject=reference("Patient/1"), asserter=reference("Organization/o"))
+    )
+    maker = outlines.add(piece("Organization", "o", "urn:uuid:o"))
+    nameless = outlines.add(piece("Organization", None))
+    assert outlines.companions(maker) == (f"{BASE}Patient/1",)
+    assert outlines.companions(nameless) == ()
 
 
 def test_what_is_no_resource_has_no_outline() -> None:
