@@ -399,7 +399,7 @@ def rebuild(
 
 @final
 class BundleSplitter:
-    """Cuts one JSON object into the objects of its list `entry`, from chunks; memory is bounded by the largest entry."""
+    """Cuts one JSON object, in chunks, into the objects of its list `entry`; memory is bounded by the largest one."""
 
     kind: tuple[str | None, str | None]
     """`resourceType` and `type`, as far as they have been read."""

@@ -36,6 +36,12 @@ class LimitError(CoreError):
     code = "limit_exceeded"
 
 
+class MissingExtraError(ChartsealError):
+    """What was asked for needs an optional package that is not installed."""
+
+    code = "extra_missing"
+
+
 class RecordError(CoreError):
     """A record's fields contradict each other or the format."""
 
