@@ -71,7 +71,7 @@ def collection(resources: Sequence[dict[str, Any]], prefix: str = BASE) -> bytes
 
 def names(records: Sequence[SealedRecord]) -> list[str]:
     return sorted(
-        f"{record.resource_type}/{each.value}"
+        f"{record.resource_type}/{each.value!s}"
         for record in records
         for each in record.fields
         if each.name == f"{record.resource_type}.id"
@@ -111,8 +111,15 @@ def test_a_chart_seals_its_patient_and_companions_and_refuses_another(key: Issue
 
 @pytest.mark.parametrize("prefix", [BASE, "urn"])
 def test_references_resolve_by_the_bundle(prefix: str, key: IssuerKey, wallet: Wallet) -> None:
-    reference = "urn:uuid:11111111-1111-4111-8111-111111111111" if prefix == "urn" else "Patient/11111111-1111-4111-8111-111111111111"
-    resources = [observation("22222222-2222-4222-8222-222222222222", reference), patient("11111111-1111-4111-8111-111111111111")]
+    reference = (
+        "urn:uuid:11111111-1111-4111-8111-111111111111"
+        if prefix == "urn"
+        else "Patient/11111111-1111-4111-8111-111111111111"
+    )
+    resources = [
+        observation("22222222-2222-4222-8222-222222222222", reference),
+        patient("11111111-1111-4111-8111-111111111111"),
+    ]
     sealing = seal_chart(collection(resources, prefix), key.issuing(), wallet.sealing_address().data)
     assert not sealing.refused
     assert {control(record, "about") for record in sealing.records} == {"patient"}
@@ -168,7 +175,9 @@ def test_a_document_is_sealed_by_its_entries_and_itself(key: IssuerKey, wallet: 
     }
     document = json.loads(collection([composition, patient("a"), practitioner("p")]))
     document.update(
-        type="document", identifier={"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2"}, timestamp="2026-01-01T00:00:00Z"
+        type="document",
+        identifier={"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2"},
+        timestamp="2026-01-01T00:00:00Z",
     )
     sealing = seal_chart(json.dumps(document), key.issuing(), wallet.sealing_address().data)
     assert not sealing.refused
@@ -234,7 +243,9 @@ def test_kills_leave_whole_batches_and_the_run_goes_on(key: IssuerKey, tmp_path:
     wallet = Wallet.generate()
     key.save(tmp_path / "key.json", "p")
     (tmp_path / "map.csv").write_text(f"a,{wallet.sealing_address()}\n")
-    lines = [patient("a")] + [observation(str(at), "Patient/b" if at % 500 == 0 else "Patient/a") for at in range(12_000)]
+    lines = [patient("a")] + [
+        observation(str(at), "Patient/b" if at % 500 == 0 else "Patient/a") for at in range(12_000)
+    ]
     (tmp_path / "export.ndjson").write_text("\n".join(map(json.dumps, lines)))
     arguments = [str(tmp_path / name) for name in ("key.json", "export.ndjson", "map.csv", "sealed")]
     command = [sys.executable, "-c", _RUN, *arguments]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from chartseal import _core
 from chartseal.errors import FhirError
-from chartseal.fhir import Document, Outlines, Piece, Refused, is_ndjson, pieces
+from chartseal.fhir import Document, Piece, Refused, is_ndjson, pieces
+from chartseal.sealing.plan import Outline, PatientMap, Plan
 
 BASE = "https://issuer.example/fhir/"
 
@@ -38,13 +40,14 @@ def test_bundles_give_what_json_gives(shared: Path) -> None:
 
 def test_a_patients_bundle_is_the_patients(shared: Path) -> None:
     for path in files(shared, "synthea-r4"):
-        outlines = Outlines(BASE)
-        found = [outlines.add(each) for each in read(path) if isinstance(each, Piece)]
-        (patient,) = {
-            url for outline in found if outline.resource_type == "Patient" for url in outlines.patients(outline)
+        found = [each for each in read(path) if isinstance(each, Piece)]
+        plan = Plan.survey(partial(iter, found), BASE, PatientMap({}))
+        outlines = [Outline(*outline) for outline in _core.outlines([each.text for each in found]) if outline]
+        owners = [plan.patients_of(each, outline) for each, outline in zip(found, outlines, strict=True)]
+        ((patient,),) = {
+            tuple(owner) for outline, owner in zip(outlines, owners, strict=True) if outline.resource_type == "Patient"
         }
-        for outline in found:
-            assert patient in (outlines.patients(outline) or outlines.companions(outline)), outline.place
+        assert owners == [[patient]] * len(found)
 
 
 def test_narratives_values_and_statuses_of_charts_are_read(shared: Path) -> None:

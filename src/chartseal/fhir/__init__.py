@@ -9,6 +9,6 @@ for piece in fhir.pieces(stream, ndjson=False):  # a resource, a Bundle or NDJSO
 
 from chartseal.fhir.bundle import Document, Piece, Refused
 from chartseal.fhir.ndjson import is_ndjson, pieces
-from chartseal.fhir.outlines import Outline, Outlines
+from chartseal.fhir.reading import Reading
 
-__all__ = ["Document", "Outline", "Outlines", "Piece", "Refused", "is_ndjson", "pieces"]
+__all__ = ["Document", "Piece", "Reading", "Refused", "is_ndjson", "pieces"]

@@ -4,7 +4,7 @@ In: FHIR R4 JSON, an issuer's key, a sealing address. Out: sealed records, as ob
 
     record = seal_resource(text, key.issuing(), address.data)
     record.check()
-    summary = seal_run(Source(Path("export.ndjson.gz")), key.issuing(), PatientMap.read(Path("map.csv")), Path("sealed"))
+    summary = seal_run(Source(export_path), key.issuing(), PatientMap.read(map_path), folder)
 """
 
 from chartseal.sealing.plan import Addresses, OnePatient, PatientMap

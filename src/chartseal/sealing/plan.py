@@ -8,6 +8,7 @@ Source: R4, compartmentdefinition-patient.html and bundle.html#references.
 from __future__ import annotations
 
 import csv
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,12 @@ from chartseal.fhir import Document, Piece, Refused
 
 _LARGEST_MAP = 64 << 20
 _BATCH = 512
+_LITERAL = re.compile(
+    r"(?P<root>(?:https?://[^?#]*/)?)(?P<type>[A-Z][A-Za-z]*)/(?P<id>[A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?",
+    re.ASCII,
+)
+"""A reference by type and id. Source: hl7.org/fhir/R4/references.html#literal."""
+_SEARCH = re.compile(r"(?:[^?#]*/)?Patient\?", re.ASCII)
 
 
 class Addresses(Protocol):
@@ -203,15 +210,23 @@ class Plan:
         return f"{self.base}{outline.resource_type}/{outline.id}" if outline.id else piece.full_url
 
     def _target(self, reference: str, piece: Piece, wanted: str = "") -> str | None:
-        """The key of what a reference names, or nothing: contained, conditional, or of another type than wanted."""
+        """The key of what a reference names, or None: contained, conditional, or of another type than wanted.
+
+        Exporters name entries by urn:uuid and refer to them by type and id, to which R4's Bundle rules give no meaning;
+        to say whose a record is, that is enough.
+        """
         found = self.references.resolve(reference, piece.full_url, self.base)
         if found is not None:
-            return found[1] if found[1] and wanted in ("", found[0]) else None
-        literal = reference.partition("/_history/")[0]
-        parts = literal.split("/")
-        if len(parts) < 2 or literal.startswith(("#", "urn:")) or "?" in literal or wanted not in ("", parts[-2]):
+            return (found[1] or reference) if wanted in ("", found[0]) else None
+        literal = _LITERAL.fullmatch(reference)
+        if literal is None or wanted not in ("", literal["type"]):
             return None
-        return literal if literal.startswith(("http://", "https://")) else f"{self.base}{literal}"
+        return f"{literal['root'] or self._root(piece)}{literal['type']}/{literal['id']}"
+
+    def _root(self, piece: Piece) -> str:
+        """What relative references of a resource begin with: its server's root, or the issuer's."""
+        own = _LITERAL.fullmatch(piece.full_url)
+        return own["root"] if own and own["root"] else self.base
 
     def _patient(self, piece: Piece, outline: Outline) -> str | None:
         """The patient whose record it is; None where it is in no compartment.
@@ -226,7 +241,7 @@ class Plan:
         found = {key for reference in outline.compartment if (key := self._target(reference, piece, "Patient"))}
         if len(found) > 1:
             raise PatientError("the record is in several patients' compartments, and about none", "patient_ambiguous")
-        if not found and any("Patient?" in reference for reference in outline.compartment):
+        if not found and any(_SEARCH.match(reference) for reference in outline.compartment):
             raise PatientError("the record's patient is given by a search, which is not resolved", "patient_unresolved")
         return found.pop() if found else None
 

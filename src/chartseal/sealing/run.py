@@ -106,7 +106,10 @@ class Source:
         """SHA-256 of the bytes as they are."""
         stream = self.open()
         try:
-            return "0x" + hashlib.file_digest(stream, "sha256").hexdigest()
+            digest = hashlib.sha256()
+            for chunk in iter(lambda: stream.read(_CHUNK), b""):
+                digest.update(chunk)
+            return "0x" + digest.hexdigest()
         finally:
             if stream is not self._kept:
                 stream.close()
