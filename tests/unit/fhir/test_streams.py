@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +144,27 @@ def test_ten_thousand_entries_fit_in_little_memory() -> None:
     assert (count, refused) == (10_000, [])
     assert stream.taken > 30_000_000
     assert most < 2_000_000
+
+
+MEASURED = """
+import resource, sys
+from test_streams import Pipe, generated
+from chartseal.fhir import Piece, pieces
+def most(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def read(count): return sum(isinstance(each, Piece) for each in pieces(Pipe(generated(count)), ndjson=False))
+assert read(100) == 100
+before = most()
+assert read(30_000) == 30_000
+print(most() - before)
+"""
+
+
+def test_the_whole_process_stays_small() -> None:
+    """Rust's memory too: 90 MB of a Bundle pass through it."""
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    run = [sys.executable, "-c", MEASURED]
+    grown = subprocess.run(run, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=True)
+    assert int(grown.stdout) < 10_000_000
 
 
 def test_deep_nesting_ends_at_once() -> None:
