@@ -34,6 +34,7 @@ from chartseal.attestation import (
 from chartseal.errors import SignatureError
 from chartseal.keys import SealingAddress, Wallet, deliver
 from chartseal.record import Field, claims_root, lift, open_along
+from chartseal.record.fields import Value
 
 ROOT = Path(__file__).resolve().parent.parent
 VECTOR = ROOT / "tests/vectors/chartseal_1.json"
@@ -84,7 +85,8 @@ def read() -> list[Field]:
 
 def shape(fields: list[Field], address: SealingAddress) -> list[Field]:
     """The record's fields: the resource's, then control fields and pads."""
-    plain, holder = list(fields), address.holder_commitment()
+    plain: list[tuple[str, str, Value]] = [*fields]
+    holder = address.holder_commitment()
     about = _core.record_about("Observation", plain, [])
     url = _core.patient_url("Observation", plain, "", BASE, [])
     lifted_from = [
@@ -309,7 +311,15 @@ def _claim_row(index: int, claim: dict[str, Any]) -> list[str]:
     path = f"`{claim['path']}`" if claim["path"] else ""
     value = int(claim["value"], 16)
     shown = str(value) if value < 2**64 else _short(claim["value"])
-    return [str(index), claim["kind"], path, " ".join(claim["qualifier"]), claim["unit"], str(claim["scale"]), shown]
+    return [
+        str(index),
+        claim["kind"],
+        path,
+        " ".join(claim["qualifier"]).strip(),
+        claim["unit"],
+        str(claim["scale"]),
+        shown,
+    ]
 
 
 def _value(field: dict[str, Any]) -> str:
