@@ -12,29 +12,19 @@ import hashlib
 import hmac
 import json
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from eth_abi.abi import encode
 
 from chartseal import _core
-from chartseal.attestation import (
-    PRIVATE_DATA_SCHEMA,
-    Digest,
-    LocalSigner,
-    OffchainMessage,
-    PrivateData,
-    PrivateValue,
-    checksum_address,
-    network,
-    sign_offchain,
-    to_hex,
-)
+from chartseal.attestation import LocalSigner, checksum_address, network, to_hex
 from chartseal.errors import SignatureError
-from chartseal.keys import SealingAddress, Wallet, deliver
-from chartseal.record import Field, claims_root, lift, open_along
-from chartseal.record.fields import Value
+from chartseal.keys import Wallet, deliver
+from chartseal.record import Field, lift, open_along
+from chartseal.sealing import Issuing, SealedRecord, seal_fields
 
 ROOT = Path(__file__).resolve().parent.parent
 VECTOR = ROOT / "tests/vectors/chartseal_1.json"
@@ -60,8 +50,8 @@ NONCE = b"\x88" * 32
 BASE = "https://hospital.example/fhir/"
 AUDIENCE = "https://pharmacy.example"
 NETWORK = "sepolia"
-SEALED_AT = 1_777_852_800
-"""2026-05-04, 00:00 UTC."""
+FULL_URL = f"{BASE}Observation/potassium-1"
+SEALED_ON = datetime(2026, 5, 4, 15, 45, tzinfo=UTC)
 EXPIRY = 1_777_975_200
 CHOSEN = "Observation.valueQuantity.value"
 
@@ -83,39 +73,19 @@ def read() -> list[Field]:
     return [Field(*field) for field in fields]
 
 
-def shape(fields: list[Field], address: SealingAddress) -> list[Field]:
-    """The record's fields: the resource's, then control fields and pads."""
-    plain: list[tuple[str, str, Value]] = [*fields]
-    holder = address.holder_commitment()
-    about = _core.record_about("Observation", plain, [])
-    url = _core.patient_url("Observation", plain, "", BASE, [])
-    lifted_from = [
-        *fields,
-        Field("chartseal.format", "string", "chartseal/1"),
-        Field("chartseal.resourceType", "string", "Observation"),
-        Field("chartseal.about", "string", about),
-    ]
-    control = _core.compute_control(
+def seal() -> SealedRecord:
+    """The record, sealed with everything fixed that is fresh elsewhere."""
+    issuing = Issuing(LocalSigner(ISSUER_SECRET), network(NETWORK).domain(), PERSON_SECRET, BASE)
+    return seal_fields(
         "Observation",
-        plain,
-        about=about,
-        subject=deliver(address, ikm=EPHEMERAL_IKM).subject,
-        claims=claims_root(lifted_from, holder, SEED),
-        full_url=f"{BASE}Observation/potassium-1",
-        person=_core.person_mark(PERSON_SECRET, url or ""),
-        amends=bytes(32),
-        test=False,
+        read(),
+        issuing,
+        Wallet(WALLET_ENTROPY).sealing_address().data,
+        now=SEALED_ON,
+        full_url=FULL_URL,
+        seed=SEED,
+        ikm=EPHEMERAL_IKM,
     )
-    return [*fields, *(Field(*field) for field in control)]
-
-
-def salted(fields: Iterable[Field]) -> PrivateData:
-    """Each field under its salt."""
-    values = [
-        PrivateValue(abi_type, name, value, Digest(hkdf(b"chartseal/1/field\0" + name.encode(), 32)))
-        for name, abi_type, value in fields
-    ]
-    return PrivateData(values)
 
 
 def disclosure_digest(attester: bytes, uid: bytes, signature: bytes, leaves: list[bytes]) -> bytes:
@@ -125,13 +95,13 @@ def disclosure_digest(attester: bytes, uid: bytes, signature: bytes, leaves: lis
     return _core.keccak256(encode(types, ["chartseal/1/disclosure", [record], []]))
 
 
-def holder_signature(wallet: Wallet, enc: bytes, subject: bytes, message: bytes, sign: Any) -> bytes:
+def holder_signature(subject: bytes, message: bytes, sign: Callable[[], bytes]) -> bytes:
     """The committed signature while it verifies, else a new one."""
     try:
         kept = bytes.fromhex(json.loads(VECTOR.read_text())["expected"]["disclosure"]["signature"][2:])
         _core.verify_holder_signature(subject, message, kept)
     except (OSError, KeyError, ValueError, SignatureError):
-        return bytes(sign(wallet, enc, subject))
+        return sign()
     return kept
 
 
@@ -163,26 +133,11 @@ def _tag(name: str) -> bytes:
 
 def make() -> dict[str, Any]:
     """The vector: source, input, expected."""
-    wallet, issuer = Wallet(WALLET_ENTROPY), LocalSigner(ISSUER_SECRET)
+    wallet, record = Wallet(WALLET_ENTROPY), seal()
+    record.check()
     address = wallet.sealing_address()
     delivery = deliver(address, ikm=EPHEMERAL_IKM)
-    fields = shape(read(), address)
-    data = salted(fields)
-    salt = Digest(hkdf(b"chartseal/1/eas", 32))
-    message = OffchainMessage(PRIVATE_DATA_SCHEMA, SEALED_AT, data.root, salt=salt)
-    package = sign_offchain(message, network(NETWORK).domain(), issuer)
-    opened = [each.name for each in open_along("Observation", fields, [CHOSEN])]
-    indices = [index for index, field in enumerate(fields) if field.name in opened]
-    proof = data.multiproof(indices)
-    digest = disclosure_digest(
-        issuer.address, package.uid, package.signature, [leaf.leaf_hash() for leaf in proof.leaves]
-    )
-    signed = _core.holder_message(digest, delivery.subject, AUDIENCE, NONCE, EXPIRY)
-
-    def sign(wallet: Wallet, enc: bytes, subject: bytes) -> bytes:
-        return wallet.sign_disclosure(enc, subject, digest, audience=AUDIENCE, nonce=NONCE, expiry=EXPIRY)
-
-    signature = holder_signature(wallet, delivery.enc, delivery.subject, signed, sign)
+    package, data, fields = record.package, record.private_data, list(record.fields)
     return {
         "source": "tools/worked_example.py; tests/vectors/test_worked_example.py recomputes it with other libraries",
         "input": _input(wallet),
@@ -196,23 +151,43 @@ def make() -> dict[str, Any]:
             "claims": claim_rows(fields, address.holder_commitment()),
             "root": to_hex(data.root),
             "seal": {
-                "attester": checksum_address(issuer.address),
-                "salt": to_hex(salt),
+                "attester": checksum_address(package.signer),
+                "salt": to_hex(package.message.salt),
                 "uid": to_hex(package.uid),
                 "digest": to_hex(package.digest()),
                 "signature": to_hex(package.signature),
             },
-            "disclosure": {
-                "opened": opened,
-                "proof": [to_hex(sibling) for sibling in proof.siblings],
-                "proofFlags": list(proof.flags),
-                "leaves": [leaf.name for leaf in proof.leaves],
-                "digest": to_hex(digest),
-                "message": to_hex(signed),
-                "signature": to_hex(signature),
-            },
+            "disclosure": disclose(record, wallet),
         },
     }
+
+
+def disclose(record: SealedRecord, wallet: Wallet) -> dict[str, Any]:
+    """What the chosen field opens, and what the record's subject signs for it."""
+    package, data = record.package, record.private_data
+    opened = [each.name for each in open_along("Observation", record.fields, [CHOSEN])]
+    proof = data.multiproof([index for index, field in enumerate(record.fields) if field.name in opened])
+    leaves = [leaf.leaf_hash() for leaf in proof.leaves]
+    digest = disclosure_digest(package.signer, package.uid, package.signature, leaves)
+    message = _core.holder_message(digest, record.subject, AUDIENCE, NONCE, EXPIRY)
+
+    def sign() -> bytes:
+        return wallet.sign_disclosure(record.enc, record.subject, digest, audience=AUDIENCE, nonce=NONCE, expiry=EXPIRY)
+
+    return {
+        "opened": opened,
+        "proof": [to_hex(sibling) for sibling in proof.siblings],
+        "proofFlags": list(proof.flags),
+        "leaves": [leaf.name for leaf in proof.leaves],
+        "digest": to_hex(digest),
+        "message": to_hex(message),
+        "signature": to_hex(holder_signature(record.subject, message, sign)),
+    }
+
+
+def seal_time() -> int:
+    """The beginning of the day, UTC, in Unix seconds."""
+    return int(SEALED_ON.timestamp()) // 86_400 * 86_400
 
 
 def _input(wallet: Wallet) -> dict[str, Any]:
@@ -223,7 +198,7 @@ def _input(wallet: Wallet) -> dict[str, Any]:
         "issuerSecret": to_hex(ISSUER_SECRET),
         "personSecret": to_hex(PERSON_SECRET),
         "base": BASE,
-        "fullUrl": f"{BASE}Observation/potassium-1",
+        "fullUrl": FULL_URL,
         "ephemeralIkm": to_hex(EPHEMERAL_IKM),
         "seed": to_hex(SEED),
         "domain": {
@@ -232,7 +207,7 @@ def _input(wallet: Wallet) -> dict[str, Any]:
             "chainId": chosen.chain_id,
             "verifyingContract": checksum_address(chosen.eas),
         },
-        "time": SEALED_AT,
+        "time": seal_time(),
         "chosen": [CHOSEN],
         "audience": AUDIENCE,
         "nonce": to_hex(NONCE),
