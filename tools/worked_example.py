@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def seal() -> SealedRecord:
     )
 
 
-def disclosure_digest(attester: bytes, uid: bytes, signature: bytes, leaves: list[bytes]) -> bytes:
+def disclosure_digest(attester: bytes, uid: bytes, signature: bytes, leaves: Sequence[bytes]) -> bytes:
     """H("disclosure"; records, proofs) of one record and no proof."""
     types = ["string", "(address,bytes32,bytes32,bytes32[])[]", "(bytes32,uint256[])[]"]
     record = (attester, uid, _core.keccak256(signature), sorted(leaves))
