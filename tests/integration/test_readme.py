@@ -31,7 +31,9 @@ def environment() -> dict[str, str]:
 
 
 def run(command: list[str], text: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, input=text, cwd=folder, env=environment(), capture_output=True, text=True, timeout=240)
+    return subprocess.run(
+        command, input=text, cwd=folder, env=environment(), capture_output=True, text=True, timeout=240
+    )
 
 
 def test_shell_quickstart(folder: Path) -> None:
@@ -63,7 +65,8 @@ def test_python_blocks(at: int, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "paper", ["README.md", "SECURITY.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in (REPOSITORY / "docs").glob("*.md"))]
+    "paper",
+    ["README.md", "SECURITY.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in (REPOSITORY / "docs").glob("*.md"))],
 )
 def test_links_lead_somewhere(paper: str) -> None:
     path = REPOSITORY / paper
@@ -76,3 +79,13 @@ def test_every_file_that_a_paper_names_exists() -> None:
     for path in [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *(REPOSITORY / "docs").glob("*.md")]:
         for name in named.findall(path.read_text()):
             assert (REPOSITORY / name).exists(), f"{path.name}: {name}"
+
+
+def test_the_clinical_rules_list_every_refusal() -> None:
+    """Codes of the reader, as its source spells them, and those in the first columns of the tables."""
+    sources = (REPOSITORY / "rust/core/src/fhir").rglob("*.rs")
+    texts = [source.read_text().split("#[cfg(test)]")[0] for source in sources]
+    spelled = {code for text in texts for code in re.findall(r'"([a-z][a-z0-9]*(?:_[a-z0-9]+)+)"', text)}
+    rules = (REPOSITORY / "docs/clinical.md").read_text()
+    cells = re.findall(r"^\| (`[a-z0-9_`, ]+`) \|", rules[rules.index("## What is refused") :], re.MULTILINE)
+    assert spelled == {code for cell in cells for code in re.findall(r"`([a-z0-9_]+)`", cell)}
