@@ -74,11 +74,13 @@ def test_links_lead_somewhere(paper: str) -> None:
         assert (path.parent / target).exists(), target
 
 
-def test_every_file_that_a_paper_names_exists() -> None:
-    named = re.compile(r"`((?:src|tools|tests|docs|rust|examples|benches)/[A-Za-z0-9_./-]+\.[a-z]+)`")
+def test_every_file_and_test_that_a_paper_names_exists() -> None:
+    named = re.compile(r"`((?:src|tools|tests|docs|rust|examples|benches)/[A-Za-z0-9_./-]+\.[a-z]+)(?:::(\w+))?`")
     for path in [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *(REPOSITORY / "docs").glob("*.md")]:
-        for name in named.findall(path.read_text()):
-            assert (REPOSITORY / name).exists(), f"{path.name}: {name}"
+        for name, test in named.findall(path.read_text()):
+            file = REPOSITORY / name
+            assert file.exists(), f"{path.name}: {name}"
+            assert not test or re.search(rf"^ *(?:def|fn) {test}\(", file.read_text(), re.MULTILINE), f"{name}: {test}"
 
 
 def test_the_clinical_rules_list_every_refusal() -> None:
