@@ -50,7 +50,7 @@ def test_shell_quickstart(folder: Path) -> None:
 def test_a_quickstart_for_another_audience_fails(folder: Path) -> None:
     [block] = blocks("sh")
     verifying = block.index("chartseal verify")
-    other = block[:verifying] + block[verifying:].replace("https://pharmacy.example", "https://other.example")
+    other = block[:verifying] + block[verifying:].replace("--as https://pharmacy.example", "--as https://other.example")
     assert other != block
     done = run(["bash", "-eu", "-o", "pipefail"], other, folder)
     assert done.returncode == 1
