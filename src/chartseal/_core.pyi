@@ -117,6 +117,9 @@ def verify_holder_signature(public: bytes, message: bytes, signature: bytes) -> 
 _Leaf: TypeAlias = tuple[str, str, str | bytes | bool | int, bytes]
 _Message: TypeAlias = tuple[bytes, bytes, int, int, bool, bytes, bytes, bytes]
 
+def check_json(text: bytes) -> None:
+    """Raise ValueError unless `text` is one JSON value of at most 200 levels."""
+
 def keccak256(data: bytes) -> bytes: ...
 def encode_value(abi_type: str, value: str | bytes | bool | int) -> bytes:
     """`abi.encode([abi_type], [value])` for string, bytes, bool, address (20 bytes), intN, uintN and bytesN.
@@ -254,3 +257,79 @@ def compute_control(
 
 def check_control(opened: list[tuple[str, str, str | bool | int | bytes]], *, allow_test: bool) -> str:
     """Check the opened control fields of one record; returns its resource type."""
+
+# --- sealing ---
+
+@final
+class SealIssuer:
+    """What is the same in all seals of one issuer."""
+
+    def __new__(
+        cls, *, separator: bytes, person_secret: bytes, base: str, domain_json: str, types_json: str, signer: str
+    ) -> SealIssuer:
+        """`base` ends with a slash or is empty; the JSON texts and `signer` stand in each record as they are."""
+
+@final
+class SealRecipient:
+    """For whom records are sealed: a sealing address (64 bytes), read once."""
+
+    def __new__(cls, address: bytes) -> SealRecipient:
+        """Raises KeyFormatError as `parse_address` does."""
+
+@final
+class UnsignedRecord:
+    """A record that lacks nothing but the issuer's signature over `digest`."""
+
+    @property
+    def resource_type(self) -> str: ...
+    @property
+    def digest(self) -> bytes:
+        """What is signed, 32 bytes."""
+
+    @property
+    def uid(self) -> bytes: ...
+    @property
+    def root(self) -> bytes: ...
+    def to_json(self, signature: bytes, issuer: SealIssuer) -> bytes:
+        """The sealed record as one line of JSON, without its end; `signature` has 65 bytes."""
+
+def prepare_fields(
+    resource_type: str,
+    fields: list[tuple[str, str, str | bool | int | bytes]],
+    recipient: SealRecipient,
+    issuer: SealIssuer,
+    *,
+    detached: list[tuple[str, str]],
+    test: bool,
+    full_url: str,
+    time: int,
+    expiration: int,
+    amends: bytes,
+    entries: list[bytes],
+    seed: bytes | None = None,
+    ikm: bytes | None = None,
+) -> UnsignedRecord:
+    """Seal the fields of one checked resource; `seed` and `ikm` (32 bytes each) come from the system where not given.
+
+    Raises:
+        RecordError: a field contradicts the resource type.
+        KeyFormatError: `no_randomness`.
+    """
+
+def check_record(
+    fields: list[tuple[str, str, str | bool | int | bytes]], seed: bytes, holder: bytes, *, salts_sound: bool = True
+) -> bytes:
+    """The root of a record whose claims (under the holder's commitment), slots, labels, names and pads are right.
+
+    Raises:
+        RecordError: `claims_mismatch`, `control_mismatch`, `control_missing`, … with the field's name.
+    """
+
+def pad_fields(leaves: int) -> list[tuple[str, str, str | bool | int | bytes]]:
+    """The pads that fill so many leaves up to a multiple of 16."""
+
+def field_salts(seed: bytes, names: list[str]) -> list[bytes]:
+    """Salt of each field's leaf, 32 bytes each."""
+
+def attestation_salt(seed: bytes) -> bytes:
+    """Salt of the seal's off-chain attestation, 32 bytes."""

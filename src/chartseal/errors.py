@@ -111,6 +111,21 @@ class KeystoreError(KeyFormatError):
     code = "keystore_refused"
 
 
+# sealing
+
+
+class SealedRecordError(CoreError):
+    """A sealed record is malformed, of another kind, or does not hold together."""
+
+    code = "sealed_record_malformed"
+
+
+class SealingError(CoreError):
+    """A run of sealing cannot go on: its options, its files, or what an earlier run left do not fit together."""
+
+    code = "sealing_refused"
+
+
 # keys
 
 

@@ -55,6 +55,8 @@ pub struct Inputs<'a> {
     pub person: [u8; 32],
     /// Uid of the seal that this one replaces, or zeros.
     pub amends: [u8; 32],
+    /// Roots of the records of a document Bundle's entries, in their order; empty for every other record.
+    pub entries: &'a [[u8; 32]],
     pub test: bool,
 }
 
@@ -78,6 +80,11 @@ pub fn compute(inputs: &Inputs, fields: &[Field]) -> Result<Vec<Field>> {
     control.push(text("fullUrl", inputs.full_url));
     control.push(word("person", inputs.person));
     control.push(word("amends", inputs.amends));
+    control.extend(
+        (0..)
+            .zip(inputs.entries)
+            .map(|(i, root)| word(&format!("entry[{i}]"), *root)),
+    );
     let names = names(fields.iter().chain(&control).map(|field| field.name.as_str()));
     control.push(Field::new(NAMES, Value::Bytes32(names)));
     let leaves = fields.len() + control.len();

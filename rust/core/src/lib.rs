@@ -16,6 +16,8 @@ pub mod hash;
 pub mod messages;
 pub mod poseidon;
 pub mod schema;
+pub mod seal;
+pub mod sealed;
 pub mod secp;
 pub mod slots;
 pub mod tree;

@@ -2,16 +2,20 @@
 
 pub mod attestation;
 pub mod error;
+pub mod json;
 pub mod keys;
 pub mod record;
+pub mod seal;
 
 use pyo3::prelude::*;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    json::register(module)?;
     keys::register(module)?;
     attestation::register(module)?;
     record::register(module)?;
+    seal::register(module)?;
     // PyO3 lists every name; the stub, which has no such list, is held to the module by stubtest.
     module.delattr("__all__")
 }

@@ -235,6 +235,7 @@ fn compute_control<'py>(
         full_url,
         person,
         amends,
+        entries: &[],
         test,
     };
     let control = control::compute(&inputs, &all_from_py(fields)?).map_err(to_py)?;

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote
 
+from chartseal import _json
 from chartseal.attestation import packages
 from chartseal.attestation.hexes import ZERO_ADDRESS, ZERO_DIGEST, checksum_address, to_hex
 from chartseal.attestation.networks import OFFCHAIN_NAME
@@ -145,8 +146,8 @@ def _inflate(deflated: bytes) -> bytes:
 
 def _parsed(data: bytes) -> Any:
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as exc:
+        return _json.loads(data)
+    except ValueError as exc:
         raise PackageError("the link holds no JSON") from exc
 
 

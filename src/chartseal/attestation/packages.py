@@ -6,11 +6,11 @@ so that no reader can be shown something else than what was signed.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Set
 from typing import Any
 
+from chartseal import _json
 from chartseal.attestation.hexes import (
     ZERO_DIGEST,
     Digest,
@@ -88,20 +88,10 @@ def loads(text: str | bytes) -> UnverifiedPackage:
     if len(text) > LARGEST_PACKAGE:
         raise PackageError("the package is too long", code="package_size")
     try:
-        return from_json(json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant))
-    except (ValueError, RecursionError) as exc:
-        raise PackageError("the package is not JSON") from exc
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise PackageError("a member stands twice")
-    return found
-
-
-def _no_constant(_: str) -> None:
-    raise PackageError("NaN and Infinity are no JSON")
+        data = _json.loads(text)
+    except ValueError as exc:
+        raise PackageError("the package is not JSON, or a member stands twice") from exc
+    return from_json(data)
 
 
 def from_json(data: Any) -> UnverifiedPackage:

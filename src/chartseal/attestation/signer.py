@@ -5,7 +5,6 @@ A key in memory lives in the Rust core, which overwrites it when it goes and sho
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, Protocol
 
 from eth_keyfile import keyfile
 
-from chartseal import _core
+from chartseal import _core, _json
 from chartseal.attestation.hexes import Address, Digest, address_from, checksum_address
 from chartseal.errors import KeyFormatError, KeystoreError, PackageError
 
@@ -105,8 +104,8 @@ def _parsed(text: bytes) -> Any:
     if len(text) > _LARGEST_KEYSTORE:
         raise KeystoreError("the keystore file is too large")
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as exc:
+        return _json.loads(text)
+    except ValueError as exc:
         raise KeystoreError("the keystore file is not JSON") from exc
 
 

@@ -9,6 +9,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from chartseal import _json
 from chartseal.attestation.signer import open_secret
 from chartseal.errors import KeyFileError, KeystoreError, WrongPassphraseError
 
@@ -38,8 +39,8 @@ def decode(kind: str, data: bytes) -> dict[str, Any]:
         KeyFileError: damaged, or of another kind.
     """
     try:
-        whole = json.loads(data) if len(data) <= _LARGEST else None
-    except (ValueError, RecursionError):
+        whole = _json.loads(data) if len(data) <= _LARGEST else None
+    except ValueError:
         whole = None
     if not isinstance(whole, dict):
         raise KeyFileError("the key file is not one JSON object")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from chartseal.attestation.networks import Network, network
 from chartseal.attestation.signer import LocalSigner, make_keystore, make_secret
 from chartseal.errors import KeyFileError, KeyFormatError
 from chartseal.keys import _files
+from chartseal.sealing.seal import DEFAULT_VALIDITY, Issuing
 
 _KIND = "issuer-key"
 _SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -53,6 +55,10 @@ class IssuerKey:
     def person_secret(self) -> bytes:
         """The key of HMAC-SHA256 for `chartseal.person`: 32 bytes."""
         return self._person_secret
+
+    def issuing(self, *, validity: timedelta = DEFAULT_VALIDITY) -> Issuing:
+        """What sealing takes; `validity` is what seals of records that hold for a time only are given."""
+        return Issuing(self.signer, self.network.domain(), self._person_secret, self.base, validity)
 
     @classmethod
     def load(cls, path: Path, passphrase: str) -> IssuerKey:

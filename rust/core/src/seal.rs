@@ -1,0 +1,334 @@
+//! One shaped resource to a sealed record: control fields, claims, salts, leaves, root, and the seal that an issuer signs.
+//!
+//! `prepare` does all but the signature, so that keys in memory, an HSM or a KMS can give it; `check` is the holder's side.
+
+use crate::abi::{Digest, leaf_hash};
+use crate::claims;
+use crate::control::{self, Inputs, Target};
+use crate::delivery::{deliver, deliver_with};
+use crate::eddsa::no_randomness;
+use crate::eip712::{Attestation, Form, digest};
+use crate::error::{Error, Kind, Result};
+use crate::field::{Field, Value};
+use crate::hash::SeedSalts;
+use crate::poseidon::Fr;
+use crate::slots::CONTROL;
+use crate::tree;
+use crate::wallet::{SealingAddress, holder_commitment};
+use std::collections::HashMap;
+use zeroize::Zeroizing;
+
+/// What is the same in all seals of one issuer.
+pub struct Issuer {
+    /// EIP-712 separator of the deployment whose seals they are.
+    pub separator: Digest,
+    /// Key of `chartseal.person`.
+    pub person_secret: Zeroizing<[u8; 32]>,
+    /// FHIR base URL with its final slash; empty where unknown.
+    pub base: String,
+}
+
+/// For whom a record is sealed.
+pub struct Recipient {
+    pub address: SealingAddress,
+    pub holder: Fr,
+}
+
+impl Recipient {
+    /// # Errors
+    /// Those of [`SealingAddress::from_bytes`].
+    pub fn new(address: &[u8; 64]) -> Result<Self> {
+        let address = SealingAddress::from_bytes(address)?;
+        let holder = holder_commitment(&address.spend);
+        Ok(Self { address, holder })
+    }
+}
+
+/// What is said of one seal besides the resource. Times are Unix seconds; expiration 0 is none.
+pub struct Order<'a> {
+    pub full_url: &'a str,
+    pub time: u64,
+    pub expiration: u64,
+    /// Uid of the seal that this one replaces, or zeros.
+    pub amends: Digest,
+    /// Roots of a document's entries.
+    pub entries: &'a [Digest],
+    /// Seed of the salts; fresh where it is not given.
+    pub seed: Option<[u8; 32]>,
+    /// Keying material of the delivery; fresh where it is not given.
+    pub ikm: Option<[u8; 32]>,
+}
+
+/// A record that lacks nothing but the issuer's signature over `digest`.
+pub struct Unsigned {
+    pub resource_type: String,
+    /// All leaves, pads included.
+    pub fields: Vec<Field>,
+    /// Elements whose claims found no room.
+    pub dropped: Vec<String>,
+    pub seed: Zeroizing<[u8; 32]>,
+    /// HPKE's encapsulated key, from which the holder recomputes the subject.
+    pub enc: [u8; 32],
+    pub root: Digest,
+    pub attestation: Attestation,
+    pub uid: Digest,
+    pub digest: Digest,
+}
+
+/// Seals the fields of a checked resource for `recipient`; `test` tells that it carries HTEST; `resolve` knows what its
+/// references resolve to.
+///
+/// # Errors
+/// `no_randomness`; a field that contradicts the resource type.
+pub fn prepare(
+    resource_type: &str,
+    fields: Vec<Field>,
+    test: bool,
+    order: &Order,
+    recipient: &Recipient,
+    issuer: &Issuer,
+    resolve: &dyn Fn(&str) -> Option<Target>,
+) -> Result<Unsigned> {
+    let seed = Zeroizing::new(order.seed.map_or_else(random, Ok)?);
+    let delivery = match &order.ikm {
+        Some(ikm) => deliver_with(&recipient.address, ikm)?,
+        None => deliver(&recipient.address)?,
+    };
+    let salts = SeedSalts::new(&seed);
+    let about = control::about(resource_type, &fields, resolve);
+    let lifted = claims::lift(resource_type, about, &fields, recipient.holder, test);
+    let patient = control::patient_url(resource_type, &fields, order.full_url, &issuer.base, resolve);
+    let inputs = Inputs {
+        resource_type,
+        about,
+        subject: delivery.subject,
+        claims: claims::root(&lifted.claims, &salts),
+        full_url: order.full_url,
+        person: patient.map_or([0; 32], |url| control::person(&issuer.person_secret, &url)),
+        amends: order.amends,
+        entries: order.entries,
+        test,
+    };
+    let control = control::compute(&inputs, &fields)?;
+    let all = [fields, control].concat();
+    let root = root(&all, &salts)?;
+    let attestation = Attestation::seal(&root, order.time, order.expiration, salts.eas());
+    Ok(Unsigned {
+        resource_type: resource_type.to_owned(),
+        fields: all,
+        dropped: lifted.dropped,
+        seed,
+        enc: delivery.enc,
+        root,
+        uid: attestation.uid(Form::Version2),
+        digest: digest(&issuer.separator, &attestation.struct_hash(Form::Version2)),
+        attestation,
+    })
+}
+
+fn random() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| no_randomness())?;
+    Ok(bytes)
+}
+
+/// Root over all leaves of a record, pads included, each under its salt.
+fn root(fields: &[Field], salts: &SeedSalts) -> Result<Digest> {
+    let leaves: Vec<Digest> = fields
+        .iter()
+        .map(|field| leaf_hash(field, &salts.field(&field.name)))
+        .collect();
+    tree::root(&leaves)
+}
+
+/// Recomputes everything of a record that its holder can: claims under `holder`, slots, labels, names, pads and the root,
+/// which is returned for comparison with the seal's. What only the issuer knows (`about` of a resolved reference, `person`,
+/// `fullUrl`, `amends`, the delivery's subject) is taken as it stands.
+///
+/// # Errors
+/// `control_missing`, `claims_mismatch` and `control_mismatch` with the field's name; those of [`control::check`].
+pub fn check(fields: &[Field], seed: &[u8; 32], holder: Fr, salts_sound: bool) -> Result<Digest> {
+    let salts = SeedSalts::new(seed);
+    let unpadded: Vec<Field> = fields
+        .iter()
+        .filter(|f| !f.name.starts_with(control::PAD))
+        .cloned()
+        .collect();
+    control::check(&unpadded, true)?;
+    let (control, resource): (Vec<Field>, Vec<Field>) = fields
+        .iter()
+        .cloned()
+        .partition(|field| field.name.starts_with(CONTROL));
+    let stated = Stated(
+        control
+            .iter()
+            .map(|field| (field.name.as_str(), &field.value))
+            .collect(),
+    );
+    let resource_type = stated.text("chartseal.resourceType")?;
+    let (about, test) = (
+        stated.text("chartseal.about")?,
+        stated.text("chartseal.format")? == control::TEST_FORMAT,
+    );
+    let lifted = match salts_sound {
+        true => claims::lift(resource_type, about, &resource, holder, test),
+        false => claims::holder_only(holder),
+    };
+    let claims = stated.word("chartseal.claims")?;
+    if claims != claims::root(&lifted.claims, &salts) {
+        return Err(mismatch("claims_mismatch", "chartseal.claims"));
+    }
+    let inputs = Inputs {
+        resource_type,
+        about,
+        subject: stated.word("chartseal.subject")?,
+        claims,
+        full_url: stated.text("chartseal.fullUrl")?,
+        person: stated.word("chartseal.person")?,
+        amends: stated.word("chartseal.amends")?,
+        entries: &stated.entries()?,
+        test,
+    };
+    let expected = control::compute(&inputs, &resource)?;
+    compare(&expected, &control)?;
+    root(fields, &salts)
+}
+
+/// Every expected control field stands with its value, and no other does.
+fn compare(expected: &[Field], stated: &[Field]) -> Result<()> {
+    let values: HashMap<&str, &Value> = stated.iter().map(|field| (field.name.as_str(), &field.value)).collect();
+    let wrong = expected
+        .iter()
+        .find(|field| values.get(field.name.as_str()) != Some(&&field.value));
+    if let Some(field) = wrong {
+        return Err(mismatch("control_mismatch", &field.name));
+    }
+    if stated.len() != expected.len() {
+        return Err(mismatch("control_mismatch", CONTROL));
+    }
+    Ok(())
+}
+
+fn mismatch(code: &'static str, name: &str) -> Error {
+    Error::new(Kind::Record, code, name, "is not what the record's fields give")
+}
+
+/// The control fields as a record states them.
+struct Stated<'a>(HashMap<&'a str, &'a Value>);
+
+impl<'a> Stated<'a> {
+    fn text(&self, name: &str) -> Result<&'a str> {
+        match self.0.get(name) {
+            Some(Value::String(text)) => Ok(text),
+            _ => Err(Error::new(
+                Kind::Record,
+                "control_missing",
+                name,
+                "the record has no such text",
+            )),
+        }
+    }
+
+    fn word(&self, name: &str) -> Result<Digest> {
+        match self.0.get(name) {
+            Some(Value::Bytes32(word)) => Ok(*word),
+            _ => Err(Error::new(
+                Kind::Record,
+                "control_missing",
+                name,
+                "the record has no such word",
+            )),
+        }
+    }
+
+    fn entries(&self) -> Result<Vec<Digest>> {
+        let names = (0..).map(|i| format!("chartseal.entry[{i}]"));
+        names
+            .take_while(|name| self.0.contains_key(name.as_str()))
+            .map(|name| self.word(&name))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wallet::Wallet;
+
+    const SEED: [u8; 32] = [0x5e; 32];
+
+    fn sealed(value: &str) -> (Unsigned, Recipient) {
+        let address = Wallet::from_seed(&[0x22; 64]).unwrap().address(0, 0).unwrap();
+        let recipient = Recipient::new(&address.to_bytes()).unwrap();
+        let issuer = Issuer {
+            separator: [1; 32],
+            person_secret: Zeroizing::new([0x66; 32]),
+            base: "https://issuer.example/fhir/".into(),
+        };
+        let order = Order {
+            full_url: "",
+            time: 1_798_675_200,
+            expiration: 0,
+            amends: [0; 32],
+            entries: &[],
+            seed: Some(SEED),
+            ikm: Some([0x44; 32]),
+        };
+        let fields = vec![
+            Field::new("Observation.status", Value::String("final".into())),
+            Field::new("Observation.code.text", Value::String("weight".into())),
+            Field::new("Observation.valueQuantity.value", Value::String(value.into())),
+        ];
+        let unsigned = prepare("Observation", fields, false, &order, &recipient, &issuer, &|_| None).unwrap();
+        (unsigned, recipient)
+    }
+
+    #[test]
+    fn what_is_sealed_checks() {
+        let (unsigned, recipient) = sealed("71.50");
+        assert_eq!(unsigned.fields.len() % 16, 0);
+        assert_eq!(
+            check(&unsigned.fields, &SEED, recipient.holder, true),
+            Ok(unsigned.root)
+        );
+        assert_ne!(sealed("71.5").0.root, unsigned.root);
+    }
+
+    #[test]
+    fn every_altered_control_field_is_noticed() {
+        let (unsigned, recipient) = sealed("71.50");
+        for at in 0..unsigned.fields.len() {
+            let name = &unsigned.fields[at].name;
+            if ["subject", "fullUrl", "person", "amends", "about"]
+                .iter()
+                .any(|free| name.ends_with(free))
+            {
+                continue; // bound by the root alone
+            }
+            let mut fields = unsigned.fields.clone();
+            fields[at].value = match &fields[at].value {
+                Value::String(text) => Value::String(format!("{text}x")),
+                _ => Value::Bytes32([9; 32]),
+            };
+            let result = check(&fields, &SEED, recipient.holder, true);
+            assert!(result.map_or(true, |root| root != unsigned.root), "{at}");
+            let mut fewer = unsigned.fields.clone();
+            fewer.remove(at);
+            assert!(
+                check(&fewer, &SEED, recipient.holder, true).map_or(true, |root| root != unsigned.root),
+                "{at}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_holder_or_seed_is_noticed() {
+        let (unsigned, recipient) = sealed("71.50");
+        let holder = recipient.holder + Fr::from(1u64);
+        assert_eq!(
+            check(&unsigned.fields, &SEED, holder, true).unwrap_err().code,
+            "claims_mismatch"
+        );
+        assert!(check(&unsigned.fields, &[0x5f; 32], recipient.holder, true).is_err());
+    }
+}

@@ -1,0 +1,199 @@
+//! Sealing for Python: orders go in by the batch, unsigned records come out, and signatures make lines of JSON of them.
+
+use crate::attestation::fixed;
+use crate::error::to_py;
+use crate::record::{PyField, from_py, to_python};
+use chartseal_core::field::Field;
+use chartseal_core::hash::SeedSalts;
+use chartseal_core::seal::{self, Issuer, Order, Recipient};
+use chartseal_core::sealed::{self, Envelope};
+use chartseal_core::{claims, error};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use zeroize::Zeroizing;
+
+/// What is the same in all seals of one issuer.
+#[pyclass(frozen, module = "chartseal._core")]
+struct SealIssuer {
+    issuer: Issuer,
+    envelope: Envelope,
+}
+
+#[pymethods]
+impl SealIssuer {
+    #[new]
+    #[pyo3(signature = (*, separator, person_secret, base, domain_json, types_json, signer))]
+    fn new(
+        separator: &[u8],
+        person_secret: &[u8],
+        base: String,
+        domain_json: String,
+        types_json: String,
+        signer: String,
+    ) -> PyResult<Self> {
+        let raw = |text: String| {
+            serde_json::value::RawValue::from_string(text).map_err(|_| PyValueError::new_err("a template is not JSON"))
+        };
+        Ok(Self {
+            issuer: Issuer {
+                separator: fixed(separator)?,
+                person_secret: Zeroizing::new(fixed(person_secret)?),
+                base,
+            },
+            envelope: Envelope {
+                domain: raw(domain_json)?,
+                types: raw(types_json)?,
+                signer,
+            },
+        })
+    }
+}
+
+/// For whom records are sealed: an address read once.
+#[pyclass(frozen, module = "chartseal._core")]
+struct SealRecipient {
+    recipient: Recipient,
+    text: String,
+}
+
+#[pymethods]
+impl SealRecipient {
+    #[new]
+    fn new(address: &[u8]) -> PyResult<Self> {
+        let recipient = Recipient::new(&fixed(address)?).map_err(to_py)?;
+        let text = recipient.address.to_string();
+        Ok(Self { recipient, text })
+    }
+}
+
+/// A record that lacks nothing but its signature.
+#[pyclass(frozen, module = "chartseal._core")]
+struct UnsignedRecord {
+    inner: seal::Unsigned,
+    detached: Vec<(String, String)>,
+    address: String,
+}
+
+#[pymethods]
+impl UnsignedRecord {
+    #[getter]
+    fn resource_type(&self) -> &str {
+        &self.inner.resource_type
+    }
+
+    #[getter]
+    fn digest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.inner.digest)
+    }
+
+    #[getter]
+    fn uid<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.inner.uid)
+    }
+
+    #[getter]
+    fn root<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.inner.root)
+    }
+
+    /// The line of JSON, without its end.
+    fn to_json<'py>(&self, py: Python<'py>, signature: &[u8], issuer: &SealIssuer) -> PyResult<Bound<'py, PyBytes>> {
+        let signature = fixed(signature)?;
+        let line = sealed::to_json(&self.inner, &self.address, &self.detached, &signature, &issuer.envelope);
+        Ok(PyBytes::new(py, &line))
+    }
+}
+
+#[pyfunction]
+#[pyo3(signature = (resource_type, fields, recipient, issuer, *, detached, test, full_url, time, expiration, amends, entries, seed=None, ikm=None))]
+#[allow(clippy::too_many_arguments)] // one keyword for each part of the order
+fn prepare_fields(
+    py: Python<'_>,
+    resource_type: &str,
+    fields: Vec<PyField<'_>>,
+    recipient: &SealRecipient,
+    issuer: &SealIssuer,
+    detached: Vec<(String, String)>,
+    test: bool,
+    full_url: &str,
+    time: u64,
+    expiration: u64,
+    amends: [u8; 32],
+    entries: Vec<[u8; 32]>,
+    seed: Option<[u8; 32]>,
+    ikm: Option<[u8; 32]>,
+) -> PyResult<UnsignedRecord> {
+    let fields: Vec<Field> = fields.into_iter().map(from_py).collect::<PyResult<_>>()?;
+    let order = Order {
+        full_url,
+        time,
+        expiration,
+        amends,
+        entries: &entries,
+        seed,
+        ikm,
+    };
+    let prepare = || {
+        let nothing = |_: &str| None;
+        seal::prepare(
+            resource_type,
+            fields,
+            test,
+            &order,
+            &recipient.recipient,
+            &issuer.issuer,
+            &nothing,
+        )
+    };
+    let inner = py.detach(prepare).map_err(to_py)?;
+    Ok(UnsignedRecord {
+        inner,
+        detached,
+        address: recipient.text.clone(),
+    })
+}
+
+#[pyfunction]
+#[pyo3(signature = (fields, seed, holder, *, salts_sound=true))]
+fn check_record<'py>(
+    py: Python<'py>,
+    fields: Vec<PyField<'py>>,
+    seed: [u8; 32],
+    holder: [u8; 32],
+    salts_sound: bool,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let fields: Vec<Field> = fields.into_iter().map(from_py).collect::<PyResult<_>>()?;
+    let check = || seal::check(&fields, &seed, claims::from_bytes(&holder)?, salts_sound);
+    let root: error::Result<[u8; 32]> = py.detach(check);
+    Ok(PyBytes::new(py, &root.map_err(to_py)?))
+}
+
+#[pyfunction]
+fn pad_fields(py: Python<'_>, leaves: usize) -> PyResult<Vec<PyField<'_>>> {
+    chartseal_core::control::pads(leaves)
+        .map(|field| to_python(py, field))
+        .collect()
+}
+
+#[pyfunction]
+fn field_salts(seed: [u8; 32], names: Vec<String>) -> Vec<[u8; 32]> {
+    let salts = SeedSalts::new(&seed);
+    names.iter().map(|name| salts.field(name)).collect()
+}
+
+#[pyfunction]
+fn attestation_salt(seed: [u8; 32]) -> [u8; 32] {
+    SeedSalts::new(&seed).eas()
+}
+
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<SealIssuer>()?;
+    module.add_class::<SealRecipient>()?;
+    module.add_class::<UnsignedRecord>()?;
+    module.add_function(wrap_pyfunction!(prepare_fields, module)?)?;
+    module.add_function(wrap_pyfunction!(check_record, module)?)?;
+    module.add_function(wrap_pyfunction!(pad_fields, module)?)?;
+    module.add_function(wrap_pyfunction!(field_salts, module)?)?;
+    module.add_function(wrap_pyfunction!(attestation_salt, module)?)
+}

@@ -1,0 +1,127 @@
+"""Seal: fields of checked resources become sealed records, under one issuer's key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from chartseal import _core
+from chartseal.attestation import (
+    ZERO_DIGEST,
+    Digest,
+    Domain,
+    LocalSigner,
+    Signer,
+    checksum_address,
+    packages,
+)
+from chartseal.attestation.offchain import Form, type_table
+from chartseal.errors import SignatureError
+from chartseal.record import Field
+from chartseal.sealing.sealed import SealedRecord
+
+EXPIRING = ("CarePlan", "Consent", "Coverage", "MedicationRequest")
+"""Types whose seals carry an expiry that the issuer sets: what they state holds for a time only."""
+
+DEFAULT_VALIDITY = timedelta(days=366)
+
+
+@dataclass(frozen=True)
+class Issuing:
+    """Who seals and how: a signer, the deployment, the secret behind `chartseal.person` (32 bytes), the FHIR base.
+
+    `validity` is what seals of `EXPIRING` types hold for, from the beginning of their anchor period; `period` is the
+    anchor period that a seal's time is cut to, since seconds would link the records of one visit.
+    """
+
+    signer: Signer
+    domain: Domain
+    person_secret: bytes = field(repr=False)
+    base: str = ""
+    validity: timedelta = DEFAULT_VALIDITY
+    period: timedelta = timedelta(days=1)
+    core: _core.SealIssuer = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        types = {Form.VERSION2.primary_type: type_table(Form.VERSION2)}
+        core = _core.SealIssuer(
+            separator=self.domain.separator(),
+            person_secret=self.person_secret,
+            base=self.base,
+            domain_json=json.dumps(packages.domain_to_json(self.domain), separators=(",", ":")),
+            types_json=json.dumps(types, separators=(",", ":")),
+            signer=checksum_address(self.signer.address),
+        )
+        object.__setattr__(self, "core", core)
+
+    def sealed_at(self, now: datetime) -> int:
+        """The time of seals made `now` (aware): the start of its anchor period, Unix seconds."""
+        if now.tzinfo is None:
+            raise ValueError("now must be aware")
+        length = int(self.period.total_seconds())
+        return int(now.timestamp()) // length * length
+
+    def expiration(self, resource_type: str, sealed_at: int) -> int:
+        """When a seal of that type ends, Unix seconds; 0 for never."""
+        return sealed_at + int(self.validity.total_seconds()) if resource_type in EXPIRING else 0
+
+
+def sign(prepared: Sequence[_core.UnsignedRecord], issuing: Issuing) -> list[bytes]:
+    """Lines of JSON of prepared records, signed; a key in memory signs over all cores.
+
+    Raises:
+        SignatureError: the signer gave something else than its own signature.
+    """
+    digests = [record.digest for record in prepared]
+    signer = issuing.signer
+    if isinstance(signer, LocalSigner):
+        signatures = signer.key.sign_digests(digests)
+    else:
+        signatures = [signer.sign_digest(Digest(digest)) for digest in digests]
+        signers = _core.recover_addresses(list(zip(digests, signatures, strict=True)))
+        if any(address != signer.address for address in signers):
+            raise SignatureError("the signer's signature is not by its address")
+    return [record.to_json(signature, issuing.core) for record, signature in zip(prepared, signatures, strict=True)]
+
+
+def seal_fields(
+    resource_type: str,
+    fields: Iterable[Field],
+    issuing: Issuing,
+    address: bytes,
+    *,
+    now: datetime | None = None,
+    detached: Sequence[tuple[str, str]] = (),
+    test: bool = False,
+    full_url: str = "",
+    amends: Digest = ZERO_DIGEST,
+    seed: bytes | None = None,
+    ikm: bytes | None = None,
+) -> SealedRecord:
+    """Seal fields that are already shaped, for the sealing address (64 bytes).
+
+    `seed` and `ikm` (32 bytes each) are for vectors alone: by default both are fresh.
+
+    Raises:
+        RecordError: a field contradicts the resource type.
+        KeyFormatError: the address is refused.
+    """
+    sealed_at = issuing.sealed_at(now or datetime.now(UTC))
+    prepared = _core.prepare_fields(
+        resource_type,
+        list(fields),
+        _core.SealRecipient(address),
+        issuing.core,
+        detached=list(detached),
+        test=test,
+        full_url=full_url,
+        time=sealed_at,
+        expiration=issuing.expiration(resource_type, sealed_at),
+        amends=amends,
+        entries=[],
+        seed=seed,
+        ikm=ikm,
+    )
+    return SealedRecord.from_json(sign([prepared], issuing)[0])

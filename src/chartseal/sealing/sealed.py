@@ -1,0 +1,254 @@
+"""The sealed record: the seal, all fields and the seed. Its holder keeps it, and opens parts of it.
+
+As a file it is one JSON object a line; format specification, section "Sealed record". Whoever has it reads everything.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from chartseal import _core, _json
+from chartseal.attestation import (
+    PRIVATE_DATA_SCHEMA,
+    Address,
+    Digest,
+    PrivateData,
+    PrivateValue,
+    UnverifiedPackage,
+    from_hex,
+    packages,
+    recover_offchain,
+    to_hex,
+)
+from chartseal.errors import ChartsealError, LimitError, PackageError, RootMismatchError, SealedRecordError
+from chartseal.record import Field
+
+FORMAT = "chartseal/1"
+KIND = "sealed-record"
+LARGEST_RECORD = 64 << 20
+"""Bytes that one line may have: several times the largest resource that is read."""
+
+_MEMBERS = {"format", "kind", "for", "enc", "seed", "seal", "fields", "detached", "dropped"}
+_OPTIONAL = {"detached", "dropped"}
+_INTEGERS = {"int256", "uint256"}
+
+
+@dataclass(frozen=True)
+class SealedRecord:
+    """One resource, sealed. `fields` are all leaves, pads included; `enc` and `seed` have 32 bytes."""
+
+    address: str
+    enc: bytes = field(repr=False)
+    seed: bytes = field(repr=False)
+    package: UnverifiedPackage = field(repr=False)
+    fields: tuple[Field, ...] = field(repr=False)
+    detached: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    dropped: tuple[str, ...] = field(default=(), repr=False)
+
+    def _control(self, name: str) -> Any:
+        for each in self.fields:
+            if each.name == name:
+                return each.value
+        raise SealedRecordError("the record has no such control field", path=name)
+
+    @property
+    def resource_type(self) -> str:
+        """R4's name of the sealed resource's type."""
+        return str(self._control("chartseal.resourceType"))
+
+    @property
+    def subject(self) -> bytes:
+        """The one-time holder key, packed: 32 bytes."""
+        return bytes(self._control("chartseal.subject"))
+
+    @property
+    def attester(self) -> Address:
+        """Who says it sealed the record; `check` proves it."""
+        return self.package.signer
+
+    @property
+    def uid(self) -> Digest:
+        """The seal's uid; its identity is (attester, uid)."""
+        return self.package.uid
+
+    @property
+    def root(self) -> Digest:
+        """The root that the seal states."""
+        return Digest(self.package.message.data)
+
+    @cached_property
+    def private_data(self) -> PrivateData:
+        """All leaves with their salts, in the order of `fields`."""
+        salts = _core.field_salts(self.seed, [each.name for each in self.fields])
+        rows = zip(self.fields, salts, strict=True)
+        return PrivateData(PrivateValue(each.abi_type, each.name, each.value, Digest(salt)) for each, salt in rows)
+
+    def check(self) -> None:
+        """Recompute what a holder can: both trees, slots, names, pads, signature; before accepting or opening it.
+
+        Whether the subject is one's own, only a wallet tells (`Wallet.is_mine`).
+
+        Raises:
+            SealedRecordError: the seal is not one of a record.
+            RootMismatchError: the fields do not give the sealed root.
+            RecordError, SignatureError, KeyFormatError: as the core says.
+        """
+        message = self.package.message
+        if message.schema != PRIVATE_DATA_SCHEMA or len(message.data) != 32:
+            raise SealedRecordError("the seal is under another schema", path="seal.sig.message.schema")
+        recover_offchain(self.package)
+        holder = _core.holder_commitment(_core.parse_address(self.address)[:32])
+        root = _core.check_record(list(self.fields), self.seed, holder)
+        if root != self.root:
+            raise RootMismatchError("the fields do not give the sealed root")
+
+    def to_json(self) -> bytes:
+        """The record as one line, without its end: the form that sealing writes."""
+        shown = (each for each in self.fields if not each.name.startswith("chartseal.pad["))
+        members: dict[str, Any] = {
+            "format": FORMAT,
+            "kind": KIND,
+            "for": self.address,
+            "enc": to_hex(self.enc),
+            "seed": to_hex(self.seed),
+            "seal": packages.to_json(self.package),
+            "fields": [[each.name, each.abi_type, _value_to_json(each)] for each in shown],
+        }
+        if self.detached:
+            members["detached"] = dict(self.detached)
+        if self.dropped:
+            members["dropped"] = list(self.dropped)
+        return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> SealedRecord:
+        """Read one line. Nothing is checked but its form.
+
+        Raises:
+            LimitError: too long.
+            SealedRecordError: not a sealed record of this format.
+        """
+        if len(text) > LARGEST_RECORD:
+            raise LimitError("the sealed record is too long", "record_too_large")
+        try:
+            data = _json.loads(text)
+        except ValueError as exc:
+            raise SealedRecordError("not JSON") from exc
+        if not isinstance(data, dict) or not _MEMBERS - _OPTIONAL <= data.keys() <= _MEMBERS:
+            raise SealedRecordError("expected an object with the members of a sealed record")
+        if (data["format"], data["kind"]) != (FORMAT, KIND):
+            raise SealedRecordError(f"not a {KIND} of {FORMAT}", "sealed_record_kind")
+        try:
+            return cls(
+                address=_text(data["for"], "for"),
+                enc=from_hex(data["enc"], "enc", 32),
+                seed=from_hex(data["seed"], "seed", 32),
+                package=packages.from_json(data["seal"]),
+                fields=_fields_from_json(data["fields"]),
+                detached=_detached_from_json(data.get("detached", {})),
+                dropped=tuple(_text(item, "dropped") for item in _list(data.get("dropped", []), "dropped")),
+            )
+        except PackageError as exc:
+            raise SealedRecordError(exc.detail, path=exc.path) from exc
+
+
+def _value_to_json(item: Field) -> Any:
+    if item.abi_type in _INTEGERS:
+        return str(item.value)
+    return to_hex(item.value) if isinstance(item.value, bytes) else item.value
+
+
+def _text(value: Any, place: str) -> str:
+    if not isinstance(value, str):
+        raise SealedRecordError("expected a text", path=place)
+    return value
+
+
+def _list(value: Any, place: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise SealedRecordError("expected a list", path=place)
+    return value
+
+
+def _fields_from_json(data: Any) -> tuple[Field, ...]:
+    fields = [_field_from_json(item, f"fields[{at}]") for at, item in enumerate(_list(data, "fields"))]
+    return (*fields, *(Field(*pad) for pad in _core.pad_fields(len(fields))))
+
+
+def _field_from_json(item: Any, place: str) -> Field:
+    if not isinstance(item, list) or len(item) != 3:
+        raise SealedRecordError("a field is a list of name, ABI type and value", path=place)
+    name, abi_type = _text(item[0], place), _text(item[1], place)
+    return Field(name, abi_type, _value_from_json(abi_type, item[2], place))
+
+
+def _value_from_json(abi_type: str, value: Any, place: str) -> str | bool | int | bytes:
+    if abi_type == "string":
+        return _text(value, place)
+    if abi_type == "bool" and isinstance(value, bool):
+        return value
+    if abi_type == "bytes32":
+        return from_hex(value, place, 32)
+    if abi_type in _INTEGERS and isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) <= 20:
+        number = int(value)
+        if str(number) == value:
+            return number
+    raise SealedRecordError("the value does not fit its ABI type", path=place)
+
+
+def _detached_from_json(data: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(data, dict):
+        raise SealedRecordError("expected an object of names and texts", path="detached")
+    return tuple((name, _text(text, "detached")) for name, text in data.items())
+
+
+def read_records(paths: Iterable[Path | str]) -> Iterator[SealedRecord]:
+    """Sealed records of files, of the `*.ndjson` and `*.json` files of folders (in the order of their names), and of
+    standard input for `-`.
+
+    Raises:
+        SealedRecordError: a line is no sealed record (its file and number are in the path), or a path cannot be read.
+        LimitError: a line is too long.
+    """
+    for path in paths:
+        if str(path) == "-":
+            yield from _read_lines(sys.stdin.buffer, "standard input")
+        else:
+            for file in _files(Path(path)):
+                try:
+                    with file.open("rb") as stream:
+                        yield from _read_lines(stream, file.name)
+                except OSError as exc:
+                    raise SealedRecordError(f"cannot be read: {exc.strerror}", "file_unreadable", file.name) from exc
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.suffix in {".ndjson", ".json"} and file.is_file())
+    return [file for file in found if file.name not in NOT_RECORDS and not file.name.startswith(".")]
+
+
+NOT_RECORDS = {"rejects.ndjson", "progress.json"}
+"""Files beside sealed records in a folder that sealing writes."""
+
+
+def _read_lines(stream: BinaryIO, name: str) -> Iterator[SealedRecord]:
+    number = 0
+    while line := stream.readline(LARGEST_RECORD + 1):
+        number += 1
+        if line.isspace():
+            continue
+        try:
+            yield SealedRecord.from_json(line)
+        except ChartsealError as exc:
+            place = f"{name} line {number}"
+            if isinstance(exc, SealedRecordError | LimitError):
+                raise type(exc)(exc.detail, exc.code, f"{place} {exc.path}".strip()) from exc
+            raise SealedRecordError("not a sealed record", path=place) from exc
