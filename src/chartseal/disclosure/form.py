@@ -11,7 +11,7 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from chartseal import _core
+from chartseal import _core, _json
 from chartseal.attestation import Digest, Multiproof, PrivateValue, UnverifiedPackage, digest_from, from_hex, packages
 from chartseal.attestation.hexes import to_hex
 from chartseal.errors import AttestationError, DisclosureFormError, FieldEncodingError
@@ -222,21 +222,9 @@ def strict_json(text: bytes | str) -> Any:
     if len(text) > LARGEST_DISCLOSURE:
         raise DisclosureFormError("the disclosure is too long", "limit_exceeded")
     try:
-        decoded = text.decode() if isinstance(text, bytes) else text
-        return json.loads(decoded, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as exc:
+        return _json.loads(text)
+    except ValueError as exc:
         raise DisclosureFormError("the disclosure is not JSON") from exc
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise DisclosureFormError("a member stands twice", "member_repeated")
-    return found
-
-
-def _no_constant(_: str) -> None:
-    raise DisclosureFormError("NaN and Infinity are no JSON")
 
 
 def _object(data: Any, required: Set[str], place: str, optional: Set[str] = frozenset()) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def _opened(choice: Choice) -> UnverifiedRecord:
     """The record with its multiproof, not signed yet."""
     record = choice.record
     record.check()
-    data = record.private_data()
+    data = record.private_data
     if not data.salts_sound:
         raise DisclosureError("one opened leaf could give away others", "salts_unsound", record.resource_type)
     positions = {value.name: at for at, value in enumerate(data.values)}

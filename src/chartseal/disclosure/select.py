@@ -42,6 +42,7 @@ class HeldRecord(Protocol):
     def subject(self) -> bytes:
         """The record's one-time holder key, packed: 32 bytes."""
 
+    @property
     def private_data(self) -> PrivateData:
         """All leaves with their salts, in the order of `fields`."""
 
