@@ -244,3 +244,17 @@ def compute_control(
 
 def check_control(opened: list[tuple[str, str, str | bool | int | bytes]], *, allow_test: bool) -> str:
     """Check the opened control fields of one record; returns its resource type."""
+
+# --- fhir: bytes of one R4 resource in, its fields out ---
+
+def read_resource(
+    text: bytes, *, test: bool = False, modifier_extensions: Sequence[str] = (), implicit_rules: Sequence[str] = ()
+) -> tuple[str, list[tuple[str, str, str | bool | int | bytes]], list[tuple[str, str]], bool]:
+    """(resource type, fields in document order, detached (name, text), whether it is marked HTEST).
+
+    `test` lets HTEST through; the URLs listed are the modifiers that the issuer understands.
+
+    Raises:
+        FhirError: a lexical, structural or clinical refusal, each with its code and element path.
+        LimitError: `json_too_large`, `json_too_deep`, `json_too_many_values`.
+    """

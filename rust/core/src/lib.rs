@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod eddsa;
 pub mod eip712;
 pub mod error;
+pub mod fhir;
 pub mod field;
 pub mod hash;
 pub mod messages;
