@@ -16,6 +16,7 @@ pub mod field;
 pub mod hash;
 pub mod messages;
 pub mod poseidon;
+pub mod rebuild;
 pub mod schema;
 pub mod secp;
 pub mod slots;
