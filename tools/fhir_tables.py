@@ -25,6 +25,8 @@ JAR = ROOT / "build/hapi-fhir-validation-resources-r4-8.8.0.jar"
 MODEL = "org/hl7/fhir/r4/model"
 FHIR = "{http://hl7.org/fhir}"
 ABSTRACT = {"Element", "BackboneElement"}
+# A pattern that HL7 ships as a resource that is not abstract; nothing is ever one.
+PATTERNS = {"MetadataResource"}
 VALUE_SET = "http://hl7.org/fhir/ValueSet/"
 
 
@@ -41,7 +43,8 @@ def definitions(archive: zipfile.ZipFile) -> Iterator[ET.Element]:
         root = ET.fromstring(archive.read(f"{MODEL}/profile/profiles-{part}.xml"))  # noqa: S314
         for definition in root.iter(FHIR + "StructureDefinition"):
             abstract = attribute(definition, "abstract") == "true" and attribute(definition, "type") != "Element"
-            if attribute(definition, "derivation") != "constraint" and not abstract:
+            pattern = attribute(definition, "type") in PATTERNS
+            if attribute(definition, "derivation") != "constraint" and not abstract and not pattern:
                 yield definition
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-ELEMENTS = ROOT / "src/chartseal/record/r4_types.tsv"
+ELEMENTS = ROOT / "src/chartseal/fhir/r4_elements.tsv"
 SOURCE = ROOT / "tools/table_a.tsv"
 TARGET = ROOT / "src/chartseal/record/slots.tsv"
 EVERY, OTHER, CONTAINED = "every resource", "every other type", "contained resource"
@@ -176,9 +176,10 @@ def read_types() -> tuple[Types, list[str]]:
     resources: dict[str, None] = {}
     with ELEMENTS.open(encoding="utf-8") as file:
         for line in file.read().splitlines()[1:]:
-            kind, owner, name, _, required, _, modifier, found = line.split("\t")
+            kind, owner, name, least, _, found, modifier = line.split("\t")[:7]
+            name = name.removesuffix("[x]")
             types.setdefault(owner, {})[name] = Element(
-                name, required == "1", modifier == "1", frozenset(found.split("|"))
+                name, least != "0", modifier == "1", frozenset(found.split("|"))
             )
             if kind == "resource":
                 resources[owner] = None

@@ -333,3 +333,30 @@ def field_salts(seed: bytes, names: list[str]) -> list[bytes]:
 
 def attestation_salt(seed: bytes) -> bytes:
     """Salt of the seal's off-chain attestation, 32 bytes."""
+
+# --- fhir: bytes of one R4 resource in, its fields out ---
+
+def read_resource(
+    text: bytes, *, test: bool = False, modifier_extensions: Sequence[str] = (), implicit_rules: Sequence[str] = ()
+) -> tuple[str, list[tuple[str, str, str | bool | int | bytes]], list[tuple[str, str]], bool]:
+    """(resource type, fields in document order, detached (name, text), whether it is marked HTEST).
+
+    `test` lets HTEST through; the URLs listed are the modifiers that the issuer understands.
+
+    Raises:
+        FhirError: a lexical, structural or clinical refusal, each with its code and element path.
+        LimitError: `json_too_large`, `json_too_deep`, `json_too_many_values`.
+    """
+
+def rebuild(
+    resource_type: str,
+    fields: list[tuple[str, str, str | bool | int | bytes]],
+    detached: list[tuple[str, str]],
+    *,
+    partial: bool = False,
+) -> tuple[str, list[str]]:
+    """(JSON text, array positions that are not opened) of a resource's fields; control fields are skipped.
+
+    Raises:
+        RecordError: the fields are no resource, or a detached text is not the one whose hash they hold.
+    """

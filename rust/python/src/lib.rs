@@ -2,6 +2,7 @@
 
 pub mod attestation;
 pub mod error;
+pub mod fhir;
 pub mod json;
 pub mod keys;
 pub mod record;
@@ -16,6 +17,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     attestation::register(module)?;
     record::register(module)?;
     seal::register(module)?;
+    fhir::register(module)?;
     // PyO3 lists every name; the stub, which has no such list, is held to the module by stubtest.
     module.delattr("__all__")
 }

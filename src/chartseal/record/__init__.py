@@ -1,14 +1,15 @@
 """One resource as named, typed fields: what travels with what, and what it affirms.
 
-In: fields (name, ABI type, value) of a checked resource. Out: control fields, what opens along with a choice, a
-verifier's recount, and claims.
+In: bytes of an R4 resource, or its fields (name, ABI type, value). Out: checked fields, control fields, what opens
+along with a choice, a verifier's recount, and claims.
 
-    names = [name for name, _ in open_along("Observation", fields, ["Observation.valueQuantity.value"])]
-    containers = recount("Observation", [field for field in fields if field.name in names])
+    resource = read_fields(b'{"resourceType":"Observation",…}')
+    opened = open_along(resource.resource_type, resource.fields, ["Observation.valueQuantity.value"])
+    containers = recount("Observation", [field for field in record if field.name in {each.name for each in opened}])
 """
 
 from chartseal.record.claims import Claim, claims_root, lift
-from chartseal.record.fields import ALWAYS_OPEN, Field
+from chartseal.record.fields import ALWAYS_OPEN, Field, Resource, read_fields
 from chartseal.record.slots import Container, Opened, Slot, open_along, recount
 
 __all__ = [
@@ -17,9 +18,11 @@ __all__ = [
     "Container",
     "Field",
     "Opened",
+    "Resource",
     "Slot",
     "claims_root",
     "lift",
     "open_along",
+    "read_fields",
     "recount",
 ]

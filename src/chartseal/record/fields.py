@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from chartseal import _core
 
 Value = str | bool | int | bytes
 """string, bool, int256 or uint256, or bytes32 as 32 bytes."""
@@ -26,3 +29,33 @@ ALWAYS_OPEN = (
     "chartseal.claims",
 )
 """Control fields that every disclosure opens."""
+
+
+class Resource(NamedTuple):
+    """A checked R4 resource as fields; control fields are not among them."""
+
+    resource_type: str
+    fields: tuple[Field, ...]
+    """In document order; a primitive's `_` twin stands before it."""
+    detached: tuple[tuple[str, str], ...]
+    """(name, text) of each base64Binary of more than 1,024 characters, checked against its hash and size."""
+    is_test: bool
+    """It is marked HTEST."""
+
+
+def read_fields(
+    text: bytes, *, test: bool = False, modifier_extensions: Sequence[str] = (), implicit_rules: Sequence[str] = ()
+) -> Resource:
+    """Check one R4 resource in JSON and make it fields, values as received.
+
+    `test` lets a resource marked HTEST through; `modifier_extensions` and `implicit_rules` are the URLs that the issuer
+    understands: any other is refused, since it may change what the rest means.
+
+    Raises:
+        FhirError: the text is not JSON that every reader understands alike, not R4, or not one that may be sealed.
+        LimitError: it is larger, deeper or has more values than the reader takes.
+    """
+    resource_type, fields, detached, is_test = _core.read_resource(
+        text, test=test, modifier_extensions=modifier_extensions, implicit_rules=implicit_rules
+    )
+    return Resource(resource_type, tuple(Field(*field) for field in fields), tuple(detached), is_test)

@@ -114,7 +114,7 @@ impl Layout {
 }
 
 /// Types of the resources inside, by their path.
-fn embedded_types<'a>(fields: &[&'a Field]) -> HashMap<&'a str, &'a str> {
+pub(crate) fn embedded_types<'a>(fields: &[&'a Field]) -> HashMap<&'a str, &'a str> {
     let typed = fields.iter().filter_map(|field| match &field.value {
         Value::String(text) => Some((field.name.strip_suffix(".resourceType")?, text.as_str())),
         _ => None,

@@ -2,7 +2,7 @@
 
 mod closure;
 mod layout;
-mod path;
+pub(crate) mod path;
 mod recount;
 pub mod rows;
 
@@ -12,6 +12,7 @@ pub use recount::{Report, Shown, SlotReport, State, check};
 use crate::error::Result;
 use crate::field::{Field, Value};
 use layout::Layout;
+pub(crate) use layout::embedded_types;
 use rows::Row;
 
 /// Prefix of the names of slots fields.

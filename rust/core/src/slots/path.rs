@@ -56,6 +56,11 @@ impl Path<'_> {
     pub fn is_base64(&self) -> bool {
         self.primitive == Some(Primitive::Base64Binary)
     }
+
+    /// Its field is a string that JSON writes as a number.
+    pub fn is_decimal(&self) -> bool {
+        self.part == Part::Value && self.primitive == Some(Primitive::Decimal)
+    }
 }
 
 /// Where a reader of a name stands.
@@ -136,6 +141,11 @@ impl<'t, F: Fn(&str) -> Option<&'t str>> Reader<F> {
             root,
             embedded,
         })
+    }
+
+    /// The resource type.
+    pub fn root(&self) -> &'static Type {
+        self.root
     }
 
     /// Reads one name; `path` may end at an element that is no primitive where `leaf` is false.

@@ -1,0 +1,4 @@
+use super::Refusal;
+pub fn check(_xhtml: &str) -> Result<(), Refusal> {
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Reading FHIR as Python sees it.
+
+use crate::error::to_py;
+use crate::record::{PyField, from_py, to_python};
+use chartseal_core::fhir::{self, Detached, Resource, Rules};
+use chartseal_core::rebuild as rebuilding;
+use pyo3::prelude::*;
+
+/// Resource type, fields, detached (name, text), whether it is marked HTEST.
+type PyResource<'py> = (String, Vec<PyField<'py>>, Vec<(String, String)>, bool);
+
+fn rules(test: bool, modifier_extensions: Vec<String>, implicit_rules: Vec<String>) -> Rules {
+    Rules {
+        test,
+        modifier_extensions: modifier_extensions.into_iter().collect(),
+        implicit_rules: implicit_rules.into_iter().collect(),
+    }
+}
+
+fn resource_to_python<'py>(py: Python<'py>, resource: Resource) -> PyResult<PyResource<'py>> {
+    let fields = resource.fields.into_iter().map(|field| to_python(py, field));
+    let detached = resource.detached.into_iter().map(|text| (text.name, text.text));
+    Ok((
+        resource.resource_type,
+        fields.collect::<PyResult<_>>()?,
+        detached.collect(),
+        resource.test,
+    ))
+}
+
+#[pyfunction]
+#[pyo3(signature = (text, *, test = false, modifier_extensions = vec![], implicit_rules = vec![]))]
+fn read_resource<'py>(
+    py: Python<'py>,
+    text: &[u8],
+    test: bool,
+    modifier_extensions: Vec<String>,
+    implicit_rules: Vec<String>,
+) -> PyResult<PyResource<'py>> {
+    let rules = rules(test, modifier_extensions, implicit_rules);
+    let resource = py.detach(|| fhir::read(text, &rules)).map_err(to_py)?;
+    resource_to_python(py, resource)
+}
+
+#[pyfunction]
+#[pyo3(signature = (resource_type, fields, detached, *, partial = false))]
+fn rebuild(
+    py: Python<'_>,
+    resource_type: &str,
+    fields: Vec<PyField<'_>>,
+    detached: Vec<(String, String)>,
+    partial: bool,
+) -> PyResult<(String, Vec<String>)> {
+    let fields: Vec<_> = fields.into_iter().map(from_py).collect::<PyResult<_>>()?;
+    let detached: Vec<_> = detached
+        .into_iter()
+        .map(|(name, text)| Detached { name, text })
+        .collect();
+    let rebuilt = py
+        .detach(|| rebuilding::rebuild(resource_type, &fields, &detached, partial))
+        .map_err(to_py)?;
+    Ok((rebuilt.text, rebuilt.unopened))
+}
+
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(rebuild, module)?)?;
+    module.add_function(wrap_pyfunction!(read_resource, module)?)
+}
