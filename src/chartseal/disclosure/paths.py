@@ -23,6 +23,7 @@ _PART = re.compile(r"(\*\*)|(\*|[A-Za-z][A-Za-z0-9]*)(?:\[([0-9]{1,9}|\*)\])?", 
 _LONGEST = 1_024
 _MOST_PARTS = 64
 _PRIMITIVE = "Element"
+"""What a `_` twin is: id and extension."""
 
 
 class Step(NamedTuple):
@@ -99,13 +100,13 @@ class _Child(NamedTuple):
 def _children() -> Mapping[str, Mapping[str, _Child]]:
     """Of each R4 type, its children by JSON key: a choice's base name, and what stands there."""
     found: dict[str, dict[str, _Child]] = {}
-    text = resources.files("chartseal.record").joinpath("r4_types.tsv").read_text()
+    text = resources.files("chartseal.fhir").joinpath("r4_elements.tsv").read_text()
     for line in text.splitlines()[1:]:
-        _, owner, name, choice, _, _, _, targets = line.split("\t")
+        _, owner, element, _, _, targets, *_ = line.split("\t")
+        name = element.removesuffix("[x]")
         for target in targets.split("|"):
-            key = name + target[0].upper() + target[1:] if choice == "1" else name
+            key = name + target[0].upper() + target[1:] if name != element else name
             found.setdefault(owner, {})[key] = _Child(name, target)
-    found[_PRIMITIVE] = {"extension": _Child("extension", "Extension"), "id": _Child("id", "string")}
     return found
 
 

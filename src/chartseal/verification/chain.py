@@ -79,6 +79,4 @@ class AnchorProof:
 def anchor_leaf(uid: Digest, signature: bytes) -> Digest:
     """H("anchor-seal"; uid, keccak256(signature bytes))."""
     kinds = [abi.parse_type(kind) for kind in ("string", "bytes32", "bytes32")]
-    return Digest(
-        _core.keccak256(abi.encode_all(kinds, ["chartseal/1/anchor-seal", uid, _core.keccak256(signature)]))
-    )
+    return Digest(_core.keccak256(abi.encode_all(kinds, ["chartseal/1/anchor-seal", uid, _core.keccak256(signature)])))

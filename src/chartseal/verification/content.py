@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +14,6 @@ from chartseal.record import Container, Field, recount
 LONGEST_TEXT_FIELD = 1_024
 """Characters of a base64 string that is a field of its own; a longer one is detached."""
 
-_JSON_WHITESPACE = " \t\n\r"
 _NAMES = "chartseal.names"
 _NO_SALT = bytes(32)
 
@@ -30,7 +26,10 @@ class Content:
     resource_type: str
     containers: tuple[Container, ...]
     is_complete: bool
-    detached: tuple[tuple[str, str], ...] = field(repr=False)
+    resource: str = field(repr=False)
+    """FHIR JSON of only what is opened."""
+    unopened: tuple[str, ...]
+    """Array positions that are not opened, by the record's indices."""
 
     def control(self, name: str) -> object | None:
         """The value of the control field `chartseal.` + name, or None where it is not opened."""
@@ -96,14 +95,15 @@ def check_content(record: UnverifiedRecord, fields: tuple[Field, ...], place: st
 
     Raises:
         ContentError: `salt_zero`, `salt_repeated`, `control_…`, `about_mismatch`, `slots_…`, `twin_incomplete`,
-            `detached_…`, `base64_mismatch`, … with the field's name.
+            `base64_incomplete`, `detached_…`, … with the field's name.
     """
     _check_salts(record, place)
     with refusing(ContentError, place):
         resource_type = _core.check_control(list(fields), allow_test=allow_test)
         containers = recount(resource_type, fields)
-    _check_base64(fields, record.detached, place)
-    return Content(fields, resource_type, tuple(containers), _is_complete(fields), record.detached)
+        text, unopened = _core.rebuild(resource_type, list(fields), list(record.detached), partial=True)
+    _require_long(record.detached, place)
+    return Content(fields, resource_type, tuple(containers), _is_complete(fields), text, tuple(unopened))
 
 
 def _check_salts(record: UnverifiedRecord, place: str) -> None:
@@ -121,46 +121,8 @@ def _is_complete(fields: Sequence[Field]) -> bool:
     return stated == _core.keccak256("\n".join(names).encode())
 
 
-def _check_base64(fields: Sequence[Field], detached: Sequence[tuple[str, str]], place: str) -> None:
-    """Every base64Binary has its text, as a field or detached, and the text is the one whose hash was sealed."""
-    by_name = {each.name.split("+")[0]: each for each in fields}
-    given = {name.split("+")[0]: text for name, text in detached}
-    if len(given) != len(detached):
-        raise ContentError("a text is given twice", "detached_repeated", f"{place} detached")
-    for name, each in by_name.items():
-        size = by_name.get(f"{name}.size")
-        if each.abi_type == "bytes32" and size is not None and not name.startswith("chartseal."):
-            inline = by_name.get(f"{name}.text")
-            text = _one_text(inline.value if inline else None, given.pop(name, None), f"{place} {name}")
-            _check_hash(text, each.value, size.value, f"{place} {name}")
-    if given:
-        raise ContentError("no opened field has this text", "detached_unneeded", f"{place} {min(given)}")
-
-
-def _one_text(inline: object, detached: str | None, place: str) -> str:
-    if isinstance(inline, str) and detached is None:
-        return inline
-    if inline is None and detached is not None and len(detached) > LONGEST_TEXT_FIELD:
-        return detached
-    raise ContentError("a base64 text is missing, given twice, or detached though it is short", "detached_unfit", place)
-
-
-def _check_hash(text: str, stated: object, size: object, place: str) -> None:
-    data = _decoded(text)
-    if data is None:
-        raise ContentError("the text is no base64", "base64_malformed", place)
-    if hashlib.sha256(data).digest() != stated or len(data) != size:
-        raise ContentError("the text is not the one that was sealed", "base64_mismatch", place)
-
-
-def _decoded(text: str) -> bytes | None:
-    """Base64's bytes, or None: whitespace only between groups of four, unused bits zero."""
-    groups = text.translate(str.maketrans(_JSON_WHITESPACE, " " * len(_JSON_WHITESPACE))).split(" ")
-    joined = "".join(groups)
-    if any(len(group) % 4 for group in groups) or not joined.isascii():
-        return None
-    try:
-        data = base64.b64decode(joined, validate=True)
-    except binascii.Error:
-        return None
-    return data if base64.b64encode(data).decode() == joined else None
+def _require_long(detached: Sequence[tuple[str, str]], place: str) -> None:
+    """A short text is a field of its own: detached it could be spelled otherwise than it was sealed."""
+    for name, text in detached:
+        if len(text) <= LONGEST_TEXT_FIELD:
+            raise ContentError("a text is detached though it is short", "detached_short", f"{place} {name}")

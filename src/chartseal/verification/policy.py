@@ -50,9 +50,9 @@ class Limits:
 class TrustPolicy:
     """What a verifier relies on.
 
-    `domains` None accepts seals for any chain and contract. `authorities` are addresses whose accreditations count, where
-    a ChainView is given. `required` holds the numbers of steps that must not end as `not checked`. `test_issuers` names
-    the issuers whose test records (HTEST) are accepted.
+    `domains` None accepts seals for any chain and contract. `authorities` are addresses whose accreditations count,
+    where a ChainView is given. `required` holds the numbers of steps that must not end as `not checked`. `test_issuers`
+    names the issuers whose test records (HTEST) are accepted.
     """
 
     issuers: tuple[TrustedIssuer, ...] = ()
@@ -230,10 +230,12 @@ def _issuer(table: _Table) -> TrustedIssuer:
 
 def _moment(table: _Table, name: str) -> datetime | None:
     """An offset date-time, or a date, which is its beginning in UTC."""
-    value = table.take(name, date)
-    if value is not None and not isinstance(value, datetime):
-        value = datetime.combine(value, time(), UTC)
-    if value is not None and value.tzinfo is None:
+    value: date | None = table.take(name, date)
+    if value is None:
+        return None
+    if not isinstance(value, datetime):
+        return datetime.combine(value, time(), UTC)
+    if value.tzinfo is None:
         raise PolicyError("a time needs its offset from UTC", path=f"{table.place} {name}")
     return value
 

@@ -32,9 +32,9 @@ def verify(
 ) -> VerifiedDisclosure:
     """Check a disclosure (an object, JSON or text form) and return its facts, or raise the step's error.
 
-    `audience` is our own origin or key, `nonce` the one we gave for this request (32 bytes) and `nonces` where given-out
-    nonces are kept; what is None is not compared, which the policy must allow. `now` is aware. `chain` answers for
-    accreditations, revocations and anchors; `anchors` are the inclusion proofs that came with the records.
+    `audience` is our own origin or key, `nonce` the one we gave for this request (32 bytes) and `nonces` where
+    given-out nonces are kept; what is None is not compared, which the policy must allow. `now` is aware. `chain`
+    answers for accreditations, revocations and anchors; `anchors` are the inclusion proofs that came with the records.
 
     Raises:
         VerificationError: one class for each step; `code` says what exactly.
@@ -121,7 +121,10 @@ def check_issuers(
     if setting.trust.trusts_anyone:
         report.skipped(6, "UnsafeTrustAnyone takes any issuer")
         return [""] * len(attested)
-    names = [seals.check_issuer(*each, setting, place) for *each, place in zip(attested, evidence, places, strict=True)]
+    names = [
+        seals.check_issuer(seal, time, setting, place)
+        for seal, time, place in zip(attested, evidence, places, strict=True)
+    ]
     report.checked(6)
     return names
 
@@ -199,7 +202,7 @@ def verified_records(
             fields=content.fields,
             containers=content.containers,
             targets_not_shown=facts.targets_not_shown(content, urls),
-            fact=facts.fact(content, seal, issuer),
+            fact=facts.fact(content, seal, issuer, urls),
         )
         for content, seal, issuer, time in zip(contents, attested, issuers, evidence, strict=True)
     )
