@@ -16,7 +16,10 @@ from chartseal.errors import ChartsealError
 
 _COMMANDS = {
     # command: module under chartseal.cli that defines it as `command` (its name with - as _)
+    "disclose": "disclose",
     "issuer": "keys",
+    "show": "show",
+    "verify": "verify",
     "wallet": "keys",
 }
 
