@@ -7,7 +7,7 @@ pub mod primitives;
 mod resource;
 mod walk;
 
-pub use resource::{Detached, Resource, Rules, read};
+pub use resource::{Detached, Resource, Rules, read, read_all};
 
 /// Why a value is refused: a stable code and what is wrong, never the value. Whoever walks the resource adds the path.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use super::walk::Walk;
 use crate::error::{Error, Kind, Result};
 use crate::field::Field;
 use crate::schema;
+use rayon::prelude::*;
 use std::collections::HashSet;
 
 /// What the issuer's configuration lets through; by default nothing.
@@ -63,6 +64,11 @@ pub fn read(text: &[u8], rules: &Rules) -> Result<Resource> {
         detached: walk.detached,
         test: walk.test,
     })
+}
+
+/// [`read`] of each text, over all cores.
+pub fn read_all(texts: &[&[u8]], rules: &Rules) -> Vec<Result<Resource>> {
+    texts.par_iter().map(|text| read(text, rules)).collect()
 }
 
 /// The type that an object says it is, or a code and what is wrong.
