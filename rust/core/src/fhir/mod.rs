@@ -5,6 +5,8 @@ pub mod json;
 pub mod narrative;
 pub mod primitives;
 mod resource;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub use resource::{Detached, Resource, Rules, read, read_all};

@@ -42,9 +42,9 @@ pub struct Resource {
 /// # Errors
 /// Limits and lexical refusals of [`json::parse`]; `not_an_object`, `resource_type_missing`, `resource_type_unknown`;
 /// structure: `element_unknown`, `element_missing`, `object_expected`, `object_empty`, `list_expected`,
-/// `list_unexpected`, `list_empty`, `nulls_only`, `null_unexpected`, `null_in_both`, `twin_length`, `twin_without_value`,
-/// `choice_repeated`, `json_type`, `code_unknown`, `status_code`, `contained_nested`, `bundle_whole`; rules:
-/// `implicit_rules`, `modifier_extension`, `test_data`; and those of primitives, narrative and invariants.
+/// `list_unexpected`, `list_empty`, `nulls_only`, `null_unexpected`, `null_in_both`, `twin_length`, `choice_repeated`,
+/// `json_type`, `code_unknown`, `status_code`, `contained_nested`, `bundle_whole`; rules: `implicit_rules`,
+/// `modifier_extension`, `test_data`; and those of primitives, narrative and invariants.
 pub fn read(text: &[u8], rules: &Rules) -> Result<Resource> {
     let Json::Object(object) = json::parse(text)? else {
         return Err(Error::new(
