@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TypeAlias, final
 
+from chartseal.errors import FhirError, LimitError
+
 # --- keys: Baby Jubjub points are circomlib's packPoint, 32 bytes; field elements are 32 bytes big-endian, below r ---
 
 @final
@@ -348,6 +350,17 @@ def read_resource(
         LimitError: `json_too_large`, `json_too_deep`, `json_too_many_values`.
     """
 
+def read_resources(
+    texts: list[bytes],
+    *,
+    test: bool = False,
+    modifier_extensions: Sequence[str] = (),
+    implicit_rules: Sequence[str] = (),
+) -> list[
+    tuple[str, list[tuple[str, str, str | bool | int | bytes]], list[tuple[str, str]], bool] | FhirError | LimitError
+]:
+    """`read_resource` of each text, over all cores: what it returns, or the error that it would raise."""
+
 def rebuild(
     resource_type: str,
     fields: list[tuple[str, str, str | bool | int | bytes]],
@@ -357,6 +370,8 @@ def rebuild(
 ) -> tuple[str, list[str]]:
     """(JSON text, array positions that are not opened) of a resource's fields; control fields are skipped.
 
+    `partial` closes lists up, tags the resource SUBSETTED and marks what R4 requires and is withheld as `masked`.
+
     Raises:
-        RecordError: the fields are no resource, or a detached text is not the one whose hash they hold.
+        RecordError: the fields contradict each other or R4; without `partial`, `position_missing`.
     """

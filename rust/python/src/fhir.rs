@@ -1,10 +1,11 @@
-//! Reading FHIR as Python sees it.
+//! Reading FHIR, and rebuilding it from fields, as Python sees it.
 
 use crate::error::to_py;
 use crate::record::{PyField, from_py, to_python};
 use chartseal_core::fhir::{self, Detached, Resource, Rules};
-use chartseal_core::rebuild as rebuilding;
+use chartseal_core::rebuild as core;
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
 
 /// Resource type, fields, detached (name, text), whether it is marked HTEST.
 type PyResource<'py> = (String, Vec<PyField<'py>>, Vec<(String, String)>, bool);
@@ -20,12 +21,8 @@ fn rules(test: bool, modifier_extensions: Vec<String>, implicit_rules: Vec<Strin
 fn resource_to_python<'py>(py: Python<'py>, resource: Resource) -> PyResult<PyResource<'py>> {
     let fields = resource.fields.into_iter().map(|field| to_python(py, field));
     let detached = resource.detached.into_iter().map(|text| (text.name, text.text));
-    Ok((
-        resource.resource_type,
-        fields.collect::<PyResult<_>>()?,
-        detached.collect(),
-        resource.test,
-    ))
+    let fields = fields.collect::<PyResult<_>>()?;
+    Ok((resource.resource_type, fields, detached.collect(), resource.test))
 }
 
 #[pyfunction]
@@ -43,6 +40,27 @@ fn read_resource<'py>(
 }
 
 #[pyfunction]
+#[pyo3(signature = (texts, *, test = false, modifier_extensions = vec![], implicit_rules = vec![]))]
+fn read_resources<'py>(
+    py: Python<'py>,
+    texts: Vec<Bound<'py, PyBytes>>,
+    test: bool,
+    modifier_extensions: Vec<String>,
+    implicit_rules: Vec<String>,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let rules = rules(test, modifier_extensions, implicit_rules);
+    let slices: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
+    let read = py.detach(|| fhir::read_all(&slices, &rules));
+    let outcome = |resource| match resource {
+        Ok(resource) => resource_to_python(py, resource)?
+            .into_pyobject(py)
+            .map(Bound::<PyTuple>::into_any),
+        Err(error) => Ok(to_py(error).into_value(py).into_bound(py).into_any()),
+    };
+    read.into_iter().map(outcome).collect()
+}
+
+#[pyfunction]
 #[pyo3(signature = (resource_type, fields, detached, *, partial = false))]
 fn rebuild(
     py: Python<'_>,
@@ -51,18 +69,19 @@ fn rebuild(
     detached: Vec<(String, String)>,
     partial: bool,
 ) -> PyResult<(String, Vec<String>)> {
-    let fields: Vec<_> = fields.into_iter().map(from_py).collect::<PyResult<_>>()?;
-    let detached: Vec<_> = detached
+    let fields = fields.into_iter().map(from_py).collect::<PyResult<Vec<_>>>()?;
+    let detached: Vec<Detached> = detached
         .into_iter()
         .map(|(name, text)| Detached { name, text })
         .collect();
     let rebuilt = py
-        .detach(|| rebuilding::rebuild(resource_type, &fields, &detached, partial))
+        .detach(|| core::rebuild(resource_type, &fields, &detached, partial))
         .map_err(to_py)?;
     Ok((rebuilt.text, rebuilt.unopened))
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_function(wrap_pyfunction!(rebuild, module)?)?;
-    module.add_function(wrap_pyfunction!(read_resource, module)?)
+    module.add_function(wrap_pyfunction!(read_resource, module)?)?;
+    module.add_function(wrap_pyfunction!(read_resources, module)?)?;
+    module.add_function(wrap_pyfunction!(rebuild, module)?)
 }

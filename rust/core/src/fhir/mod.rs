@@ -5,9 +5,11 @@ pub mod json;
 pub mod narrative;
 pub mod primitives;
 mod resource;
+#[cfg(test)]
+mod tests;
 mod walk;
 
-pub use resource::{Detached, Resource, Rules, read};
+pub use resource::{Detached, Resource, Rules, read, read_all};
 
 /// Why a value is refused: a stable code and what is wrong, never the value. Whoever walks the resource adds the path.
 #[derive(Clone, Debug, PartialEq, Eq)]

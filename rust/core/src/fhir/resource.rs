@@ -5,6 +5,7 @@ use super::walk::Walk;
 use crate::error::{Error, Kind, Result};
 use crate::field::Field;
 use crate::schema;
+use rayon::prelude::*;
 use std::collections::HashSet;
 
 /// What the issuer's configuration lets through; by default nothing.
@@ -41,9 +42,9 @@ pub struct Resource {
 /// # Errors
 /// Limits and lexical refusals of [`json::parse`]; `not_an_object`, `resource_type_missing`, `resource_type_unknown`;
 /// structure: `element_unknown`, `element_missing`, `object_expected`, `object_empty`, `list_expected`,
-/// `list_unexpected`, `list_empty`, `nulls_only`, `null_unexpected`, `null_in_both`, `twin_length`, `twin_without_value`,
-/// `choice_repeated`, `json_type`, `code_unknown`, `status_code`, `contained_nested`, `bundle_whole`; rules:
-/// `implicit_rules`, `modifier_extension`, `test_data`; and those of primitives, narrative and invariants.
+/// `list_unexpected`, `list_empty`, `nulls_only`, `null_unexpected`, `null_in_both`, `twin_length`, `choice_repeated`,
+/// `json_type`, `code_unknown`, `status_code`, `contained_nested`, `bundle_whole`; rules: `implicit_rules`,
+/// `modifier_extension`, `test_data`; and those of primitives, narrative and invariants.
 pub fn read(text: &[u8], rules: &Rules) -> Result<Resource> {
     let Json::Object(object) = json::parse(text)? else {
         return Err(Error::new(
@@ -63,6 +64,11 @@ pub fn read(text: &[u8], rules: &Rules) -> Result<Resource> {
         detached: walk.detached,
         test: walk.test,
     })
+}
+
+/// [`read`] of each text, over all cores.
+pub fn read_all(texts: &[&[u8]], rules: &Rules) -> Vec<Result<Resource>> {
+    texts.par_iter().map(|text| read(text, rules)).collect()
 }
 
 /// The type that an object says it is, or a code and what is wrong.

@@ -145,7 +145,7 @@ impl<'r> Walk<'r> {
         Ok(())
     }
 
-    /// A twin counts too: one that holds nothing but an id is refused where it is read.
+    /// A twin alone counts too: one that holds nothing but an id is refused by ele-1.
     fn require_elements(&self, type_: &Type, seen: u128) -> Result<()> {
         let missing = type_.required & !seen;
         if missing == 0 {
@@ -294,7 +294,7 @@ impl<'r> Walk<'r> {
         let before = self.fields.len();
         if let Some(twin) = twin {
             self.path.insert(member.start, '_');
-            self.twin(twin, value.is_some())?;
+            self.twin(twin)?;
             self.path.remove(member.start);
         }
         let twins = self.fields.len() - before;
@@ -304,16 +304,10 @@ impl<'r> Walk<'r> {
         }
     }
 
-    fn twin(&mut self, twin: &Json<'_>, beside_value: bool) -> Result<()> {
+    fn twin(&mut self, twin: &Json<'_>) -> Result<()> {
         let Json::Object(object) = twin else {
             return Err(self.wrong_type(twin, "object_expected", "a _ twin is an object"));
         };
-        if !beside_value && member(object, "extension").is_none() {
-            return Err(self.refuse(
-                "twin_without_value",
-                "a _ twin without a value needs an extension (ele-1)",
-            ));
-        }
         self.object(&ELEMENT, object, Stands::Element)
     }
 
