@@ -55,7 +55,7 @@ class AnchorProof:
         """The anchor's root that the seal gives: StandardMerkleTree of bytes32, leaf value H("anchor-seal"; uid,
         keccak256(signature bytes)). It proves nothing until a chain has timestamped it.
         """
-        node = Digest(_core.keccak256(_core.keccak256(anchor_leaf(seal.uid, seal.signature))))
+        node = Digest(_core.keccak256(_core.keccak256(anchor_leaf(seal.uid, _core.keccak256(seal.signature)))))
         for sibling in self.siblings:
             node = Digest(_core.keccak256(min(node, sibling) + max(node, sibling)))
         return node
@@ -76,7 +76,7 @@ class AnchorProof:
         return cls(tuple(digest_from(item, f"anchor[{at}]") for at, item in enumerate(data)))
 
 
-def anchor_leaf(uid: Digest, signature: bytes) -> Digest:
-    """H("anchor-seal"; uid, keccak256(signature bytes))."""
+def anchor_leaf(uid: bytes, signature_hash: bytes) -> Digest:
+    """H("anchor-seal"; uid, keccak256(signature bytes)): a seal's value in an anchor's tree."""
     kinds = [abi.parse_type(kind) for kind in ("string", "bytes32", "bytes32")]
-    return Digest(_core.keccak256(abi.encode_all(kinds, ["chartseal/1/anchor-seal", uid, _core.keccak256(signature)])))
+    return Digest(_core.keccak256(abi.encode_all(kinds, ["chartseal/1/anchor-seal", uid, signature_hash])))
