@@ -74,6 +74,16 @@ def check_point(packed: bytes) -> tuple[bytes, bytes]:
         KeyFormatError: `point_not_canonical`, `point_not_on_curve`, `point_is_identity`, `point_outside_subgroup`.
     """
 
+def disclosure_digest(
+    records: list[tuple[bytes, bytes, bytes, list[bytes]]], proofs: list[tuple[bytes, list[bytes]]]
+) -> bytes:
+    """H("disclosure"; records, proofs): records are (attester, uid, keccak256 of the seal's signature, leaf hashes),
+    proofs (verification key hash, public inputs as 32 bytes big-endian), both in any order.
+
+    Raises:
+        KeyFormatError: `wrong_length`.
+    """
+
 def format_address(address: bytes) -> str:
     """bech32m of 64 bytes, prefix `seal`. Raises KeyFormatError as `parse_address` does."""
 

@@ -169,3 +169,134 @@ class RegistrationError(ChartsealError):
     """A sealing address was not registered: its signed challenge has expired or is not the one that was given."""
 
     code = "registration_refused"
+
+
+# disclosure
+
+
+class DisclosureError(CoreError):
+    """A disclosure cannot be made from these records, or is malformed."""
+
+    code = "disclosure_refused"
+
+
+class DisclosureFormError(DisclosureError):
+    """A disclosure does not have the form that the format gives it, or is over a limit."""
+
+    code = "disclosure_malformed"
+
+
+class SelectionError(DisclosureError):
+    """A pattern or code is malformed, or selects nothing."""
+
+    code = "pattern_unmatched"
+
+
+# verification: one class for each numbered step
+
+
+class PolicyError(CoreError):
+    """A trust policy is malformed."""
+
+    code = "policy_malformed"
+
+
+class VerificationError(CoreError):
+    """A disclosure is refused; `step` is the number of the step that refused it."""
+
+    code = "verification_refused"
+    step = 0
+
+
+class FormError(VerificationError):
+    """Step 1: malformed, or over a limit."""
+
+    code = "disclosure_malformed"
+    step = 1
+
+
+class NothingOpenedError(VerificationError):
+    """Step 2: a record opens nothing, or there is no record."""
+
+    code = "nothing_opened"
+    step = 2
+
+
+class MultiproofError(VerificationError):
+    """Step 3: a leaf is no encoded field, or the leaves are not under the attested root."""
+
+    code = "multiproof_refused"
+    step = 3
+
+
+class ContentError(VerificationError):
+    """Step 4: control fields, slots, salts or detached values contradict each other or the format."""
+
+    code = "content_refused"
+    step = 4
+
+
+class SealError(VerificationError):
+    """Step 5: the attestation is not signed as it says, or is not a seal of this format."""
+
+    code = "seal_refused"
+    step = 5
+
+
+class IssuerError(VerificationError):
+    """Step 6: nobody whom the policy trusts sealed this at that time."""
+
+    code = "issuer_untrusted"
+    step = 6
+
+
+class SealTimeError(VerificationError):
+    """Step 7: a seal has expired, or lies in the future."""
+
+    code = "seal_time_refused"
+    step = 7
+
+
+class RevokedError(VerificationError):
+    """Step 8: a seal is revoked."""
+
+    code = "seal_revoked"
+    step = 8
+
+
+class AnchorError(VerificationError):
+    """Step 9: an anchor does not hold its seal, or holds it at a time that contradicts it."""
+
+    code = "anchor_refused"
+    step = 9
+
+
+class HolderError(VerificationError):
+    """Step 10: a record's holder did not sign this disclosure, or a record stands twice."""
+
+    code = "holder_refused"
+    step = 10
+
+
+class AudienceError(VerificationError):
+    """Step 11: made for somebody else, for another request, or too long ago."""
+
+    code = "audience_refused"
+    step = 11
+
+
+class PredicateProofError(VerificationError):
+    """Step 12: a zero-knowledge proof does not hold, or is of a kind that is not known."""
+
+    code = "proof_refused"
+    step = 12
+
+
+class NotCheckedError(VerificationError):
+    """A step that the policy requires could not be checked; `step` is its number."""
+
+    code = "step_not_checked"
+
+    def __init__(self, step: int, detail: str, path: str = "") -> None:
+        super().__init__(detail, path=path)
+        self.step = step

@@ -74,6 +74,30 @@ fn holder_message(digest: &[u8], subject: &[u8], audience: &str, nonce: &[u8], e
     Ok(field_to_be_bytes(&message))
 }
 
+/// (attester, uid, hash of the seal's signature, leaf hashes).
+type PyDisclosed = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<Vec<u8>>);
+
+fn words(what: &str, all: &[Vec<u8>]) -> PyResult<Vec<[u8; 32]>> {
+    all.iter().map(|word| fixed(what, word)).collect()
+}
+
+#[pyfunction]
+fn disclosure_digest(records: Vec<PyDisclosed>, proofs: Vec<(Vec<u8>, Vec<Vec<u8>>)>) -> PyResult<[u8; 32]> {
+    let record = |(attester, uid, signature_hash, leaf_hashes): &PyDisclosed| {
+        Ok(messages::DisclosedRecord {
+            attester: fixed("an attester", attester)?,
+            uid: fixed("a uid", uid)?,
+            signature_hash: fixed("a signature hash", signature_hash)?,
+            leaf_hashes: words("a leaf hash", leaf_hashes)?,
+        })
+    };
+    let proof =
+        |(key, inputs): &(Vec<u8>, Vec<Vec<u8>>)| Ok((fixed("a key hash", key)?, words("a public input", inputs)?));
+    let records: PyResult<Vec<_>> = records.iter().map(record).collect();
+    let proofs: PyResult<Vec<_>> = proofs.iter().map(proof).collect();
+    Ok(messages::disclosure_digest(records?, proofs?))
+}
+
 #[pyfunction]
 fn registration_message(challenge: &[u8], address: &[u8], origin: &str, expiry: u64) -> PyResult<[u8; 32]> {
     let (challenge, address) = (fixed("a challenge", challenge)?, self::address(address)?);
@@ -218,6 +242,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(holder_message, module)?)?;
     module.add_function(wrap_pyfunction!(parse_address, module)?)?;
     module.add_function(wrap_pyfunction!(poseidon_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(disclosure_digest, module)?)?;
     module.add_function(wrap_pyfunction!(registration_message, module)?)?;
     module.add_function(wrap_pyfunction!(verify_holder_signature, module)?)?;
     Ok(())

@@ -16,8 +16,11 @@ from chartseal.errors import ChartsealError
 
 _COMMANDS = {
     # command: module under chartseal.cli that defines it as `command` (its name with - as _)
+    "disclose": "disclose",
     "issuer": "keys",
     "seal": "seal",
+    "show": "show",
+    "verify": "verify",
     "wallet": "keys",
 }
 

@@ -1,0 +1,127 @@
+"""`chartseal disclose`: open parts of sealed records to one verifier."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from chartseal.cli.files import write_private
+from chartseal.cli.opened import print_selection
+from chartseal.cli.passphrase import passphrase_option, read_passphrase
+from chartseal.cli.times import Duration, Nonce
+from chartseal.disclosure import Choice, HeldRecord, Selection, UnverifiedDisclosure, present, select
+from chartseal.errors import DisclosureError
+from chartseal.keys import Wallet
+from chartseal.sealing import SealedRecord, read_records
+
+_MOST_TRIED = 8
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--open", "patterns", multiple=True, metavar="PATH", help="Element to open: Observation.value, *.code, …")
+@click.option("--about", "codes", multiple=True, metavar="CODE", help="Records about a code: system|code, or code.")
+@click.option(
+    "--to", "audience", required=True, metavar="ORIGIN", help="The verifier, as its channel authenticated it."
+)
+@click.option("--nonce", required=True, type=Nonce(), help="The verifier's nonce: 64 hex digits.")
+@click.option(
+    "--expires", default="10m", show_default=True, type=Duration(), help="For how long the verifier may use it."
+)
+@click.option(
+    "-w", "--wallet", "wallet_path", default="wallet.json", show_default=True, type=click.Path(path_type=Path)
+)
+@click.option("-o", "--output", default="-", show_default=True, help="The file to write, - for standard output.")
+@click.option("--text", "as_text", is_flag=True, help="Write the compact text form (CS1:…) for a QR code.")
+@click.option("--preview", is_flag=True, help="Show what the other side would see, and write nothing.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before writing.")
+@click.option("--json", "as_json", is_flag=True, help="Tell what opens and why as JSON, on standard error.")
+@passphrase_option
+def disclose(
+    paths: tuple[str, ...],
+    patterns: tuple[str, ...],
+    codes: tuple[str, ...],
+    audience: str,
+    nonce: bytes,
+    expires: timedelta,
+    wallet_path: Path,
+    output: str,
+    as_text: bool,
+    preview: bool,
+    yes: bool,
+    as_json: bool,
+    passphrase_fd: int | None,
+) -> None:
+    """Open parts of sealed records (files, folders, -) to one verifier.
+
+    What must travel along opens too, and is told with its reason before anything is written.
+    """
+    if not patterns and not codes:
+        raise click.UsageError("give --open or --about")
+    records = list(read_records(paths))
+    selection = select(records, patterns, about=codes)
+    _tell(selection, as_json=as_json)
+    if preview:
+        return
+    if not yes:
+        _confirm(audience)
+    wallet = Wallet.load(wallet_path, read_passphrase(passphrase_fd))
+    now = datetime.now(UTC)
+    shown = present(
+        selection,
+        wallet,
+        audience=audience,
+        nonce=nonce,
+        expires_at=now + expires,
+        now=now,
+        address_of=_address_finder(wallet),
+    )
+    write_private(output, _written(shown, as_text=as_text))
+
+
+def _tell(selection: Selection, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"records": [_choice_to_json(choice) for choice in selection.choices]}), err=True)
+    else:
+        print_selection(selection, Console(stderr=True))
+
+
+def _choice_to_json(choice: Choice) -> dict[str, object]:
+    return {
+        "resourceType": choice.record.resource_type,
+        "cause": choice.cause,
+        "opens": [{"name": opened.name, "reason": opened.reason} for opened in choice.opened],
+    }
+
+
+def _confirm(audience: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask on: give --yes, or --preview to look only")
+    click.confirm(f"Show this to {audience}?", abort=True, err=True)
+
+
+def _address_finder(wallet: Wallet) -> Callable[[HeldRecord], tuple[int, int]]:
+    """Which of the wallet's addresses a record was sealed to: the first few of each epoch are tried."""
+    known = {
+        str(wallet.sealing_address(address, epoch)): (address, epoch)
+        for address in range(_MOST_TRIED)
+        for epoch in range(_MOST_TRIED)
+    }
+
+    def find(record: HeldRecord) -> tuple[int, int]:
+        assert isinstance(record, SealedRecord)  # noqa: S101 (read_records gives no other)
+        if record.address not in known:
+            raise DisclosureError("sealed to an address that is not this wallet's", "address_not_ours")
+        return known[record.address]
+
+    return find
+
+
+def _written(disclosure: UnverifiedDisclosure, *, as_text: bool) -> bytes:
+    return (disclosure.to_text().encode() if as_text else disclosure.to_json()) + b"\n"

@@ -1,0 +1,110 @@
+"""Tables of what a disclosure opens, and of what a record holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from chartseal.attestation import checksum_address, to_hex
+from chartseal.disclosure import Row, Selection, UnverifiedDisclosure, UnverifiedRecord, preview
+from chartseal.record import Field
+
+_CONTROL = "chartseal."
+_SLOTS = "chartseal.slots."
+_LONGEST_VALUE = 160
+
+
+def value_text(value: object) -> str:
+    """A value for a terminal: control characters shown as escapes, long ones cut."""
+    text = to_hex(value) if isinstance(value, bytes) else str(value)
+    text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}… ({len(text):,} characters)"
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=Text(title), title_justify="left", show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def print_disclosure(disclosure: UnverifiedDisclosure, console: Console, *, control: bool) -> None:
+    """Per record: opened fields, and how many are withheld; nothing here is verified."""
+    rows = preview(disclosure)
+    for at, record in enumerate(disclosure.records):
+        own = [row for row in rows if row.record == at]
+        table = _table(_title(record, own), "field", "value")
+        for row in own:
+            if control or not row.name.startswith(_CONTROL):
+                table.add_row(Text(row.name), Text(value_text(row.value.value)))
+        console.print(table)
+        console.print(Text(f"withheld: {withheld_text(own)}\n"))
+
+
+def _title(record: UnverifiedRecord, rows: Sequence[Row]) -> str:
+    resource_type = rows[0].resource_type if rows else "?"
+    signer, uid = checksum_address(record.package.signer), to_hex(record.package.uid)
+    return f"{value_text(resource_type)}  sealed by {signer}, uid {uid}"
+
+
+def withheld(rows: Iterable[Row]) -> dict[str, int]:
+    """Fields that the opened slots count and that are not opened, by container and slot."""
+    listed = list(rows)
+    shown = {row.name for row in listed if not row.name.startswith(_CONTROL)}
+    found: dict[str, int] = {}
+    for row in listed:
+        if row.name.startswith(_SLOTS):
+            path = row.name.removeprefix(_SLOTS)
+            for name, count in _tell_slots(str(row.value.value)):
+                left = count - sum(_is_in(each, f"{path}.{name}") for each in shown)
+                if left > 0:
+                    found[f"{path}.{name}"] = left
+    return found
+
+
+def _tell_slots(text: str) -> list[tuple[str, int]]:
+    """(name, count) of slots that need not travel."""
+    parts = (item.partition("~") for item in text.split(","))
+    return [(name, int(count)) for name, sign, count in parts if sign and count.isdecimal() and len(count) < 10]
+
+
+def _is_in(name: str, slot: str) -> bool:
+    """Whether a field is the slot's element or lies beneath it; of a choice, by its base name."""
+    return name.startswith(slot) and not name.removeprefix(slot)[:1].islower()
+
+
+def withheld_text(rows: Iterable[Row]) -> str:
+    """The counted withheld fields in words. What no slot counts is not told apart from what is not there."""
+    found = withheld(rows)
+    if not found:
+        return "nothing that slots count (other elements are not told apart from absent ones)"
+    return ", ".join(f"{name} ({count})" for name, count in sorted(found.items()))
+
+
+def print_selection(selection: Selection, console: Console) -> None:
+    """What opens and why, before anything is signed."""
+    for choice in selection.choices:
+        signer = checksum_address(choice.record.package.signer)
+        cause = f"  ({choice.cause})" if choice.cause else ""
+        table = _table(f"{choice.record.resource_type}  sealed by {signer}{cause}", "opens", "value", "why")
+        values = {each.name: each.value for each in choice.record.fields}
+        for opened in choice.opened:
+            if not opened.name.startswith(_CONTROL) or opened.reason == "chosen":
+                table.add_row(Text(opened.name), Text(value_text(values[opened.name])), Text(opened.reason))
+        console.print(table)
+        control = sum(opened.name.startswith(_CONTROL) for opened in choice.opened)
+        hidden = sum(not each.name.startswith("chartseal.pad[") for each in choice.record.fields) - len(choice.opened)
+        console.print(Text(f"besides {control} control fields; {hidden} fields stay shut\n"))
+
+
+def print_record(resource_type: str, fields: Sequence[Field], title: str, console: Console) -> None:
+    """All fields of a sealed record, control fields left out."""
+    table = _table(f"{resource_type}  {title}", "field", "value")
+    for each in fields:
+        if not each.name.startswith(_CONTROL):
+            table.add_row(Text(each.name), Text(value_text(each.value)))
+    console.print(table)
+    console.print()

@@ -1,0 +1,58 @@
+"""Durations and moments as commands take them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+_DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])", re.ASCII)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class Duration(click.ParamType[Any]):
+    """`90s`, `10m`, `2h`, `1d` as a timedelta."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read a duration."""
+        if isinstance(value, timedelta):
+            return value
+        found = _DURATION.fullmatch(str(value))
+        if not found:
+            self.fail("expected a number and s, m, h or d", param, ctx)
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+class Moment(click.ParamType[Any]):
+    """An ISO 8601 time with its offset from UTC, as an aware datetime."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read a time."""
+        try:
+            moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail("expected a time like 2026-11-24T15:00:00Z", param, ctx)
+        if moment.tzinfo is None:
+            self.fail("a time needs its offset from UTC, or Z", param, ctx)
+        return moment.astimezone(UTC)
+
+
+class Nonce(click.ParamType[Any]):
+    """32 bytes as 64 hex digits, with or without 0x."""
+
+    name = "nonce"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        """Read a nonce."""
+        if isinstance(value, bytes):
+            return value
+        digits = str(value).removeprefix("0x")
+        if len(digits) != 64 or not all(char in "0123456789abcdefABCDEF" for char in digits):
+            self.fail("expected 64 hex digits", param, ctx)
+        return bytes.fromhex(digits)

@@ -1,0 +1,125 @@
+"""`chartseal verify`: check a disclosure step by step, and write its facts as FHIR."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from chartseal.attestation import checksum_address, to_hex
+from chartseal.cli.files import read_disclosure, write_private
+from chartseal.cli.opened import value_text
+from chartseal.cli.times import Moment, Nonce
+from chartseal.errors import DisclosureFormError, FormError, VerificationError
+from chartseal.verification import TrustPolicy, VerifiedDisclosure, VerifiedRecord, bundle
+from chartseal.verification import verify as verify_disclosure
+
+
+@click.command()
+@click.argument("path")
+@click.option("--trust", required=True, type=click.Path(path_type=Path), help="Trust policy, a TOML file.")
+@click.option("--as", "audience", metavar="ORIGIN", help="Who we are: the audience that it must be made for.")
+@click.option("--nonce", type=Nonce(), help="The nonce that we gave for this request: 64 hex digits.")
+@click.option("--now", type=Moment(), help="Judge as of this time instead of the clock's.")
+@click.option("-o", "--output", help="Write the facts to this file as a FHIR Bundle.")
+@click.option("--json", "as_json", is_flag=True, help="Print steps, records and facts as one JSON object.")
+def verify(
+    path: str,
+    trust: Path,
+    audience: str | None,
+    nonce: bytes | None,
+    now: datetime | None,
+    output: str | None,
+    as_json: bool,
+) -> None:
+    """Verify a disclosure (file, or - for standard input): JSON or the text form.
+
+    Prints each step with what was and what was not checked, then the facts. Ends with status 1 and the step's error
+    when it is refused. Without --as or --nonce, step 11 is not checked, which the policy must allow.
+    """
+    policy = TrustPolicy.load(trust)
+    try:
+        text = read_disclosure(path).decode()
+    except UnicodeDecodeError as exc:
+        raise FormError("not UTF-8") from exc
+    except DisclosureFormError as exc:
+        raise FormError(exc.detail, exc.code, exc.path) from exc
+    try:
+        result = verify_disclosure(text, policy, audience=audience, nonce=nonce, now=now or datetime.now(UTC))
+    except VerificationError as refusal:
+        if not as_json:
+            click.echo(f"refused at step {refusal.step}", err=True)
+        raise
+    if output is not None:
+        write_private(output, (bundle(result.facts) + "\n").encode())
+    if as_json:
+        click.echo(_to_json(result))
+    else:
+        _print(result, facts=output is None)
+
+
+def _print(result: VerifiedDisclosure, *, facts: bool) -> None:
+    console = Console(stderr=True)
+    for step in result.steps:
+        checked = step.state == "checked"
+        line = f"{step.number:2}. {step.name}: {step.state}" + (f" ({step.reason})" if step.reason else "")
+        console.print(Text(line, style="green" if checked else "yellow"))
+    console.print(Text(f"same person: {result.same_person}"))
+    for record in result.records:
+        console.print(Text(_summary(record)))
+    if facts:
+        click.echo(bundle(result.facts))
+
+
+def _summary(record: VerifiedRecord) -> str:
+    issuer = record.issuer or f"{checksum_address(record.attestation.attester)} (not checked)"
+    anchored = f"anchored {record.evidence_time:%Y-%m-%d}" if record.evidence_time else "not anchored"
+    lines = [f"{record.resource_type}: sealed {record.sealed_at:%Y-%m-%d} by {value_text(issuer)}, {anchored}"]
+    if record.is_test:
+        lines.append("  a test record")
+    if record.about != "patient":
+        lines.append(f"  about: {record.about}")
+    lines.extend(f"  {name}: target not shown" for name in record.targets_not_shown)
+    lines.extend(f"  {position}: not opened" for position in record.fact.unopened)
+    return "\n".join(lines)
+
+
+def _to_json(result: VerifiedDisclosure) -> str:
+    """One JSON object; the facts' texts enter as they are, so that number lexemes stay."""
+    head = {
+        "verified": True,
+        "steps": [step._asdict() for step in result.steps],
+        "samePerson": result.same_person,
+        "records": [_record_to_json(record) for record in result.records],
+    }
+    return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "facts": {bundle(result.facts)}}}'
+
+
+def _record_to_json(record: VerifiedRecord) -> dict[str, object]:
+    slots = {
+        f"{container.path}.{slot.name}": {"state": slot.state, "fields": slot.fields, "shown": slot.shown}
+        for container in record.containers
+        for slot in container.slots
+        if slot.state != "absent"
+    }
+    return {
+        "attester": checksum_address(record.attestation.attester),
+        "uid": to_hex(record.attestation.uid),
+        "issuer": record.issuer or None,
+        "resourceType": record.resource_type,
+        "about": record.about,
+        "labels": list(record.labels),
+        "sealedAt": record.sealed_at.isoformat(),
+        "expiresAt": record.expires_at.isoformat() if record.expires_at else None,
+        "evidenceTime": record.evidence_time.isoformat() if record.evidence_time else None,
+        "test": record.is_test,
+        "complete": record.is_complete,
+        "slots": slots,
+        "targetsNotShown": list(record.targets_not_shown),
+        "unopened": list(record.fact.unopened),
+        "fullUrl": record.fact.full_url,
+    }

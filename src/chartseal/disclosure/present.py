@@ -1,0 +1,147 @@
+"""Make the disclosure: multiproofs of what opens, signed by each record's one-time key for one verifier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple, Protocol
+
+from chartseal.attestation import Multiproof, PrivateValue
+from chartseal.disclosure.form import (
+    MOST_LEAVES,
+    MOST_RECORDS,
+    UnverifiedDisclosure,
+    UnverifiedRecord,
+    audience_from,
+)
+from chartseal.disclosure.select import Choice, HeldRecord, Selection
+from chartseal.errors import DisclosureError
+
+_NONCE_SIZE = 32
+
+
+class HolderSigner(Protocol):
+    """A wallet: signs under the one-time keys that it recomputes."""
+
+    def sign_disclosure(
+        self,
+        enc: bytes,
+        subject: bytes,
+        digest: bytes,
+        *,
+        audience: str,
+        nonce: bytes,
+        expiry: int,
+        address: int = 0,
+        epoch: int = 0,
+    ) -> bytes:
+        """Sign a disclosure under one record's subject: 64 bytes."""
+
+
+def _general_address(_: HeldRecord) -> tuple[int, int]:
+    return 0, 0
+
+
+def present(
+    selection: Selection,
+    holder: HolderSigner,
+    *,
+    audience: str,
+    nonce: bytes,
+    expires_at: datetime,
+    now: datetime | None = None,
+    address_of: Callable[[HeldRecord], tuple[int, int]] = _general_address,
+) -> UnverifiedDisclosure:
+    """Open what was selected to one verifier.
+
+    `audience` is the origin or key of the authenticated channel that the request came over, never a text out of the
+    request: whoever takes it from the request signs for whom the request names. `nonce` is the verifier's, 32 bytes.
+    `address_of` gives a record's (address, epoch) of the wallet. Values that do not open never enter the object.
+
+    Raises:
+        DisclosureError: nothing selected (`nothing_selected`), a record twice (`record_repeated`), one whose salts
+            could give away other fields (`salts_unsound`), a nonce of another length (`nonce_malformed`), an expiry
+            that is past (`expiry_past`), or too much (`limit_exceeded`).
+        KeyFormatError: `subject_not_ours`, when the wallet does not own a record.
+        Others: as `HeldRecord.check`, for a record that does not hold.
+    """
+    expiry = _checked_expiry(expires_at, now or datetime.now(UTC))
+    if len(nonce) != _NONCE_SIZE:
+        raise DisclosureError("a nonce has 32 bytes", "nonce_malformed")
+    if not selection.choices:
+        raise DisclosureError("nothing is selected", "nothing_selected")
+    chosen = sorted(selection.choices, key=lambda choice: _identity(choice.record))
+    records = [choice.record for choice in chosen]
+    if len({_identity(record) for record in records}) != len(records):
+        raise DisclosureError("a record is selected twice", "record_repeated")
+    unsigned = tuple(_opened(choice) for choice in chosen)
+    if len(unsigned) > MOST_RECORDS or sum(len(record.multiproof.leaves) for record in unsigned) > MOST_LEAVES:
+        raise DisclosureError("more than a disclosure may open", "limit_exceeded")
+    audience = audience_from(audience)
+    digest = UnverifiedDisclosure(audience, nonce, expiry, unsigned).digest()
+    signed = []
+    for record, shown in zip(records, unsigned, strict=True):
+        address, epoch = address_of(record)
+        signature = holder.sign_disclosure(
+            record.enc,
+            record.subject,
+            digest,
+            audience=audience,
+            nonce=nonce,
+            expiry=expiry,
+            address=address,
+            epoch=epoch,
+        )
+        signed.append(UnverifiedRecord(shown.package, shown.multiproof, signature, shown.detached))
+    return UnverifiedDisclosure(audience, nonce, expiry, tuple(signed))
+
+
+def _checked_expiry(expires_at: datetime, now: datetime) -> int:
+    if expires_at.tzinfo is None or now.tzinfo is None:
+        raise ValueError("times must be aware")
+    if expires_at <= now:
+        raise DisclosureError("the disclosure would have expired already", "expiry_past")
+    return int(expires_at.timestamp())
+
+
+def _identity(record: HeldRecord) -> tuple[bytes, bytes]:
+    return record.package.signer, record.package.uid
+
+
+def _opened(choice: Choice) -> UnverifiedRecord:
+    """The record with its multiproof, not signed yet."""
+    record = choice.record
+    record.check()
+    data = record.private_data
+    if not data.salts_sound:
+        raise DisclosureError("one opened leaf could give away others", "salts_unsound", record.resource_type)
+    positions = {value.name: at for at, value in enumerate(data.values)}
+    multiproof = data.multiproof([positions[opened.name] for opened in choice.opened])
+    shown = {leaf.name.split("+")[0] for leaf in multiproof.leaves if leaf.type == "bytes32"}
+    detached = tuple((name, text) for name, text in record.detached if name.split("+")[0] in shown)
+    return UnverifiedRecord(record.package, multiproof, bytes(64), detached)
+
+
+class Row(NamedTuple):
+    """One opened field as a reader of the disclosure sees it; `record` counts from 0."""
+
+    record: int
+    resource_type: str
+    name: str
+    value: PrivateValue
+
+
+def preview(disclosure: UnverifiedDisclosure) -> list[Row]:
+    """What the other side will see, field by field, sorted by name with control fields last; nothing is verified."""
+    rows: list[Row] = []
+    for at, record in enumerate(disclosure.records):
+        leaves = record.multiproof.leaves
+        resource_type = _stated_type(record.multiproof)
+        ordered = sorted(leaves, key=lambda leaf: (leaf.name.startswith("chartseal."), leaf.name))
+        rows.extend(Row(at, resource_type, leaf.name, leaf) for leaf in ordered)
+    return rows
+
+
+def _stated_type(multiproof: Multiproof) -> str:
+    stated = (leaf.value for leaf in multiproof.leaves if leaf.name == "chartseal.resourceType")
+    return str(next(stated, "?"))

@@ -1,0 +1,126 @@
+"""Verified facts: FHIR resources with only what was opened, each with a Provenance that carries its seal."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from chartseal.attestation import VerifiedAttestation, checksum_address, packages
+from chartseal.attestation.offchain import UnverifiedPackage
+from chartseal.verification.content import Content
+
+SEAL_FORMAT = "application/chartseal+json"
+UNOPENED_URL = "urn:chartseal:1:unopened"
+"""Extension of the Provenance: a position of a list that exists in the record and is not opened."""
+
+_SIGNATURE_TYPE = {"system": "urn:iso-astm:E1762-95:2013", "code": "1.2.840.10065.1.12.1.14"}
+"""Source signature (hl7.org/fhir/R4/valueset-signature-type.html)."""
+_URI = "urn:ietf:rfc:3986"
+_LINKED = re.compile(r"(?:https?://|urn:(?:uuid|oid):)[\x21-\x7e]+", re.ASCII)
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One verified resource: FHIR R4 JSON as it was sealed, number lexemes included, tagged SUBSETTED."""
+
+    full_url: str
+    """The resource's URL, where it is opened, else a urn:uuid of the seal's identity."""
+    text: str = field(repr=False)
+    provenance: dict[str, Any] = field(repr=False)
+    unopened: tuple[str, ...] = ()
+    """Positions of lists that are not opened, by the record's indices: `Observation.component[0]`."""
+
+    @property
+    def resource(self) -> dict[str, Any]:
+        """The resource parsed, decimals as Decimal."""
+        parsed: dict[str, Any] = json.loads(self.text, parse_float=Decimal)
+        return parsed
+
+
+def fact(content: Content, seal: VerifiedAttestation, issuer: str, full_urls: Sequence[str]) -> Fact:
+    """The fact of one record whose every step has held; `full_urls` are those of all records.
+
+    A URL that two records state (two versions of a resource, or two issuers) names neither of them here.
+    """
+    stated = content.text("fullUrl")
+    full_url = stated if _LINKED.fullmatch(stated) and full_urls.count(stated) == 1 else _urn(seal)
+    return Fact(full_url, content.resource, _provenance(content, seal, issuer, full_url), content.unopened)
+
+
+def _urn(seal: VerifiedAttestation) -> str:
+    """One name for one seal: its identity is (attester, uid)."""
+    return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, f'chartseal {seal.attester.hex()} {seal.uid.hex()}')}"
+
+
+def _provenance(content: Content, seal: VerifiedAttestation, issuer: str, full_url: str) -> dict[str, Any]:
+    recorded = datetime.fromtimestamp(seal.message.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    account = f"did:pkh:eip155:{seal.domain.chain_id}:{checksum_address(seal.attester)}"
+    who = {"identifier": {"system": _URI, "value": account}, **({"display": issuer} if issuer else {})}
+    unopened = [{"url": UNOPENED_URL, "valueString": position} for position in content.unopened]
+    return {
+        "resourceType": "Provenance",
+        **({"extension": unopened} if unopened else {}),
+        "target": [{"reference": full_url}],
+        "recorded": recorded,
+        "agent": [{"who": who}],
+        "signature": [
+            {
+                "type": [_SIGNATURE_TYPE],
+                "when": recorded,
+                "who": who,
+                "sigFormat": SEAL_FORMAT,
+                "data": base64.b64encode(_seal_json(seal)).decode(),
+            }
+        ],
+    }
+
+
+def _seal_json(seal: VerifiedAttestation) -> bytes:
+    package = UnverifiedPackage(seal.form, seal.domain, seal.message, seal.uid, seal.signature, seal.attester)
+    return json.dumps(packages.to_json(package), separators=(",", ":")).encode()
+
+
+def targets_not_shown(content: Content, full_urls: Sequence[str]) -> tuple[str, ...]:
+    """Names of opened references (into the record itself excepted) whose target no record of the disclosure is.
+
+    A reference is resolved against the opened `chartseal.fullUrl`s: absolute ones as they are, relative ones against
+    the record's own.
+    """
+    own = content.text("fullUrl")
+    base = own.removesuffix("/".join(own.split("/")[-2:])) if own.startswith(("http://", "https://")) else ""
+    shown = {url for url in full_urls if url}
+    return tuple(
+        each.name
+        for each in content.fields
+        if each.name.split("+")[0].endswith(".reference")
+        and isinstance(each.value, str)
+        and not each.value.startswith("#")
+        and not _resolved(each.value.split("/_history/")[0], base) & shown
+    )
+
+
+def _resolved(reference: str, base: str) -> set[str]:
+    return {reference} if _ABSOLUTE.fullmatch(reference) or not base else {base + reference}
+
+
+def bundle(facts: Sequence[Fact]) -> str:
+    """All facts and their Provenances as one Bundle of type collection; the facts' texts enter as they are."""
+    entries: list[str] = []
+    for each in facts:
+        entries.append(_entry(each.full_url, each.text))
+        name = uuid.uuid5(uuid.NAMESPACE_OID, "chartseal provenance " + each.provenance["signature"][0]["data"])
+        provenance = json.dumps(each.provenance, ensure_ascii=False, separators=(",", ":"))
+        entries.append(_entry(f"urn:uuid:{name}", provenance))
+    return f'{{"resourceType":"Bundle","type":"collection","entry":[{",".join(entries)}]}}'
+
+
+def _entry(full_url: str, resource: str) -> str:
+    return f'{{"fullUrl":{json.dumps(full_url)},"resource":{resource}}}'

@@ -1,0 +1,76 @@
+"""Steps 10 and 11: every record's holder made this disclosure, for us, for this request, and in time."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from chartseal import _core
+from chartseal.attestation import Digest
+from chartseal.disclosure.form import UnverifiedDisclosure
+from chartseal.errors import AudienceError, HolderError
+from chartseal.verification.content import refusing
+
+_LAST_MOMENT = 253_402_300_799
+
+
+class NonceStore(Protocol):
+    """The nonces that a verifier gave out, each good for one disclosure."""
+
+    def spend(self, nonce: bytes, expires_at: datetime) -> bool:
+        """Whether this nonce was given out and is spent now for the first time; must be atomic."""
+
+
+def check_signatures(disclosure: UnverifiedDisclosure, subjects: Sequence[bytes]) -> None:
+    """Each record's subject signed the digest for this audience, nonce and expiry; records ascend, none twice.
+
+    Raises:
+        HolderError: `record_repeated`, `records_unordered`, a refused point, `signature_malformed`,
+            `signature_invalid`.
+    """
+    identities = [record.identity for record in disclosure.records]
+    if len(set(identities)) != len(identities):
+        raise HolderError("a record stands twice", "record_repeated", "records")
+    if identities != sorted(identities):
+        raise HolderError("records do not ascend by attester and uid", "records_unordered", "records")
+    with refusing(HolderError, ""):
+        digest = disclosure.digest()
+    for at, (record, subject) in enumerate(zip(disclosure.records, subjects, strict=True)):
+        with refusing(HolderError, f"records[{at}]"):
+            message = _message(disclosure, digest, subject)
+            _core.verify_holder_signature(subject, message, record.signature)
+
+
+def _message(disclosure: UnverifiedDisclosure, digest: Digest, subject: bytes) -> bytes:
+    return _core.holder_message(digest, subject, disclosure.audience, disclosure.nonce, disclosure.expiry)
+
+
+def check_request(
+    disclosure: UnverifiedDisclosure,
+    audience: str | None,
+    nonce: bytes | None,
+    nonces: NonceStore | None,
+    now: datetime,
+) -> str:
+    """Check expiry, and audience and nonce where the caller knows them; what it did not know, or an empty text.
+
+    A store of nonces is asked last, since asking spends the nonce.
+
+    Raises:
+        AudienceError: `audience_mismatch`, `nonce_mismatch`, `nonce_spent`, `disclosure_expired`.
+    """
+    if disclosure.expiry > _LAST_MOMENT or disclosure.expiry <= now.timestamp():
+        raise AudienceError("the disclosure has expired", "disclosure_expired", "expiry")
+    if audience is not None and disclosure.audience != audience:
+        raise AudienceError("made for another verifier", "audience_mismatch", "audience")
+    if nonce is not None and not secrets.compare_digest(disclosure.nonce, nonce):
+        raise AudienceError("made for another request", "nonce_mismatch", "nonce")
+    expires_at = datetime.fromtimestamp(disclosure.expiry, UTC)
+    if nonces is not None and not nonces.spend(disclosure.nonce, expires_at):
+        raise AudienceError("the nonce was not given out, or is spent", "nonce_spent", "nonce")
+    unknown = [] if audience is not None else ["audience"]
+    if nonce is None and nonces is None:
+        unknown.append("nonce")
+    return f"no {' and no '.join(unknown)} given to compare with" if unknown else ""

@@ -1,0 +1,128 @@
+"""Trust policies: what TOML says, and what it may not say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from chartseal.attestation import Domain, address_from, checksum_address, network
+from chartseal.errors import PolicyError
+from chartseal.verification import Limits, TrustedIssuer, TrustPolicy, UnsafeTrustAnyone
+from tests.charts import CONTRACT, ISSUER
+
+ADDRESS = checksum_address(ISSUER)
+WHOLE = f"""
+clock_skew_seconds = 30
+largest_delay_seconds = 3600
+networks = ["sepolia"]
+required = ["revocation", "anchor"]
+test_records = ["Example hospital"]
+[limits]
+size = 1000
+records = 2
+[[domain]]
+version = "1.4.0"
+chain_id = 31337
+contract = "{checksum_address(CONTRACT)}"
+[[issuer]]
+address = "{ADDRESS}"
+name = "Example hospital"
+valid_from = 2026-01-01
+valid_until = 2027-01-01T12:00:00+01:00
+[[authority]]
+address = "{ADDRESS}"
+"""
+
+
+def test_a_whole_policy() -> None:
+    policy = TrustPolicy.from_toml(WHOLE)
+    begins, ends = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, 11, tzinfo=UTC)
+    assert policy == TrustPolicy(
+        issuers=(TrustedIssuer(ISSUER, "Example hospital", begins, ends),),
+        domains=frozenset({network("sepolia").domain(), Domain("1.4.0", 31337, CONTRACT)}),
+        authorities=frozenset({ISSUER}),
+        clock_skew=timedelta(seconds=30),
+        largest_delay=timedelta(hours=1),
+        required=frozenset({8, 9}),
+        test_issuers=frozenset({"Example hospital"}),
+        limits=Limits(size=1000, records=2),
+    )
+    assert policy.allows_test(ISSUER)
+    assert not policy.trusts_anyone
+
+
+def test_an_empty_policy_trusts_nobody() -> None:
+    policy = TrustPolicy.from_toml("")
+    assert policy == TrustPolicy()
+    assert policy.issuer(ISSUER, []) is None
+    assert policy.domains == frozenset()
+    assert policy.required == {6, 11}
+    assert not policy.allows_test(ISSUER)
+
+
+def test_a_period_has_a_first_and_no_last_moment() -> None:
+    policy, second = TrustPolicy.from_toml(WHOLE), timedelta(seconds=1)
+    begins, ends = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, 11, tzinfo=UTC)
+    assert policy.issuer(ISSUER, [begins]) == "Example hospital"
+    assert policy.issuer(ISSUER, [begins - second]) is None
+    assert policy.issuer(ISSUER, [ends - second]) == "Example hospital"
+    assert policy.issuer(ISSUER, [ends]) is None
+    assert policy.issuer(ISSUER, [begins, ends]) is None
+    assert policy.issuer(address_from("0x" + "11" * 20, ""), [begins]) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=",
+        "unknown = 1",
+        "clock_skew_seconds = -1",
+        "clock_skew_seconds = 1.5",
+        "clock_skew_seconds = true",
+        'networks = ["nowhere"]',
+        "networks = [1]",
+        'networks = "sepolia"',
+        'required = ["holder"]',
+        "required = [11]",
+        "limits = 1",
+        "[limits]\nsize = 0",
+        "[limits]\nunknown = 1",
+        "[[issuer]]",
+        f'[[issuer]]\naddress = "{ADDRESS}"',
+        f'[[issuer]]\naddress = "{ADDRESS}"\nname = ""',
+        f'[[issuer]]\naddress = "{ADDRESS}"\nname = "a\\nb"',
+        f'[[issuer]]\naddress = "{ADDRESS}"\nname = "a"\nunknown = 1',
+        f'[[issuer]]\naddress = "{ADDRESS}"\nname = "a"\nvalid_from = 2026-01-01T00:00:00',
+        f'[[issuer]]\naddress = "{ADDRESS}"\nname = "a"\nvalid_from = "2026-01-01"',
+        f'[[issuer]]\naddress = "{ADDRESS[:-1]}"\nname = "a"',
+        '[[issuer]]\nname = "a"',
+        "issuer = [1]",
+        '[[domain]]\nversion = "1.4.0"\nchain_id = 1',
+        f'[[domain]]\nversion = "1.4.0"\nchain_id = -1\ncontract = "{ADDRESS}"',
+        "[[authority]]",
+        'test_records = ["Nobody"]',
+        "a = " + "[" * 100_000,
+    ],
+)
+def test_malformed_policies_are_refused(text: str) -> None:
+    with pytest.raises(PolicyError):
+        TrustPolicy.from_toml(text)
+
+
+def test_a_policy_file(tmp_path: Path) -> None:
+    path = tmp_path / "trust.toml"
+    with pytest.raises(PolicyError) as refused:
+        TrustPolicy.load(path)
+    assert refused.value.code == "policy_unreadable"
+    path.write_text(WHOLE)
+    assert TrustPolicy.load(path) == TrustPolicy.from_toml(WHOLE.encode())
+    path.write_bytes(b"\xff")
+    with pytest.raises(PolicyError):
+        TrustPolicy.load(path)
+
+
+def test_trusting_anyone_allows_test_records_only_when_told() -> None:
+    assert not UnsafeTrustAnyone().allows_test(ISSUER)
+    assert UnsafeTrustAnyone(allow_test=True).allows_test(ISSUER)
