@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeAlias, final
 
-from chartseal.errors import FhirError, LimitError
+from chartseal.errors import CoreError, FhirError, LimitError
 
 # --- keys: Baby Jubjub points are circomlib's packPoint, 32 bytes; field elements are 32 bytes big-endian, below r ---
 
@@ -292,8 +292,37 @@ class UnsignedRecord:
     def uid(self) -> bytes: ...
     @property
     def root(self) -> bytes: ...
-    def to_json(self, signature: bytes, issuer: SealIssuer) -> bytes:
-        """The sealed record as one line of JSON, without its end; `signature` has 65 bytes."""
+
+@final
+class ReadingRules:
+    """What the issuer's configuration lets through, as `read_resource` takes it."""
+
+    def __new__(
+        cls, *, test: bool, modifier_extensions: Sequence[str], implicit_rules: Sequence[str]
+    ) -> ReadingRules: ...
+
+def outlines(texts: Sequence[bytes]) -> list[tuple[str, str | None, str | None, list[str], list[str]] | None]:
+    """`outline` of each text, over all cores; None where it has none."""
+
+@final
+class SealOrder:
+    """One resource for one recipient; `entries` are the roots of a document Bundle's entries."""
+
+    def __new__(cls, text: bytes, recipient: SealRecipient, full_url: str, entries: Sequence[bytes]) -> SealOrder: ...
+
+def prepare_records(
+    orders: Sequence[SealOrder],
+    issuer: SealIssuer,
+    references: References,
+    rules: ReadingRules,
+    *,
+    time: int,
+    expirations: dict[str, int],
+) -> list[UnsignedRecord | CoreError]:
+    """Read and seal each resource, over all cores; what is refused gives its error. Times are Unix seconds."""
+
+def finish_records(records: Sequence[UnsignedRecord], signatures: Sequence[bytes], issuer: SealIssuer) -> list[bytes]:
+    """Each sealed record as one line of JSON, without its end; a signature has 65 bytes."""
 
 def prepare_fields(
     resource_type: str,
@@ -339,7 +368,7 @@ def attestation_salt(seed: bytes) -> bytes:
 # --- fhir: bytes of one R4 resource in, its fields out ---
 
 def read_resource(
-    text: bytes, *, test: bool = False, modifier_extensions: Sequence[str] = (), implicit_rules: Sequence[str] = ()
+    text: bytes, *, test: bool = False, modifier_extensions: Sequence[str] = ..., implicit_rules: Sequence[str] = ...
 ) -> tuple[str, list[tuple[str, str, str | bool | int | bytes]], list[tuple[str, str]], bool]:
     """(resource type, fields in document order, detached (name, text), whether it is marked HTEST).
 
@@ -354,8 +383,8 @@ def read_resources(
     texts: list[bytes],
     *,
     test: bool = False,
-    modifier_extensions: Sequence[str] = (),
-    implicit_rules: Sequence[str] = (),
+    modifier_extensions: Sequence[str] = ...,
+    implicit_rules: Sequence[str] = ...,
 ) -> list[
     tuple[str, list[tuple[str, str, str | bool | int | bytes]], list[tuple[str, str]], bool] | FhirError | LimitError
 ]:
@@ -374,4 +403,78 @@ def rebuild(
 
     Raises:
         RecordError: the fields contradict each other or R4; without `partial`, `position_missing`.
+    """
+
+# --- Bundles and streams ---
+
+@final
+class BundleSplitter:
+    """Cuts one JSON object, in chunks, into the objects of its list `entry`; memory is bounded by the largest one."""
+
+    kind: tuple[str | None, str | None]
+    """`resourceType` and `type`, as far as they have been read."""
+    is_kind_known: bool
+    """Whether `kind` will not change: a Bundle's needs its `type` too."""
+
+    def __new__(cls) -> BundleSplitter: ...
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The entries, whole objects, that end in the next bytes. After an error the splitter is of no further use.
+
+        Raises:
+            FhirError: `json_malformed`, `json_bom`, `bundle_entry`, `bundle_entry_twice`, `bundle_trailing`.
+            LimitError: `bundle_entry_too_large`, `bundle_head_too_large`, `bundle_spaces`, `json_too_large`,
+                `json_too_deep`.
+        """
+    def finish(self) -> tuple[tuple[str | None, str | None], bytes]:
+        """(kind, the object without its entries); once.
+
+        Raises:
+            FhirError: the object is not complete or its head malformed; `bundle_ended`.
+        """
+
+@final
+class References:
+    """Resources by their fullUrl, and what references between them resolve to."""
+
+    def __new__(cls) -> References: ...
+    def add(self, full_url: str, resource_type: str, id: str | None = None) -> None:  # noqa: A002
+        """Add a resource; one without fullUrl cannot be referred to."""
+    def resolve(self, reference: str, from_url: str, base: str) -> tuple[str, str] | None:
+        """(resource type, absolute URL or nothing) of what `reference` means in the resource of that fullUrl.
+
+        `base` is the issuer's and ends with a slash: what urn:uuid and urn:oid name gets its URL there.
+
+        Source: hl7.org/fhir/R4/bundle.html#references.
+        """
+
+def resource_kind(text: bytes) -> tuple[str | None, str | None]:
+    """`resourceType` and `type` of a text, read no further than they stand.
+
+    Raises:
+        FhirError: what stands before them is malformed.
+        LimitError: as `BundleSplitter.feed`.
+    """
+
+def bundle_entry(text: bytes) -> tuple[str, bytes | None, str | None, str | None, bool]:
+    """(fullUrl or nothing, the resource's own bytes, request method, search mode, whether there is a response).
+
+    Raises:
+        FhirError: `bundle_entry_malformed`, `bundle_full_url`.
+    """
+
+def bundle_document(head: bytes, full_urls: list[str]) -> bytes:
+    """The reduced Bundle that stands for a document, from `BundleSplitter.finish`'s head and its entries' fullUrls.
+
+    Raises:
+        FhirError: `bundle_document`.
+    """
+
+def outline(text: bytes) -> tuple[str, str | None, str | None, list[str], list[str]]:
+    """(resource type, id, subject, references that may place it in a patient's compartment, all references).
+
+    `subject` is the text of the one reference of `subject`, `patient` or `beneficiary`.
+
+    Raises:
+        FhirError: not JSON, or `resource_type_missing`.
+        LimitError: as `read_resource`.
     """

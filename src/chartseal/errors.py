@@ -36,6 +36,12 @@ class LimitError(CoreError):
     code = "limit_exceeded"
 
 
+class MissingExtraError(ChartsealError):
+    """What was asked for needs an optional package that is not installed."""
+
+    code = "extra_missing"
+
+
 class RecordError(CoreError):
     """A record's fields contradict each other or the format."""
 
@@ -118,6 +124,12 @@ class SealedRecordError(CoreError):
     """A sealed record is malformed, of another kind, or does not hold together."""
 
     code = "sealed_record_malformed"
+
+
+class PatientError(CoreError):
+    """A record is another patient's, or nobody's that is known."""
+
+    code = "patient_refused"
 
 
 class SealingError(CoreError):

@@ -79,7 +79,8 @@ pub struct Unsigned {
 /// references resolve to.
 ///
 /// # Errors
-/// `no_randomness`; a field that contradicts the resource type.
+/// `bundle_whole`: a Bundle without its entries' roots, or roots that belong to none; `no_randomness`; a field that
+/// contradicts the resource type.
 pub fn prepare(
     resource_type: &str,
     fields: Vec<Field>,
@@ -89,6 +90,10 @@ pub fn prepare(
     issuer: &Issuer,
     resolve: &dyn Fn(&str) -> Option<Target>,
 ) -> Result<Unsigned> {
+    if (resource_type == "Bundle") == order.entries.is_empty() {
+        let detail = "a Bundle is sealed by its entries, a document by itself too";
+        return Err(Error::new(Kind::Fhir, "bundle_whole", resource_type, detail));
+    }
     let seed = Zeroizing::new(order.seed.map_or_else(random, Ok)?);
     let delivery = match &order.ikm {
         Some(ikm) => deliver_with(&recipient.address, ikm)?,

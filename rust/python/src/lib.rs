@@ -1,6 +1,7 @@
 //! `chartseal._core`: the core's batch functions as Python sees them.
 
 pub mod attestation;
+pub mod bundle;
 pub mod error;
 pub mod fhir;
 pub mod json;
@@ -18,6 +19,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     record::register(module)?;
     seal::register(module)?;
     fhir::register(module)?;
+    bundle::register(module)?;
     // PyO3 lists every name; the stub, which has no such list, is held to the module by stubtest.
     module.delattr("__all__")
 }

@@ -1,8 +1,11 @@
 //! Sealing for Python: orders go in by the batch, unsigned records come out, and signatures make lines of JSON of them.
 
 use crate::attestation::fixed;
+use crate::bundle::References;
 use crate::error::to_py;
 use crate::record::{PyField, from_py, to_python};
+use chartseal_core::fhir::references::Index;
+use chartseal_core::fhir::{self, Rules, outline};
 use chartseal_core::field::Field;
 use chartseal_core::hash::SeedSalts;
 use chartseal_core::seal::{self, Issuer, Order, Recipient};
@@ -10,7 +13,10 @@ use chartseal_core::sealed::{self, Envelope};
 use chartseal_core::{claims, error};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
+use rayon::prelude::*;
+use std::collections::HashMap;
 use zeroize::Zeroizing;
 
 /// What is the same in all seals of one issuer.
@@ -96,13 +102,6 @@ impl UnsignedRecord {
     fn root<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.inner.root)
     }
-
-    /// The line of JSON, without its end.
-    fn to_json<'py>(&self, py: Python<'py>, signature: &[u8], issuer: &SealIssuer) -> PyResult<Bound<'py, PyBytes>> {
-        let signature = fixed(signature)?;
-        let line = sealed::to_json(&self.inner, &self.address, &self.detached, &signature, &issuer.envelope);
-        Ok(PyBytes::new(py, &line))
-    }
 }
 
 #[pyfunction]
@@ -154,6 +153,160 @@ fn prepare_fields(
     })
 }
 
+/// What the issuer's configuration lets through.
+#[pyclass(frozen, module = "chartseal._core")]
+struct ReadingRules(Rules);
+
+#[pymethods]
+impl ReadingRules {
+    #[new]
+    #[pyo3(signature = (*, test, modifier_extensions, implicit_rules))]
+    fn new(test: bool, modifier_extensions: Vec<String>, implicit_rules: Vec<String>) -> Self {
+        Self(Rules {
+            test,
+            modifier_extensions: modifier_extensions.into_iter().collect(),
+            implicit_rules: implicit_rules.into_iter().collect(),
+        })
+    }
+}
+
+/// Resource type, id, subject, compartment references, all references.
+type PyOutline = (String, Option<String>, Option<String>, Vec<String>, Vec<String>);
+
+/// Outlines of many texts, over all cores; nothing where a text has none.
+#[pyfunction]
+fn outlines(py: Python<'_>, texts: Vec<PyBackedBytes>) -> Vec<Option<PyOutline>> {
+    let outline = |text: &PyBackedBytes| {
+        let found = outline::outline(text).ok()?;
+        Some((
+            found.resource_type,
+            found.id,
+            found.subject,
+            found.compartment,
+            found.references,
+        ))
+    };
+    py.detach(|| texts.par_iter().map(outline).collect())
+}
+
+/// One resource for one recipient; `entries` are the roots of a document's entries.
+#[pyclass(frozen, module = "chartseal._core")]
+struct SealOrder {
+    text: PyBackedBytes,
+    recipient: Py<SealRecipient>,
+    full_url: String,
+    entries: Vec<[u8; 32]>,
+}
+
+#[pymethods]
+impl SealOrder {
+    #[new]
+    fn new(text: PyBackedBytes, recipient: Py<SealRecipient>, full_url: String, entries: Vec<[u8; 32]>) -> Self {
+        Self {
+            text,
+            recipient,
+            full_url,
+            entries,
+        }
+    }
+}
+
+/// What the orders of one batch share.
+struct Shared<'a> {
+    issuer: &'a SealIssuer,
+    references: &'a Index,
+    rules: &'a Rules,
+    time: u64,
+    expirations: HashMap<String, u64>,
+}
+
+impl Shared<'_> {
+    fn prepare(&self, order: &SealOrder) -> error::Result<UnsignedRecord> {
+        let resource = fhir::read(&order.text, self.rules)?;
+        let recipient = order.recipient.get();
+        let wanted = Order {
+            full_url: &order.full_url,
+            time: self.time,
+            expiration: self.expirations.get(&resource.resource_type).copied().unwrap_or(0),
+            amends: [0; 32],
+            entries: &order.entries,
+            seed: None,
+            ikm: None,
+        };
+        let issuer = &self.issuer.issuer;
+        let resolve = |reference: &str| self.references.resolve(reference, &order.full_url, &issuer.base);
+        let (kind, fields) = (&resource.resource_type, resource.fields);
+        let inner = seal::prepare(
+            kind,
+            fields,
+            resource.test,
+            &wanted,
+            &recipient.recipient,
+            issuer,
+            &resolve,
+        )?;
+        Ok(UnsignedRecord {
+            inner,
+            detached: resource.detached.into_iter().map(|one| (one.name, one.text)).collect(),
+            address: recipient.text.clone(),
+        })
+    }
+}
+
+#[pyfunction]
+#[pyo3(signature = (orders, issuer, references, rules, *, time, expirations))]
+fn prepare_records<'py>(
+    py: Python<'py>,
+    orders: Vec<PyRef<'py, SealOrder>>,
+    issuer: &SealIssuer,
+    references: &References,
+    rules: &ReadingRules,
+    time: u64,
+    expirations: HashMap<String, u64>,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let orders: Vec<&SealOrder> = orders.iter().map(|order| &**order).collect();
+    let shared = Shared {
+        issuer,
+        references: &references.index,
+        rules: &rules.0,
+        time,
+        expirations,
+    };
+    let prepared: Vec<_> = py.detach(|| orders.par_iter().map(|order| shared.prepare(order)).collect());
+    prepared
+        .into_iter()
+        .map(|one| match one {
+            Ok(record) => Ok(Bound::new(py, record)?.into_any()),
+            Err(error) => Ok(to_py(error).into_value(py).into_bound(py).into_any()),
+        })
+        .collect()
+}
+
+/// Lines of JSON of signed records, over all cores.
+#[pyfunction]
+fn finish_records<'py>(
+    py: Python<'py>,
+    records: Vec<PyRef<'py, UnsignedRecord>>,
+    signatures: Vec<[u8; 65]>,
+    issuer: &SealIssuer,
+) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+    if records.len() != signatures.len() {
+        return Err(PyValueError::new_err("one signature for each record"));
+    }
+    let records: Vec<&UnsignedRecord> = records.iter().map(|record| &**record).collect();
+    let line = |(record, signature): (&&UnsignedRecord, &[u8; 65])| {
+        sealed::to_json(
+            &record.inner,
+            &record.address,
+            &record.detached,
+            signature,
+            &issuer.envelope,
+        )
+    };
+    let lines: Vec<Vec<u8>> = py.detach(|| records.par_iter().zip(&signatures).map(line).collect());
+    Ok(lines.iter().map(|line| PyBytes::new(py, line)).collect())
+}
+
 #[pyfunction]
 #[pyo3(signature = (fields, seed, holder, *, salts_sound=true))]
 fn check_record<'py>(
@@ -191,6 +344,11 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<SealIssuer>()?;
     module.add_class::<SealRecipient>()?;
     module.add_class::<UnsignedRecord>()?;
+    module.add_class::<ReadingRules>()?;
+    module.add_class::<SealOrder>()?;
+    module.add_function(wrap_pyfunction!(outlines, module)?)?;
+    module.add_function(wrap_pyfunction!(prepare_records, module)?)?;
+    module.add_function(wrap_pyfunction!(finish_records, module)?)?;
     module.add_function(wrap_pyfunction!(prepare_fields, module)?)?;
     module.add_function(wrap_pyfunction!(check_record, module)?)?;
     module.add_function(wrap_pyfunction!(pad_fields, module)?)?;

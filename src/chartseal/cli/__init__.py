@@ -18,6 +18,7 @@ _COMMANDS = {
     # command: module under chartseal.cli that defines it as `command` (its name with - as _)
     "disclose": "disclose",
     "issuer": "keys",
+    "seal": "seal",
     "show": "show",
     "verify": "verify",
     "wallet": "keys",

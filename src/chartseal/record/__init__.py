@@ -9,7 +9,7 @@ along with a choice, a verifier's recount, and claims.
 """
 
 from chartseal.record.claims import Claim, claims_root, lift
-from chartseal.record.fields import ALWAYS_OPEN, Field, Resource, read_fields
+from chartseal.record.fields import ALWAYS_OPEN, Field, Rebuilt, Resource, read_fields, rebuild
 from chartseal.record.slots import Container, Opened, Slot, open_along, recount
 
 __all__ = [
@@ -18,11 +18,13 @@ __all__ = [
     "Container",
     "Field",
     "Opened",
+    "Rebuilt",
     "Resource",
     "Slot",
     "claims_root",
     "lift",
     "open_along",
     "read_fields",
+    "rebuild",
     "recount",
 ]

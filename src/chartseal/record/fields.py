@@ -59,3 +59,25 @@ def read_fields(
         text, test=test, modifier_extensions=modifier_extensions, implicit_rules=implicit_rules
     )
     return Resource(resource_type, tuple(Field(*field) for field in fields), tuple(detached), is_test)
+
+
+class Rebuilt(NamedTuple):
+    """A resource's JSON, and the array positions of the record that are not in it (`Observation.component[0-2]`)."""
+
+    text: str
+    unopened: tuple[str, ...]
+
+
+def rebuild(
+    resource_type: str, fields: Sequence[Field], detached: Sequence[tuple[str, str]] = (), *, partial: bool = False
+) -> Rebuilt:
+    """The resource of its fields, lexeme for lexeme but for member order and whitespace; control fields are skipped.
+
+    With `partial`, lists close up over what is not opened, the resource is tagged SUBSETTED, and a required element of
+    which nothing is opened carries data-absent-reason `masked`.
+
+    Raises:
+        RecordError: the fields contradict each other or R4; without `partial`, `position_missing`.
+    """
+    text, unopened = _core.rebuild(resource_type, list(fields), list(detached), partial=partial)
+    return Rebuilt(text, tuple(unopened))

@@ -2,12 +2,30 @@
 
 In: FHIR R4 JSON, an issuer's key, a sealing address. Out: sealed records, as objects or as lines of JSON.
 
-    issuing = key.issuing()
-    record = seal_resource(text, issuing, address.data)
+    record = seal_resource(text, key.issuing(), address.data)
     record.check()
+    summary = seal_run(Source(export_path), key.issuing(), PatientMap.read(map_path), folder)
 """
 
-from chartseal.sealing.seal import EXPIRING, Issuing, seal_fields
+from chartseal.sealing.plan import Addresses, OnePatient, PatientMap
+from chartseal.sealing.run import Done, Sealing, Source, Summary, seal_chart, seal_run
+from chartseal.sealing.seal import EXPIRING, Issuing, seal_fields, seal_resource
 from chartseal.sealing.sealed import SealedRecord, read_records
 
-__all__ = ["EXPIRING", "Issuing", "SealedRecord", "read_records", "seal_fields"]
+__all__ = [
+    "EXPIRING",
+    "Addresses",
+    "Done",
+    "Issuing",
+    "OnePatient",
+    "PatientMap",
+    "SealedRecord",
+    "Sealing",
+    "Source",
+    "Summary",
+    "read_records",
+    "seal_chart",
+    "seal_fields",
+    "seal_resource",
+    "seal_run",
+]

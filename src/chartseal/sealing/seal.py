@@ -19,7 +19,8 @@ from chartseal.attestation import (
 )
 from chartseal.attestation.offchain import Form, type_table
 from chartseal.errors import SignatureError
-from chartseal.record import Field
+from chartseal.fhir.reading import DEFAULT_READING, Reading
+from chartseal.record import Field, read_fields
 from chartseal.sealing.sealed import SealedRecord
 
 EXPIRING = ("CarePlan", "Consent", "Coverage", "MedicationRequest")
@@ -83,7 +84,7 @@ def sign(prepared: Sequence[_core.UnsignedRecord], issuing: Issuing) -> list[byt
         signers = _core.recover_addresses(list(zip(digests, signatures, strict=True)))
         if any(address != signer.address for address in signers):
             raise SignatureError("the signer's signature is not by its address")
-    return [record.to_json(signature, issuing.core) for record, signature in zip(prepared, signatures, strict=True)]
+    return _core.finish_records(prepared, signatures, issuing.core)
 
 
 def seal_fields(
@@ -125,3 +126,42 @@ def seal_fields(
         ikm=ikm,
     )
     return SealedRecord.from_json(sign([prepared], issuing)[0])
+
+
+def seal_resource(
+    text: bytes | str,
+    issuing: Issuing,
+    address: bytes,
+    *,
+    now: datetime | None = None,
+    reading: Reading = DEFAULT_READING,
+    full_url: str = "",
+    amends: Digest = ZERO_DIGEST,
+) -> SealedRecord:
+    """Check one R4 resource in JSON and seal it for the sealing address (64 bytes).
+
+    Whose record it is, the caller says: `seal_chart` and `seal_run` find out and refuse another patient's.
+
+    Raises:
+        FhirError, LimitError: the resource may not be sealed; code and element path say why.
+        KeyFormatError: the address is refused.
+    """
+    data = text.encode() if isinstance(text, str) else text
+    reading.second_opinion(data)
+    resource = read_fields(
+        data,
+        test=reading.test,
+        modifier_extensions=reading.modifier_extensions,
+        implicit_rules=reading.implicit_rules,
+    )
+    return seal_fields(
+        resource.resource_type,
+        resource.fields,
+        issuing,
+        address,
+        now=now,
+        detached=resource.detached,
+        test=resource.is_test,
+        full_url=full_url,
+        amends=amends,
+    )

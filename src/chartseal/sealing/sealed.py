@@ -34,6 +34,9 @@ KIND = "sealed-record"
 LARGEST_RECORD = 64 << 20
 """Bytes that one line may have: several times the largest resource that is read."""
 
+RUN, REJECTS = "run.json", "rejects.ndjson"
+"""Files beside sealed records in the folder that a run of sealing writes."""
+
 _MEMBERS = {"format", "kind", "for", "enc", "seed", "seal", "fields", "detached", "dropped"}
 _OPTIONAL = {"detached", "dropped"}
 _INTEGERS = {"int256", "uint256"}
@@ -232,11 +235,7 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     found = sorted(file for file in path.iterdir() if file.suffix in {".ndjson", ".json"} and file.is_file())
-    return [file for file in found if file.name not in NOT_RECORDS and not file.name.startswith(".")]
-
-
-NOT_RECORDS = {"rejects.ndjson", "progress.json"}
-"""Files beside sealed records in a folder that sealing writes."""
+    return [file for file in found if file.name not in {RUN, REJECTS} and not file.name.startswith(".")]
 
 
 def _read_lines(stream: BinaryIO, name: str) -> Iterator[SealedRecord]:

@@ -113,7 +113,9 @@ impl<'a> Parser<'a> {
     fn string(&mut self) -> Result<Json<'a>> {
         let read = self.jiter.known_str().map(|found| keep(self.text, found));
         let string = read.map_err(|error| self.malformed(&error))?;
-        self.require_no_control(&string)?;
+        if let Cow::Owned(unescaped) = &string {
+            self.require_no_control(unescaped)?;
+        }
         Ok(Json::String(string))
     }
 
@@ -157,10 +159,10 @@ impl<'a> Parser<'a> {
         Ok(depth + 1)
     }
 
-    /// jiter refuses raw control characters; this finds the escaped ones, which only an unescaped string can hold.
-    fn require_no_control(&self, string: &Cow<'_, str>) -> Result<()> {
+    /// jiter refuses raw control characters; this finds those that were escaped.
+    fn require_no_control(&self, string: &str) -> Result<()> {
         let control = |byte: u8| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r');
-        if matches!(string, Cow::Owned(text) if text.bytes().any(control)) {
+        if string.bytes().any(control) {
             let at = self.jiter.current_index();
             return Err(self.refuse("json_control", at, "a control character other than tab, LF and CR"));
         }
@@ -195,17 +197,17 @@ fn keep<'a>(text: &'a str, found: &str) -> Cow<'a, str> {
 
 /// The keys of one object, hashed once they are many.
 #[derive(Default)]
-struct Keys<'a>(FxHashSet<Cow<'a, str>>);
+struct Keys(FxHashSet<String>);
 
-impl<'a> Keys<'a> {
-    fn is_new(&mut self, members: &Object<'a>, key: &Cow<'a, str>) -> bool {
+impl Keys {
+    fn is_new(&mut self, members: &Object<'_>, key: &str) -> bool {
         if members.len() < FEW_KEYS {
             return members.iter().all(|(other, _)| other != key);
         }
         if self.0.is_empty() {
-            self.0.extend(members.iter().map(|(key, _)| key.clone()));
+            self.0.extend(members.iter().map(|(key, _)| key.clone().into_owned()));
         }
-        self.0.insert(key.clone())
+        self.0.insert(key.to_owned())
     }
 }
 

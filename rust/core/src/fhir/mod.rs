@@ -1,9 +1,13 @@
 //! Stage 1, read: `bytes → JSON → checked R4 resource → fields`.
 
+pub mod bundle;
+pub mod entry;
 pub mod invariants;
 pub mod json;
 pub mod narrative;
+pub mod outline;
 pub mod primitives;
+pub mod references;
 mod resource;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 //! The partial form makes verified facts out of opened fields: it says that it is a subset, and marks what R4 requires
 //! but the holder withheld. Names and values may come from a hostile disclosure; none is trusted to be small or to fit.
 
+#[cfg(test)]
+mod tests;
 mod tree;
 mod write;
 

@@ -71,7 +71,7 @@ fn check_attribute(element: &str, name: &str, value: &str) -> Result<(), Refusal
         )),
         "cite" | "longdesc" => check_link(value),
         _ if listed(ATTRIBUTES, name) => Ok(()),
-        _ if name.len() > 2 && name[..2].eq_ignore_ascii_case("on") => {
+        _ if name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("on")) => {
             Err(Refusal::new("narrative_script", "has an event attribute"))
         }
         _ => Err(Refusal::new(

@@ -331,6 +331,14 @@ mod tests {
         }
         assert_eq!(inside("<p href=\"https://example.org\">x</p>"), "narrative_attribute");
         assert_eq!(inside("<p xlink:href=\"#a\">x</p>"), "narrative_attribute");
+        for name in ["\u{e9}", "a\u{e9}x", "\u{1F600}", "o\u{e9}n", "o"] {
+            assert_eq!(
+                inside(&format!("<p {name}=\"x\">x</p>")),
+                "narrative_attribute",
+                "{name}"
+            );
+            assert_eq!(inside(&format!("<p{name}>x</p{name}>")), "narrative_element", "{name}");
+        }
     }
 
     #[test]

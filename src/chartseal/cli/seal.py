@@ -1,0 +1,145 @@
+"""`chartseal seal`: a chart or an export in, a folder of sealed records out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from chartseal.cli.passphrase import passphrase_option, read_passphrase
+from chartseal.errors import KeyFormatError
+from chartseal.fhir import Reading
+from chartseal.keys import IssuerKey, SealingAddress
+from chartseal.sealing import OnePatient, PatientMap, Source, Summary, seal_run
+from chartseal.sealing.plan import Addresses
+from chartseal.sealing.run import Done
+
+SOME_REFUSED = 3
+"""Exit status when some resources were refused and the rest was sealed."""
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("source", type=click.Path(allow_dash=True, path_type=Path))
+@click.option("--issuer", "issuer_path", type=_FILE, required=True, help="The issuer's key file.")
+@click.option("--for", "address", metavar="ADDRESS", help="The patient's sealing address: the input is one chart.")
+@click.option("--patient", metavar="ID", help="With --for: whose chart it is, where it holds several patients.")
+@click.option("--patients", "map_path", type=_FILE, help="CSV of patient id and sealing address: an export of many.")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder.")
+@click.option(
+    "--ndjson/--json-document", "ndjson", default=None, help="What the input is, where its name does not tell."
+)
+@click.option("--test", is_flag=True, help="Seal records marked HTEST, as test records.")
+@click.option(
+    "--allow-modifier", multiple=True, metavar="URL", help="A modifier extension that the issuer understands."
+)
+@click.option("--allow-rules", multiple=True, metavar="URL", help="An implicitRules value that the issuer understands.")
+@click.option(
+    "--valid-days",
+    type=click.IntRange(1),
+    default=366,
+    show_default=True,
+    help="Days for which seals of CarePlan, Consent, Coverage and MedicationRequest hold.",
+)
+@click.option(
+    "--validate",
+    type=click.Choice(["sealing", "full"]),
+    default="sealing",
+    show_default=True,
+    help="full: ask a validation library besides (the extra `validate`).",
+)
+@passphrase_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def seal(
+    context: click.Context,
+    source: Path,
+    issuer_path: Path,
+    address: str | None,
+    patient: str | None,
+    map_path: Path | None,
+    output: Path,
+    ndjson: bool | None,
+    test: bool,
+    allow_modifier: tuple[str, ...],
+    allow_rules: tuple[str, ...],
+    valid_days: int,
+    validate: str,
+    passphrase_fd: int | None,
+    as_json: bool,
+) -> None:
+    """Seal every resource of SOURCE (a FHIR R4 resource or Bundle, or NDJSON; gzipped or not; - for standard input).
+
+    Refused resources are listed in OUTPUT/rejects.ndjson with place, code and element path, the rest is sealed, and the
+    exit status is 3. The same command goes on where an interrupted run stopped.
+    """
+    addresses = _addresses(address, patient, map_path)
+    key = IssuerKey.load(issuer_path, read_passphrase(passphrase_fd))
+    given = Source(None, sys.stdin.buffer, ndjson=ndjson) if str(source) == "-" else Source(source, ndjson=ndjson)
+    reading = Reading(
+        test=test, modifier_extensions=allow_modifier, implicit_rules=allow_rules, full=validate == "full"
+    )
+    with _progress(as_json) as progress:
+        summary = seal_run(
+            given,
+            key.issuing(validity=timedelta(days=valid_days)),
+            addresses,
+            output,
+            reading=reading,
+            progress=progress,
+        )
+    _report(summary, output, as_json)
+    context.exit(SOME_REFUSED if summary.refused else 0)
+
+
+def _addresses(address: str | None, patient: str | None, map_path: Path | None) -> Addresses:
+    if (address is None) == (map_path is None):
+        raise click.UsageError("give --for with one patient's address, or --patients with a map of many")
+    if map_path is not None:
+        if patient is not None:
+            raise click.UsageError("--patient goes with --for")
+        return PatientMap.read(map_path)
+    try:
+        return OnePatient(SealingAddress.parse(address or "").data, patient)
+    except KeyFormatError as exc:
+        raise click.UsageError("--for takes a sealing address (seal1…)") from exc
+
+
+@contextmanager
+def _progress(as_json: bool) -> Iterator[Callable[[Done], None]]:
+    """A bar on a terminal, nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (TextColumn("sealing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=as_json or not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("sealing", total=None)
+        yield lambda done: bar.update(task, completed=done.items, total=done.total)
+
+
+def _report(summary: Summary, output: Path, as_json: bool) -> None:
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "sealed": summary.sealed,
+                    "refused": summary.refused,
+                    "codes": dict(sorted(summary.codes.items())),
+                    "resumedAt": summary.resumed_at,
+                    "output": str(output),
+                }
+            )
+        )
+        return
+    again = f" (after {summary.resumed_at} done before)" if summary.resumed_at else ""
+    click.echo(f"{summary.sealed} records sealed into {output}{again}")
+    if summary.refused:
+        click.echo(f"{summary.refused} refused, listed in {output / 'rejects.ndjson'}:", err=True)
+        for code, count in summary.codes.most_common():
+            click.echo(f"  {count:>7}  {code}", err=True)

@@ -1,0 +1,412 @@
+"""A run of sealing: an input of any size to a folder of sealed records, whole batches or none, and resumable.
+
+The folder holds `records-N.ndjson`, one batch of sealed records each, N being how much of the input is done with it;
+`rejects.ndjson`, a line for each refused place with its code; and `run.json`, what the run is of. A batch is written
+beside, fsynced and renamed, so that after a crash the same command goes on after the last whole batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from chartseal import _core, _json
+from chartseal.attestation import to_hex
+from chartseal.errors import CoreError, FhirError, PatientError, SealingError
+from chartseal.fhir import Document, Piece, Reading, Refused, is_ndjson, pieces
+from chartseal.fhir.reading import DEFAULT_READING
+from chartseal.record import read_fields
+from chartseal.sealing.plan import Addresses, Item, OnePatient, Outline, Plan
+from chartseal.sealing.seal import EXPIRING, Issuing, sign
+from chartseal.sealing.sealed import FORMAT, REJECTS, RUN, SealedRecord
+
+BATCH = 1_024
+"""Sealed records in a file, about: a document Bundle is never split."""
+
+_DIGITS = 12
+_CHUNK = 1 << 20
+_BATCH_NAME = re.compile(rf"records-([0-9]{{{_DIGITS}}})\.ndjson", re.ASCII)
+_MOST_RECIPIENTS = 100_000
+
+
+@dataclass(frozen=True)
+class Done:
+    """How far a run is: `items` of the `total` that the input has."""
+
+    items: int
+    total: int
+
+
+@dataclass
+class Summary:
+    """What a run did: records sealed and places refused, with how many refusals bear each code."""
+
+    sealed: int = 0
+    refused: int = 0
+    resumed_at: int = 0
+    """Items of the input that an earlier run had done."""
+    codes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, sealed: int, codes: Sequence[str]) -> None:
+        """Count one batch."""
+        self.sealed += sealed
+        self.refused += len(codes)
+        self.codes.update(codes)
+
+
+class Source:
+    """An input that can be read several times: a file, or standard input kept in an unlinked temporary file."""
+
+    def __init__(self, path: Path | None, stream: BinaryIO | None = None, *, ndjson: bool | None = None) -> None:
+        """Take a path, or a stream that is read to its end now; `ndjson` tells apart lines from one document.
+
+        Raises:
+            SealingError: `input_unreadable`.
+        """
+        self._path, self._kept = path, None
+        self.ndjson = ndjson if ndjson is not None else path is not None and is_ndjson(path.name)
+        if stream is not None:
+            self._kept = tempfile.TemporaryFile()  # noqa: SIM115 (kept open as long as the source)
+            for chunk in iter(lambda: stream.read(_CHUNK), b""):
+                self._kept.write(chunk)
+
+    def open(self) -> BinaryIO:
+        """The input from its beginning."""
+        if self._kept is not None:
+            self._kept.seek(0)
+            return self._kept
+        try:
+            assert self._path is not None  # noqa: S101 (path or stream)
+            return self._path.open("rb")
+        except OSError as exc:
+            raise SealingError(f"the input cannot be read: {exc.strerror}", "input_unreadable") from exc
+
+    def items(self) -> Iterator[Item]:
+        """Its resources, refused places and documents."""
+        stream = self.open()
+        try:
+            yield from pieces(stream, ndjson=self.ndjson)
+        finally:
+            if stream is not self._kept:
+                stream.close()
+
+    def digest(self) -> str:
+        """SHA-256 of the bytes as they are."""
+        stream = self.open()
+        try:
+            digest = hashlib.sha256()
+            for chunk in iter(lambda: stream.read(_CHUNK), b""):
+                digest.update(chunk)
+            return "0x" + digest.hexdigest()
+        finally:
+            if stream is not self._kept:
+                stream.close()
+
+
+def seal_run(
+    source: Source,
+    issuing: Issuing,
+    addresses: Addresses,
+    output: Path,
+    *,
+    reading: Reading = DEFAULT_READING,
+    now: datetime | None = None,
+    progress: Callable[[Done], None] = lambda _: None,
+) -> Summary:
+    """Seal every resource of the input for its own patient into the folder `output`; refused ones are listed there.
+
+    Raises:
+        SealingError: `patient_ambiguous`, `input_unreadable`, or the folder holds another run (`sealing_other_run`) or
+            cannot be written.
+    """
+    run = _Folder(output, source.digest(), issuing)
+    plan = Plan.survey(source.items, issuing.base, addresses)
+    summary = Summary(resumed_at=run.done)
+    batch = _Batch(plan, issuing, reading, now or datetime.now(UTC))
+    done = run.done
+    for group in _groups(islice(source.items(), run.done, None), plan):
+        lines, refused = batch.seal(group)
+        rejects = [(done + at + 1, group[at].place, error) for at, error in refused]
+        done += len(group)
+        run.write(done, lines, rejects)
+        summary.add(len(lines), [error.code for _, error in refused])
+        progress(Done(done, plan.pieces))
+    return summary
+
+
+@dataclass(frozen=True)
+class Sealing:
+    """A chart, sealed in memory: its records, and (place, error) of what was refused."""
+
+    records: tuple[SealedRecord, ...]
+    refused: tuple[tuple[str, CoreError], ...]
+
+
+def seal_chart(
+    text: bytes | str | BinaryIO | Path,
+    issuing: Issuing,
+    addresses: Addresses | bytes,
+    *,
+    reading: Reading = DEFAULT_READING,
+    now: datetime | None = None,
+) -> Sealing:
+    """Seal a resource, a Bundle or (from a path whose name says so) NDJSON in memory; an address (64 bytes) stands for
+    one patient's chart.
+
+    Raises:
+        SealingError: `patient_ambiguous`, `input_unreadable`.
+    """
+    if isinstance(text, Path):
+        source = Source(text)
+    else:
+        data = text.encode() if isinstance(text, str) else text
+        source = Source(None, BytesIO(data) if isinstance(data, bytes) else data)
+    whose = OnePatient(addresses) if isinstance(addresses, bytes) else addresses
+    plan = Plan.survey(source.items, issuing.base, whose)
+    batch = _Batch(plan, issuing, reading, now or datetime.now(UTC))
+    records: list[SealedRecord] = []
+    refused: list[tuple[str, CoreError]] = []
+    for group in _groups(source.items(), plan):
+        lines, errors = batch.seal(group)
+        records += map(SealedRecord.from_json, lines)
+        refused += [(group[at].place, error) for at, error in errors]
+    return Sealing(tuple(records), tuple(refused))
+
+
+def _groups(items: Iterable[Item], plan: Plan) -> Iterator[list[Item]]:
+    """Batches of items; a document Bundle stays together with its entries, whose roots it holds."""
+    group: list[Item] = []
+    inside = False
+    for item in items:
+        group.append(item)
+        inside = item.place in plan.document_entries and not isinstance(item, Document)
+        if len(group) >= BATCH and not inside:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+Refusals = list[tuple[int, CoreError]]
+"""Position in the group, and why."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One resource for one address; `at` is its item's position in the group."""
+
+    at: int
+    place: str
+    address: bytes
+    order: _core.SealOrder
+
+
+@dataclass
+class _Batch:
+    """Seals groups of items."""
+
+    plan: Plan
+    issuing: Issuing
+    reading: Reading
+    now: datetime
+    _recipients: dict[bytes, _core.SealRecipient] = field(default_factory=dict)
+
+    def seal(self, group: Sequence[Item]) -> tuple[list[bytes], Refusals]:
+        """Lines of the records, and what was refused."""
+        refused: Refusals = []
+        jobs = list(self._jobs(group, refused))
+        prepared: list[_core.UnsignedRecord] = []
+        roots: dict[tuple[str, bytes], bytes] = {}
+        for job, found in zip(jobs, self._prepare(jobs), strict=True):
+            if isinstance(found, CoreError):
+                refused.append((job.at, found))
+            else:
+                prepared.append(found)
+                roots[job.place, job.address] = found.root
+        documents = list(self._documents(group, roots, refused))
+        for job, found in zip(documents, self._prepare(documents), strict=True):
+            if isinstance(found, CoreError):
+                refused.append((job.at, found))
+            else:
+                prepared.append(found)
+        return sign(prepared, self.issuing), sorted(refused, key=lambda each: each[0])
+
+    def _jobs(self, group: Sequence[Item], refused: Refusals) -> Iterator[_Job]:
+        texts = [item.text if isinstance(item, Piece) else b"" for item in group]
+        for at, (item, found) in enumerate(zip(group, _core.outlines(texts), strict=True)):
+            if isinstance(item, Refused):
+                refused.append((at, item.error))
+            if not isinstance(item, Piece):
+                continue
+            try:
+                outline = Outline(*found) if found is not None else self._unreadable(item)
+                self.reading.second_opinion(item.text)
+                addresses = self.plan.addresses_of(item, outline)
+            except CoreError as exc:
+                refused.append((at, exc))
+                continue
+            full_url = item.full_url or self._url(outline)
+            for address in addresses:
+                yield _Job(at, item.place, address, self._order(item.text, full_url, address))
+
+    def _unreadable(self, item: Piece) -> Outline:
+        """Raise what the reader says of a text that has no outline."""
+        read_fields(item.text)
+        raise FhirError("not a resource", "not_an_object")
+
+    def _url(self, outline: Outline) -> str:
+        """base/type/id of a resource that stands in no Bundle."""
+        known = outline.id and self.issuing.base
+        return f"{self.issuing.base}{outline.resource_type}/{outline.id}" if known else ""
+
+    def _order(self, text: bytes, full_url: str, address: bytes, entries: Sequence[bytes] = ()) -> _core.SealOrder:
+        recipient = self._recipients.get(address)
+        if recipient is None:
+            if len(self._recipients) >= _MOST_RECIPIENTS:
+                self._recipients.clear()
+            recipient = self._recipients[address] = _core.SealRecipient(address)
+        return _core.SealOrder(text, recipient, full_url, list(entries))
+
+    def _prepare(self, jobs: Sequence[_Job]) -> list[_core.UnsignedRecord | CoreError]:
+        sealed_at = self.issuing.sealed_at(self.now)
+        return _core.prepare_records(
+            [job.order for job in jobs],
+            self.issuing.core,
+            self.plan.references,
+            self.reading.core,
+            time=sealed_at,
+            expirations={kind: self.issuing.expiration(kind, sealed_at) for kind in EXPIRING},
+        )
+
+    def _documents(
+        self, group: Sequence[Item], roots: Mapping[tuple[str, bytes], bytes], refused: Refusals
+    ) -> Iterator[_Job]:
+        """A document's own record, for each address that all its entries were sealed to."""
+        for at, item in enumerate(group):
+            if not isinstance(item, Document):
+                continue
+            places = set(item.entries)
+            addresses = sorted({address for place, address in roots if place in places})
+            whole = [address for address in addresses if all((place, address) in roots for place in item.entries)]
+            if not whole:
+                error = PatientError(
+                    "an entry of the document was refused, so that its own record cannot hold them all",
+                    "document_incomplete",
+                )
+                refused.append((at, error))
+            for address in whole:
+                entries = [roots[place, address] for place in item.entries]
+                yield _Job(at, item.place, address, self._order(item.text, "", address, entries))
+
+
+class _Folder:
+    """The folder of one run."""
+
+    def __init__(self, path: Path, source_digest: str, issuing: Issuing) -> None:
+        """Begin, or find how far an earlier run of the same input by the same issuer got.
+
+        Raises:
+            SealingError: `sealing_other_run`, `output_unwritable`.
+        """
+        self._path = path
+        self._run = {
+            "format": FORMAT,
+            "kind": "sealing-run",
+            "input": source_digest,
+            "attester": to_hex(issuing.signer.address),
+        }
+        with self._writing():
+            path.mkdir(parents=True, exist_ok=True)
+            self.done = self._begin()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            raise SealingError(f"the output folder cannot be written: {exc.strerror}", "output_unwritable") from exc
+
+    def _begin(self) -> int:
+        mark = self._path / RUN
+        positions = [int(name[1]) for file in self._path.iterdir() if (name := _BATCH_NAME.fullmatch(file.name))]
+        if not mark.exists():
+            if positions:
+                raise SealingError("the output folder holds sealed records of another run", "sealing_other_run")
+            self._put(mark, json.dumps(self._run, indent=1).encode() + b"\n")
+            return 0
+        try:
+            same = _json.loads(mark.read_bytes()) == self._run
+        except ValueError:
+            same = False
+        if not same:
+            raise SealingError("the output folder holds a run of another input or issuer", "sealing_other_run")
+        done = max(positions, default=0)
+        self._cut_rejects(done)
+        return done
+
+    def _cut_rejects(self, done: int) -> None:
+        """Forget refusals of a batch that was not finished: it comes again."""
+        rejects = self._path / REJECTS
+        if not rejects.exists():
+            return
+        kept = []
+        for line in rejects.read_bytes().splitlines(keepends=True):
+            try:
+                if line.endswith(b"\n") and _json.loads(line)["position"] <= done:
+                    kept.append(line)
+            except (ValueError, KeyError, TypeError):
+                break
+        self._put(rejects, b"".join(kept))
+
+    def write(self, done: int, lines: Sequence[bytes], refused: Sequence[tuple[int, str, CoreError]]) -> None:
+        """Keep one batch, after which `done` items of the input are done; refusals are (position from 1, place, error).
+
+        Raises:
+            SealingError: `output_unwritable`.
+        """
+        with self._writing():
+            if refused:
+                self._append(b"".join(_reject_line(*each) for each in refused))
+            self._put(self._path / f"records-{done:0{_DIGITS}}.ndjson", b"".join(line + b"\n" for line in lines))
+
+    def _append(self, data: bytes) -> None:
+        with open(self._path / REJECTS, "ab", opener=_private) as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def _put(self, path: Path, data: bytes) -> None:
+        """Write beside, fsync, rename: the file is whole or not there."""
+        beside = path.with_name(f".{path.name}.tmp")
+        with open(beside, "wb", opener=_private) as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+        folder = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _private(path: str, flags: int) -> int:
+    """Sealed records hold what patients' charts hold: for their owner alone."""
+    return os.open(path, flags, 0o600)
+
+
+def _reject_line(position: int, place: str, error: CoreError) -> bytes:
+    line = {"position": position, "place": place, "code": error.code, "path": error.path, "message": error.detail}
+    return json.dumps(line).encode() + b"\n"
