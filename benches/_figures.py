@@ -65,5 +65,7 @@ def table(figures: list[Figure]) -> str:
         theirs = "" if figure.theirs is None else shown(figure.theirs, figure.unit)
         ratio = "" if figure.ratio is None else f"{figure.ratio:,.1f}×{' of the floor' if figure.is_floor else ''}"
         goal = "" if figure.goal is None else f"≥ {figure.goal:g}×"
-        rows.append(f"| {figure.what} | {shown(figure.ours, figure.unit)} | {figure.peer} | {theirs} | {ratio} | {goal} |")
+        rows.append(
+            f"| {figure.what} | {shown(figure.ours, figure.unit)} | {figure.peer} | {theirs} | {ratio} | {goal} |"
+        )
     return "\n".join(rows)

@@ -41,7 +41,7 @@ def tree(text: bytes | str) -> Any:
 
 def rebuilt(record: SealedRecord) -> Any:
     fields = [field for field in record.fields if not field.name.startswith("chartseal.")]
-    text, unopened = _core.rebuild(record.resource_type, fields, list(record.detached))
+    text, unopened = _core.rebuild(record.resource_type, list(fields), list(record.detached))
     assert not unopened
     return tree(text)
 
