@@ -87,7 +87,8 @@ def test_every_file_and_test_that_a_paper_names_exists() -> None:
 
 def test_the_clinical_rules_list_every_refusal() -> None:
     """Codes of the reader and of sealing, as their sources spell them, and those in the first columns of the tables."""
-    core = [path for path in (REPOSITORY / "rust/core/src/fhir").rglob("*.rs") if "tests" not in path.parts]
+    sources = (REPOSITORY / "rust/core/src/fhir").rglob("*.rs")
+    core = [path for path in sources if "tests" not in path.with_suffix("").parts]
     spelled = {code for path in core for code in CODE.findall(path.read_text().split("#[cfg(test)]")[0])}
     stages = (REPOSITORY / "src/chartseal").glob("[fs]*/*.py")
     spelled |= {code for path in stages for code in RAISED.findall(path.read_text())} - {
