@@ -40,7 +40,7 @@ conformance: $(STAMPS)/core
 lock:
 	$(BIN)/uv pip compile --quiet --universal --no-header --group dev --extra validate pyproject.toml --generate-hashes -o requirements.txt
 
-# Alone needs Maven, for HL7's definitions.
+# Needs Maven, for HL7's definitions.
 generated: $(STAMPS)/core $(STAMPS)/node
 	$(BIN)/python tools/fhir_tables.py
 	$(BIN)/python tools/slot_tables.py
