@@ -33,6 +33,10 @@ drills: $(STAMPS)/core $(STAMPS)/node
 bench: $(STAMPS)/core $(STAMPS)/node
 	$(BIN)/python benches/run.py
 
+conformance: $(STAMPS)/core
+	cd tests/conformance/hapi && mvn --quiet --batch-mode compile
+	$(BIN)/pytest -m hapi -s tests/conformance/hapi
+
 lock:
 	$(BIN)/uv pip compile --quiet --universal --no-header --group dev --extra validate pyproject.toml --generate-hashes -o requirements.txt
 

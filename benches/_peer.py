@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+SDK = "eas-sdk 2.10"
 _FOLDER = Path(__file__).resolve().parent.parent / "tests" / "conformance"
 
 
