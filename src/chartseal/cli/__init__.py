@@ -67,4 +67,9 @@ def _report(error: ChartsealError) -> None:
     if "--json" in sys.argv:
         click.echo(json.dumps({"error": {"code": error.code, "message": str(error)}}))
     else:
-        click.echo(f"error: {error.code}: {error}", err=True)
+        click.echo(f"error: {error.code}: {_printable(str(error))}", err=True)
+
+
+def _printable(text: str) -> str:
+    """A message names places, and a place may come from a hostile file: no escape reaches the terminal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -84,6 +84,7 @@ def _summary(record: VerifiedRecord) -> str:
     if record.about != "patient":
         lines.append(f"  about: {record.about}")
     lines.extend(f"  {name}: target not shown" for name in record.targets_not_shown)
+    lines.extend(f"  {name}: no value, or not shown" for name in record.values_not_shown)
     lines.extend(f"  {position}: not opened" for position in record.fact.unopened)
     return "\n".join(lines)
 
@@ -120,6 +121,7 @@ def _record_to_json(record: VerifiedRecord) -> dict[str, object]:
         "complete": record.is_complete,
         "slots": slots,
         "targetsNotShown": list(record.targets_not_shown),
+        "valuesNotShown": list(record.values_not_shown),
         "unopened": list(record.fact.unopened),
         "fullUrl": record.fact.full_url,
     }

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ _SIGNATURE_TYPE = {"system": "urn:iso-astm:E1762-95:2013", "code": "1.2.840.1006
 """Source signature (hl7.org/fhir/R4/valueset-signature-type.html)."""
 _URI = "urn:ietf:rfc:3986"
 _LINKED = re.compile(r"(?:https?://|urn:(?:uuid|oid):)[\x21-\x7e]+", re.ASCII)
+_TWIN = re.compile(r"\._([A-Za-z][A-Za-z0-9]*(?:\[[0-9]+\])?)", re.ASCII)
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", re.ASCII)
 
 
@@ -45,13 +47,13 @@ class Fact:
         return parsed
 
 
-def fact(content: Content, seal: VerifiedAttestation, issuer: str, full_urls: Sequence[str]) -> Fact:
-    """The fact of one record whose every step has held; `full_urls` are those of all records.
+def fact(content: Content, seal: VerifiedAttestation, issuer: str, full_urls: Counter[str]) -> Fact:
+    """The fact of one record whose every step has held; `full_urls` counts those of all records.
 
     A URL that two records state (two versions of a resource, or two issuers) names neither of them here.
     """
     stated = content.text("fullUrl")
-    full_url = stated if _LINKED.fullmatch(stated) and full_urls.count(stated) == 1 else _urn(seal)
+    full_url = stated if _LINKED.fullmatch(stated) and full_urls[stated] == 1 else _urn(seal)
     return Fact(full_url, content.resource, _provenance(content, seal, issuer, full_url), content.unopened)
 
 
@@ -88,7 +90,18 @@ def _seal_json(seal: VerifiedAttestation) -> bytes:
     return json.dumps(packages.to_json(package), separators=(",", ":")).encode()
 
 
-def targets_not_shown(content: Content, full_urls: Sequence[str]) -> tuple[str, ...]:
+def values_not_shown(content: Content) -> tuple[str, ...]:
+    """Elements whose `_` twin is opened without a value: the record has none there, or its holder withheld it.
+
+    Nothing that is opened tells the two apart: a twin's names do not say whether it stands beside a value. Where the
+    element lies in a travelling slot the count does, and step 4 refuses.
+    """
+    names = {each.name.split("+")[0] for each in content.fields if not each.name.startswith("chartseal.")}
+    found = {name[: step.start()] + "." + step[1] for name in names for step in _TWIN.finditer(name)}
+    return tuple(sorted(found - names))
+
+
+def targets_not_shown(content: Content, full_urls: Counter[str]) -> tuple[str, ...]:
     """Names of opened references (into the record itself excepted) whose target no record of the disclosure is.
 
     A reference is resolved against the opened `chartseal.fullUrl`s: absolute ones as they are, relative ones against
@@ -96,19 +109,18 @@ def targets_not_shown(content: Content, full_urls: Sequence[str]) -> tuple[str, 
     """
     own = content.text("fullUrl")
     base = own.removesuffix("/".join(own.split("/")[-2:])) if own.startswith(("http://", "https://")) else ""
-    shown = {url for url in full_urls if url}
     return tuple(
         each.name
         for each in content.fields
         if each.name.split("+")[0].endswith(".reference")
         and isinstance(each.value, str)
         and not each.value.startswith("#")
-        and not _resolved(each.value.split("/_history/")[0], base) & shown
+        and not full_urls[_resolved(each.value.split("/_history/")[0], base)]
     )
 
 
-def _resolved(reference: str, base: str) -> set[str]:
-    return {reference} if _ABSOLUTE.fullmatch(reference) or not base else {base + reference}
+def _resolved(reference: str, base: str) -> str:
+    return reference if _ABSOLUTE.fullmatch(reference) or not base else base + reference
 
 
 def bundle(facts: Sequence[Fact]) -> str:

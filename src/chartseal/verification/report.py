@@ -97,6 +97,8 @@ class VerifiedRecord:
     """Of each part shown, what is absent, withheld, partly shown or shown."""
     targets_not_shown: tuple[str, ...]
     """Opened references whose target is not in the disclosure."""
+    values_not_shown: tuple[str, ...]
+    """Elements of which only what is said about them (the `_` twin) is opened: without a value, or it is withheld."""
     fact: Fact = field(repr=False)
 
     def value(self, name: str) -> object:
@@ -138,14 +140,18 @@ def same_person(subjects: Sequence[bytes], persons: Sequence[tuple[bytes, bytes]
 
     `persons` are (attester, person), or None where it is not opened or zero.
     """
-    groups = [
+    marks = [
         {("subject", subject), *([("person", *person)] if person else [])}
         for subject, person in zip(subjects, persons, strict=True)
     ]
-    joined, rest = set(groups[0]), groups[1:]
-    while True:
-        near = [group for group in rest if group & joined]
-        if not near:
-            return "shown" if not rest else "not shown"
-        joined.update(*near)
-        rest = [group for group in rest if group not in near]
+    holding: dict[tuple[str | bytes, ...], list[int]] = {}
+    for at, own in enumerate(marks):
+        for mark in own:
+            holding.setdefault(mark, []).append(at)
+    joined, waiting = {0}, [0]
+    while waiting:
+        for mark in marks[waiting.pop()]:
+            near = [at for at in holding.pop(mark, []) if at not in joined]
+            joined.update(near)
+            waiting.extend(near)
+    return "shown" if len(joined) == len(marks) else "not shown"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -92,10 +93,10 @@ def read(disclosure: UnverifiedDisclosure | bytes | str, trust: TrustPolicy) -> 
     """
     try:
         given = disclosure.to_json() if isinstance(disclosure, UnverifiedDisclosure) else disclosure
-        if len(given) > trust.limits.size:
-            raise FormError("the disclosure is too long", "limit_exceeded")
+        _require_size(given, trust)
         if isinstance(given, str) and given.lstrip().startswith("CS1:"):
             shown = UnverifiedDisclosure.from_text(given)
+            _require_size(shown.to_json(), trust)
         else:
             shown = UnverifiedDisclosure.loads(given)
     except (DisclosureError, AttestationError, FieldEncodingError) as exc:
@@ -104,6 +105,12 @@ def read(disclosure: UnverifiedDisclosure | bytes | str, trust: TrustPolicy) -> 
     if len(shown.records) > trust.limits.records or leaves > trust.limits.leaves:
         raise FormError("more records or leaves than the policy allows", "limit_exceeded", "records")
     return shown
+
+
+def _require_size(given: bytes | str, trust: TrustPolicy) -> None:
+    size = len(given) if isinstance(given, bytes) else len(given.encode("utf-8", "surrogatepass"))
+    if size > trust.limits.size:
+        raise FormError("the disclosure is too long", "limit_exceeded")
 
 
 def check_issuers(
@@ -186,7 +193,7 @@ def verified_records(
     evidence: Sequence[datetime | None],
 ) -> tuple[VerifiedRecord, ...]:
     """The records with their facts, once every step has held."""
-    urls = [content.text("fullUrl") for content in contents]
+    urls = Counter(url for url in (content.text("fullUrl") for content in contents) if url)
     return tuple(
         VerifiedRecord(
             attestation=seal,
@@ -202,6 +209,7 @@ def verified_records(
             fields=content.fields,
             containers=content.containers,
             targets_not_shown=facts.targets_not_shown(content, urls),
+            values_not_shown=facts.values_not_shown(content),
             fact=facts.fact(content, seal, issuer, urls),
         )
         for content, seal, issuer, time in zip(contents, attested, issuers, evidence, strict=True)

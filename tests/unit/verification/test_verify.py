@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chartseal import _core, errors
-from chartseal.attestation import Digest, Multiproof, OffchainMessage, PrivateData, PrivateValue, sign_offchain
+from chartseal.attestation import Digest, Form, Multiproof, OffchainMessage, PrivateData, PrivateValue, sign_offchain
 from chartseal.disclosure import Selection, UnverifiedDisclosure, UnverifiedProof, UnverifiedRecord, select
 from chartseal.errors import VerificationError
 from chartseal.record import Field
@@ -394,3 +394,69 @@ def test_several_persons_are_not_one() -> None:
     unknown = [Field("Condition.code.text", "string", "x")]
     nobody = [sealed("Condition", unknown, ikm=bytes([number]) * 32) for number in (100, 101)]
     assert check(open_paths(nobody, "Condition.code", person)).same_person == "not shown"
+
+
+def test_a_twin_without_its_value_is_told(shared: Path) -> None:
+    record = vector_record(shared, "x2")
+    honest = open_paths([record], "Patient.name.given[1]")
+    assert check(honest).records[0].values_not_shown == ()
+    names = {leaf.name for leaf in honest.records[0].multiproof.leaves} - {"Patient.name[0].given[1]+2"}
+    changed = replace(honest.records[0], multiproof=reopened(record, names))
+    assert check(resigned(honest, (changed,))).records[0].values_not_shown == ("Patient.name[0].given[1]",)
+
+
+def test_detached_texts_are_the_sealed_ones() -> None:
+    image = {"resourceType": "Patient", "photo": [{"contentType": "image/png", "data": "SGVsbG8h" * 200}]}
+    resource_type, fields, detached, _ = _core.read_resource(json.dumps(image).encode())
+    record = sealed(resource_type, [Field(*each) for each in fields], detached=detached, ikm=bytes([100]) * 32)
+    honest = open_paths([record], "Patient.photo")
+    assert check(honest).facts[0].resource["photo"] == image["photo"]
+    ((name, text),) = honest.records[0].detached
+    for given, code in [
+        ((), "base64_incomplete"),
+        (((name, "SGVsbG8i" * 200),), "detached_contradicts"),
+        (((name, text[:-4]),), "detached_contradicts"),
+        (((name + "x", text),), "base64_incomplete"),
+        (((name, text), ("Patient.photo[0].title", text)), "detached_unknown"),
+    ]:
+        changed = replace(honest.records[0], detached=given)
+        refused(replace(honest, records=(changed,)), errors.ContentError, code)
+    without = open_paths([record], "Patient.photo[0].contentType")
+    assert without.records[0].detached == ()
+
+
+def test_a_short_text_is_never_detached() -> None:
+    image = {"resourceType": "Patient", "photo": [{"contentType": "image/png", "data": "SGVsbG8h"}]}
+    resource_type, fields, _, _ = _core.read_resource(json.dumps(image).encode())
+    record = sealed(resource_type, [Field(*each) for each in fields], ikm=bytes([100]) * 32)
+    honest = open_paths([record], "Patient.photo")
+    names = {leaf.name for leaf in honest.records[0].multiproof.leaves} - {"Patient.photo[0].data.text"}
+    for text in ("SGVsbG8h", "SGVs bG8h"):
+        changed = replace(
+            honest.records[0], multiproof=reopened(record, names), detached=(("Patient.photo[0].data", text),)
+        )
+        refused(resigned(honest, (changed,)), errors.ContentError, "detached_short")
+
+
+def test_older_forms_of_off_chain_attestations_verify(records: tuple[SealedRecord, ...]) -> None:
+    data = PrivateData(leaves_of(records[0]))
+    message = OffchainMessage(ISSUED, int(NOW.timestamp()), data.root)
+    for form in Form:
+        record = UnverifiedRecord(
+            sign_offchain(message, DOMAIN, ISSUING.signer, form),
+            data.multiproof(range(len(data.values))),
+            bytes(64),
+        )
+        disclosure = UnverifiedDisclosure(AUDIENCE, NONCE, int(NOW.timestamp()) + 60, (record,))
+        assert check(signed(disclosure, HOLDER)).records[0].attestation.form is form
+
+
+def test_anothers_message_under_the_same_uid_is_another_record(records: tuple[SealedRecord, ...]) -> None:
+    """Anyone can sign another's message; the identity is (attester, uid), and the holder signed for one attester."""
+    honest = open_paths(records[:1], VALUE)
+    package = honest.records[0].package
+    stolen = sign_offchain(package.message, DOMAIN, issuing(b"\x12" * 32).signer)
+    assert stolen.uid == package.uid
+    changed = replace(honest.records[0], package=stolen)
+    refused(replace(honest, records=(changed,)), errors.IssuerError, "issuer_untrusted")
+    refused(replace(honest, records=(changed,)), errors.HolderError, "signature_invalid", UnsafeTrustAnyone())
