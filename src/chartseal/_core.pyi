@@ -392,8 +392,8 @@ def read_resources(
 
 def rebuild(
     resource_type: str,
-    fields: list[tuple[str, str, str | bool | int | bytes]],
-    detached: list[tuple[str, str]],
+    fields: Sequence[tuple[str, str, str | bool | int | bytes]],
+    detached: Sequence[tuple[str, str]],
     *,
     partial: bool = False,
 ) -> tuple[str, list[str]]:

@@ -79,5 +79,5 @@ def rebuild(
     Raises:
         RecordError: the fields contradict each other or R4; without `partial`, `position_missing`.
     """
-    text, unopened = _core.rebuild(resource_type, list(fields), list(detached), partial=partial)
+    text, unopened = _core.rebuild(resource_type, fields, detached, partial=partial)
     return Rebuilt(text, tuple(unopened))
