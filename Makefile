@@ -40,6 +40,14 @@ conformance: $(STAMPS)/core
 lock:
 	$(BIN)/uv pip compile --quiet --universal --no-header --group dev --extra validate pyproject.toml --generate-hashes -o requirements.txt
 
+# Needs Maven, for HL7's definitions.
+generated: $(STAMPS)/core $(STAMPS)/node
+	$(BIN)/python tools/fhir_tables.py
+	$(BIN)/python tools/slot_tables.py
+	$(BIN)/python tools/networks.py
+	$(BIN)/python tools/worked_example.py
+	git diff --exit-code -- src tests docs
+
 clean:
 	rm -rf build $(VENV) rust/target
 

@@ -11,10 +11,10 @@ _ROUNDS = 5
 
 @dataclass(frozen=True)
 class Figure:
-    """One row. `ours` and `theirs` are CPU seconds for one of `what`, or bytes where `unit` says so.
+    """One row. `ours` and `theirs` are CPU seconds for one of `what`, or what `unit` says.
 
-    `goal` is how many times cheaper than the peer we mean to be; a floor (`is_floor`) is work that nobody can avoid, and
-    its ratio is how many times dearer we are.
+    `goal` is how many times cheaper than the peer we mean to be; a floor (`is_floor`) is work that nobody can avoid,
+    and its ratio is how many times dearer we are.
     """
 
     what: str
@@ -63,7 +63,9 @@ def table(figures: list[Figure]) -> str:
     rows = ["| What | Ours | Peer | Its figure | Ratio | Goal |", "|---|---:|---|---:|---:|---:|"]
     for figure in figures:
         theirs = "" if figure.theirs is None else shown(figure.theirs, figure.unit)
-        ratio = "" if figure.ratio is None else f"{figure.ratio:,.1f}×{' of the floor' if figure.is_floor else ''}"
-        goal = "" if figure.goal is None else f"≥ {figure.goal:g}×"
-        rows.append(f"| {figure.what} | {shown(figure.ours, figure.unit)} | {figure.peer} | {theirs} | {ratio} | {goal} |")
+        ratio = "" if figure.ratio is None else f"{figure.ratio:,.1f}x{' the floor' if figure.is_floor else ''}"
+        goal = "" if figure.goal is None else f"≥ {figure.goal:g}x"
+        rows.append(
+            f"| {figure.what} | {shown(figure.ours, figure.unit)} | {figure.peer} | {theirs} | {ratio} | {goal} |"
+        )
     return "\n".join(rows)

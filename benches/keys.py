@@ -1,4 +1,4 @@
-"""Holder keys: Poseidon beside light-poseidon, signatures beside circomlibjs, and a delivery, in microseconds."""
+"""Holder keys: Poseidon beside light-poseidon, signatures beside circomlibjs, and a delivery."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import subprocess
 from pathlib import Path
 from typing import Any
+
+from _figures import Figure, table
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PEER = _ROOT / "tests" / "conformance"
@@ -20,31 +22,29 @@ def ours() -> dict[str, float]:
 
 
 def circomlibjs(call: str, argument: Any, times: int) -> tuple[Any, float]:
-    """One answer and CPU microseconds a call, measured inside Node."""
+    """One answer and CPU seconds a call, measured inside Node."""
     request = json.dumps({"call": call, "arguments": [argument], "times": times})
     run = subprocess.run(
         ["node", "circomlib.cjs"], cwd=_PEER, input=request, capture_output=True, text=True, check=True
     )
     answer = json.loads(run.stdout)
-    return answer["answers"][0], answer["cpu_seconds"] * 1e6
+    return answer["answers"][0], answer["cpu_seconds"]
 
 
-def main() -> None:
-    """Print one row for each operation: ours, its peer, the ratio."""
-    timed = ours()
+def figures() -> list[Figure]:
+    """One row for each operation; deliveries have no peer."""
+    timed = {name: value / 1e6 for name, value in ours().items()}
     rows = [
-        (f"Poseidon of {count}", timed[f"poseidon_{count}"], timed[f"light_poseidon_{count}"], "light-poseidon")
-        for count in (2, 4, 5)
+        Figure(f"Poseidon of {n}", timed[f"poseidon_{n}"], "light-poseidon 0.5", timed[f"light_poseidon_{n}"])
+        for n in (2, 4, 5)
     ]
     signed, sign = circomlibjs("sign", _CASE, 200)
     _, verify = circomlibjs("verify", {**signed, "message": _CASE["message"]}, 200)
-    rows.append(("sign", timed["sign"], sign, "circomlibjs"))
-    rows.append(("verify", timed["verify"], verify, "circomlibjs"))
-    for name, mine, peer, who in rows:
-        print(f"{name:<16}{mine:9.1f} us  {who:<15}{peer:10.1f} us  {peer / mine:7.1f}x")
-    for name in ("unpack_point", "deliver", "receive"):
-        print(f"{name:<16}{timed[name]:9.1f} us")
+    rows.append(Figure("sign as a holder", timed["sign"], "circomlibjs 0.1.7", sign))
+    rows.append(Figure("verify a holder's signature", timed["verify"], "circomlibjs 0.1.7", verify))
+    alone = {"unpack_point": "read a point", "deliver": "start a delivery", "receive": "find one's delivery"}
+    return rows + [Figure(what, timed[name]) for name, what in alone.items()]
 
 
 if __name__ == "__main__":
-    main()
+    print(table(figures()))

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -88,13 +88,6 @@ def seal() -> SealedRecord:
     )
 
 
-def disclosure_digest(attester: bytes, uid: bytes, signature: bytes, leaves: Sequence[bytes]) -> bytes:
-    """H("disclosure"; records, proofs) of one record and no proof."""
-    types = ["string", "(address,bytes32,bytes32,bytes32[])[]", "(bytes32,uint256[])[]"]
-    record = (attester, uid, _core.keccak256(signature), sorted(leaves))
-    return _core.keccak256(encode(types, ["chartseal/1/disclosure", [record], []]))
-
-
 def holder_signature(subject: bytes, message: bytes, sign: Callable[[], bytes]) -> bytes:
     """The committed signature while it verifies, else a new one."""
     try:
@@ -167,8 +160,9 @@ def disclose(record: SealedRecord, wallet: Wallet) -> dict[str, Any]:
     package, data = record.package, record.private_data
     opened = [each.name for each in open_along("Observation", record.fields, [CHOSEN])]
     proof = data.multiproof([index for index, field in enumerate(record.fields) if field.name in opened])
-    leaves = [leaf.leaf_hash() for leaf in proof.leaves]
-    digest = disclosure_digest(package.signer, package.uid, package.signature, leaves)
+    leaves: list[bytes] = [leaf.leaf_hash() for leaf in proof.leaves]
+    signature_hash = _core.keccak256(package.signature)
+    digest = _core.disclosure_digest([(package.signer, package.uid, signature_hash, leaves)], [])
     message = _core.holder_message(digest, record.subject, AUDIENCE, NONCE, EXPIRY)
 
     def sign() -> bytes:

@@ -14,29 +14,45 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from chartseal.disclosure import UnverifiedDisclosure, about_code, present, select
     from chartseal.keys import IssuerKey, SealingAddress, Wallet
     from chartseal.sealing import SealedRecord, read_records, seal_chart, seal_resource, seal_run
+    from chartseal.verification import TrustPolicy, VerifiedDisclosure, verify
 
 _HOMES = {
     "IssuerKey": "chartseal.keys",
     "SealedRecord": "chartseal.sealing",
     "SealingAddress": "chartseal.keys",
+    "TrustPolicy": "chartseal.verification",
+    "UnverifiedDisclosure": "chartseal.disclosure",
+    "VerifiedDisclosure": "chartseal.verification",
     "Wallet": "chartseal.keys",
+    "about_code": "chartseal.disclosure",
+    "present": "chartseal.disclosure",
     "read_records": "chartseal.sealing",
     "seal_chart": "chartseal.sealing",
     "seal_resource": "chartseal.sealing",
     "seal_run": "chartseal.sealing",
+    "select": "chartseal.disclosure",
+    "verify": "chartseal.verification",
 }
 
 __all__ = [
     "IssuerKey",
     "SealedRecord",
     "SealingAddress",
+    "TrustPolicy",
+    "UnverifiedDisclosure",
+    "VerifiedDisclosure",
     "Wallet",
+    "about_code",
+    "present",
     "read_records",
     "seal_chart",
     "seal_resource",
     "seal_run",
+    "select",
+    "verify",
 ]
 
 

@@ -40,7 +40,9 @@ def tree(text: bytes | str) -> Any:
 
 
 def rebuilt(record: SealedRecord) -> Any:
-    fields = [field for field in record.fields if not field.name.startswith("chartseal.")]
+    fields = [
+        (each.name, each.abi_type, each.value) for each in record.fields if not each.name.startswith("chartseal.")
+    ]
     text, unopened = _core.rebuild(record.resource_type, fields, list(record.detached))
     assert not unopened
     return tree(text)

@@ -11,6 +11,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text()
+CODE = re.compile(r'"([a-z][a-z0-9]*(?:_[a-z0-9]+)+)"')
+RAISED = re.compile(r'(?:Fhir|Limit|Patient)Error\(\s*f?"[^"]*",\s*"([a-z0-9_]+)"')
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(#[^)\s]+)?\)")
 
 
@@ -84,10 +86,15 @@ def test_every_file_and_test_that_a_paper_names_exists() -> None:
 
 
 def test_the_clinical_rules_list_every_refusal() -> None:
-    """Codes of the reader, as its source spells them, and those in the first columns of the tables."""
+    """Codes of the reader and of sealing, as their sources spell them, and those in the first columns of the tables."""
     sources = (REPOSITORY / "rust/core/src/fhir").rglob("*.rs")
-    texts = [source.read_text().split("#[cfg(test)]")[0] for source in sources]
-    spelled = {code for text in texts for code in re.findall(r'"([a-z][a-z0-9]*(?:_[a-z0-9]+)+)"', text)}
+    core = [path for path in sources if "tests" not in path.with_suffix("").parts]
+    spelled = {code for path in core for code in CODE.findall(path.read_text().split("#[cfg(test)]")[0])}
+    stages = (REPOSITORY / "src/chartseal").glob("[fs]*/*.py")
+    spelled |= {code for path in stages for code in RAISED.findall(path.read_text())} - {
+        "record_too_large",
+        "map_too_large",
+    }
     rules = (REPOSITORY / "docs/clinical.md").read_text()
     cells = re.findall(r"^\| (`[a-z0-9_`, ]+`) \|", rules[rules.index("## What is refused") :], re.MULTILINE)
     assert spelled == {code for cell in cells for code in re.findall(r"`([a-z0-9_]+)`", cell)}

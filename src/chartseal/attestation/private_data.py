@@ -81,6 +81,8 @@ def _route(spelling: str) -> tuple[abi.Kind, bool]:
 
 
 def _row(item: PrivateValue) -> tuple[str, str, Any, bytes]:
+    if item.type == "string" and isinstance(item.value, str):  # nearly every leaf: nothing to convert
+        return item.type, item.name, item.value, item.salt
     kind, core = _route(item.type)
     value = abi.normalise(kind, item.value)
     return item.type, item.name, value if core else abi.encode(kind, value), item.salt

@@ -10,8 +10,8 @@ In: sealed records, readable paths or a code, a wallet, and the verifier's audie
 from chartseal.disclosure.about import CodeQuery
 from chartseal.disclosure.form import UnverifiedDisclosure, UnverifiedProof, UnverifiedRecord
 from chartseal.disclosure.paths import Pattern
-from chartseal.disclosure.present import HolderSigner, Row, present, preview
-from chartseal.disclosure.select import Choice, HeldRecord, Selection, about_code, select
+from chartseal.disclosure.presentation import HolderSigner, Row, present, preview
+from chartseal.disclosure.selection import Choice, HeldRecord, Selection, about_code, select
 
 __all__ = [
     "Choice",

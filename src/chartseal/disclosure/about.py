@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from chartseal.errors import SelectionError
 
 if TYPE_CHECKING:
-    from chartseal.disclosure.select import HeldRecord
+    from chartseal.disclosure.selection import HeldRecord
 
 CHOSEN = "chosen"
 FULL_URL = "chartseal.fullUrl"
@@ -104,6 +104,10 @@ class CodeQuery(NamedTuple):
         if not code or len(text) > _LONGEST or ("|" in text and not system):
             raise SelectionError("expected system|code or a code", "pattern_malformed", text[:80])
         return cls(system, code)
+
+    def matches(self, chart: Chart, at: int) -> bool:
+        """Whether the record's own code (that of a medication and a vaccine too) is this one."""
+        return bool(self._codings(chart, at, _CONCEPT))
 
     def choose(self, chart: Chart, chosen: list[dict[str, str]]) -> None:
         """Add to what is chosen of each record.

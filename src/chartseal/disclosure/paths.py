@@ -3,7 +3,8 @@
 A path names an element and chooses everything beneath it. A part is an element name, of a choice also its base name
 (`value` for `valueQuantity`), with or without an index (`component[1]`; without one, or with `[*]`, any); `*` is any
 one part, `**` any number of them, none included. `_` twins count as their primitive. The first part is the resource
-type.
+type; with a code in brackets, as `Observation[http://loinc.org|4548-4].value` or `Observation[4548-4].value`, it means
+records with that code alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from chartseal.record import Field
 
 CONTROL = "chartseal."
 _PART = re.compile(r"(\*\*)|(\*|[A-Za-z][A-Za-z0-9]*)(?:\[([0-9]{1,9}|\*)\])?", re.ASCII)
+_CODED = re.compile(
+    r"(?P<type>[A-Z][A-Za-z]*|\*)\[(?P<code>[^\]]*[^\]*0-9][^\]]*|[^\]]*\|[^\]]+|[0-9]+)\](?=\.|$)", re.ASCII
+)
+"""A resource type with a code: a resource is never in a list, so that a number there is a code, too."""
 _LONGEST = 1_024
 _MOST_PARTS = 64
 _PRIMITIVE = "Element"
@@ -47,6 +52,8 @@ class Pattern:
 
     text: str
     parts: tuple[Part, ...]
+    code: str = ""
+    """`system|code` or a code: the path means records with it alone."""
 
     @classmethod
     def parse(cls, text: str) -> Pattern:
@@ -55,9 +62,13 @@ class Pattern:
         Raises:
             SelectionError: `pattern_malformed`.
         """
-        if not text or len(text) > _LONGEST or text.count(".") >= _MOST_PARTS:
+        if not text or len(text) > _LONGEST:
             raise SelectionError("not a path of elements", "pattern_malformed", text[:80])
-        return cls(text, tuple(_part(part, text) for part in text.split(".")))
+        coded = _CODED.match(text)
+        path = coded["type"] + text[coded.end() :] if coded else text
+        if path.count(".") >= _MOST_PARTS:
+            raise SelectionError("not a path of elements", "pattern_malformed", text[:80])
+        return cls(text, tuple(_part(part, text) for part in path.split(".")), coded["code"] if coded else "")
 
     def matches(self, steps: Sequence[Step]) -> bool:
         """Whether a field is the element that the pattern names, or lies beneath it."""

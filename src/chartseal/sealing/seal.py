@@ -98,12 +98,13 @@ def seal_fields(
     test: bool = False,
     full_url: str = "",
     amends: Digest = ZERO_DIGEST,
+    entries: Sequence[bytes] = (),
     seed: bytes | None = None,
     ikm: bytes | None = None,
 ) -> SealedRecord:
     """Seal fields that are already shaped, for the sealing address (64 bytes).
 
-    `seed` and `ikm` (32 bytes each) are for vectors alone: by default both are fresh.
+    `entries` are the roots of the records of a document Bundle's entries, which it alone has. `seed` and `ikm` (32 bytes each) are for vectors alone: by default both are fresh.
 
     Raises:
         RecordError: a field contradicts the resource type.
@@ -121,7 +122,7 @@ def seal_fields(
         time=sealed_at,
         expiration=issuing.expiration(resource_type, sealed_at),
         amends=amends,
-        entries=[],
+        entries=list(entries),
         seed=seed,
         ikm=ikm,
     )

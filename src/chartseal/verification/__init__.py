@@ -13,7 +13,7 @@ from chartseal.verification.facts import Fact, bundle
 from chartseal.verification.holder import NonceStore
 from chartseal.verification.policy import Limits, TrustedIssuer, TrustPolicy, UnsafeTrustAnyone
 from chartseal.verification.report import Step, VerifiedDisclosure, VerifiedRecord
-from chartseal.verification.verify import verify
+from chartseal.verification.steps import verify
 
 __all__ = [
     "Accreditation",

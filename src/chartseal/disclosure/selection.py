@@ -117,13 +117,15 @@ def _parted(patterns: list[str]) -> tuple[list[str], list[Pattern]]:
 
 def _choose_by_path(chart: Chart, patterns: Sequence[Pattern], chosen: list[dict[str, str]]) -> None:
     unmatched = {pattern.text for pattern in patterns}
-    for record, names in zip(chart.records, chosen, strict=True):
+    codes = {pattern.code: CodeQuery.parse(pattern.code) for pattern in patterns if pattern.code}
+    for at, (record, names) in enumerate(zip(chart.records, chosen, strict=True)):
         reader = NameReader(record.resource_type, record.fields)
-        for field in record.fields if patterns else ():
+        meant = [each for each in patterns if not each.code or codes[each.code].matches(chart, at)]
+        for field in record.fields if meant else ():
             if field.name.startswith(CONTROL):
                 continue
             steps = reader.steps(field.name)
-            matching = [pattern.text for pattern in patterns if pattern.matches(steps)]
+            matching = [pattern.text for pattern in meant if pattern.matches(steps)]
             if matching:
                 names[field.name] = CHOSEN
                 unmatched.difference_update(matching)

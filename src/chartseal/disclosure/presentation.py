@@ -14,7 +14,7 @@ from chartseal.disclosure.form import (
     UnverifiedRecord,
     audience_from,
 )
-from chartseal.disclosure.select import Choice, HeldRecord, Selection
+from chartseal.disclosure.selection import Choice, HeldRecord, Selection
 from chartseal.errors import DisclosureError
 
 _NONCE_SIZE = 32
