@@ -104,7 +104,8 @@ def seal_fields(
 ) -> SealedRecord:
     """Seal fields that are already shaped, for the sealing address (64 bytes).
 
-    `entries` are the roots of the records of a document Bundle's entries, which it alone has. `seed` and `ikm` (32 bytes each) are for vectors alone: by default both are fresh.
+    `entries` are the roots of the records of a document Bundle's entries, which it alone has. `seed` and `ikm` (32 bytes
+    each) are for vectors alone: by default both are fresh.
 
     Raises:
         RecordError: a field contradicts the resource type.
