@@ -15,7 +15,6 @@ from chartseal.attestation import Address, Domain, LocalSigner, address_from
 from chartseal.disclosure import Choice, HeldRecord, Selection, UnverifiedDisclosure, present, select
 from chartseal.record import Field
 from chartseal.sealing import Issuing, SealedRecord, seal_fields
-from chartseal.sealing.seal import sign
 
 SEALED_AT = datetime.fromtimestamp(1_798_675_200, UTC)
 NOW = datetime.fromtimestamp(1_798_700_000, UTC)
@@ -82,25 +81,9 @@ def sealed(
     at: datetime = SEALED_AT,
     **options: Any,
 ) -> SealedRecord:
-    if resource_type == "Bundle":
-        return _document(fields, holder, by, at)
+    if resource_type == "Bundle":  # a document's own record holds its entries' roots
+        options.setdefault("entries", [b"\1" * 32])
     return seal_fields(resource_type, fields, by, holder.keys.address(), now=at, **options)
-
-
-def _document(fields: Sequence[Field], holder: Holder, by: Issuing, at: datetime) -> SealedRecord:
-    """A document Bundle's own record, with one entry's root."""
-    recipient = _core.SealRecipient(holder.keys.address())
-    given: dict[str, Any] = {
-        "detached": [],
-        "test": False,
-        "full_url": "",
-        "amends": bytes(32),
-        "entries": [b"\1" * 32],
-    }
-    prepared = _core.prepare_fields(
-        "Bundle", list(fields), recipient, by.core, time=by.sealed_at(at), expiration=0, **given
-    )
-    return SealedRecord.from_json(sign([prepared], by)[0])
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,10 @@ from chartseal.record import Field
 _CONTROL = "chartseal."
 _SLOTS = "chartseal.slots."
 _LONGEST_VALUE = 160
+_TECHNICAL = frozenset(
+    f"{_CONTROL}{name}" for name in ("format", "fhirVersion", "resourceType", "subject", "claims", "names")
+)
+"""Control fields that are the same in all records, or random to who reads them."""
 
 
 def value_text(value: object) -> str:
@@ -22,6 +26,11 @@ def value_text(value: object) -> str:
     text = to_hex(value) if isinstance(value, bytes) else str(value)
     text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}… ({len(text):,} characters)"
+
+
+def is_technical(name: str) -> bool:
+    """Whether a field says nothing about the patient: counts of fields, format, type, keys and roots."""
+    return name in _TECHNICAL or name.startswith(_SLOTS)
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -38,7 +47,7 @@ def print_disclosure(disclosure: UnverifiedDisclosure, console: Console, *, cont
         own = [row for row in rows if row.record == at]
         table = _table(_title(record, own), "field", "value")
         for row in own:
-            if control or not row.name.startswith(_CONTROL):
+            if control or not is_technical(row.name):
                 table.add_row(Text(row.name), Text(value_text(row.value.value)))
         console.print(table)
         console.print(Text(f"withheld: {withheld_text(own)}\n"))
@@ -92,12 +101,13 @@ def print_selection(selection: Selection, console: Console) -> None:
         table = _table(f"{choice.record.resource_type}  sealed by {signer}{cause}", "opens", "value", "why")
         values = {each.name: each.value for each in choice.record.fields}
         for opened in choice.opened:
-            if not opened.name.startswith(_CONTROL) or opened.reason == "chosen":
+            if not is_technical(opened.name):
                 table.add_row(Text(opened.name), Text(value_text(values[opened.name])), Text(opened.reason))
         console.print(table)
-        control = sum(opened.name.startswith(_CONTROL) for opened in choice.opened)
+        technical = sum(is_technical(opened.name) for opened in choice.opened)
         hidden = sum(not each.name.startswith("chartseal.pad[") for each in choice.record.fields) - len(choice.opened)
-        console.print(Text(f"besides {control} control fields; {hidden} fields stay shut\n"))
+        told = f"besides {technical} technical fields (format, type, keys, counts of fields); {hidden} fields stay shut"
+        console.print(Text(told + "\n"))
 
 
 def print_record(resource_type: str, fields: Sequence[Field], title: str, console: Console) -> None:

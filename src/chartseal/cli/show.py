@@ -11,14 +11,14 @@ from rich.console import Console
 from chartseal import _json
 from chartseal.attestation import checksum_address, to_hex
 from chartseal.cli.files import read_disclosure
-from chartseal.cli.opened import print_disclosure, print_record, value_text, withheld
+from chartseal.cli.opened import is_technical, print_disclosure, print_record, value_text, withheld
 from chartseal.disclosure import UnverifiedDisclosure, preview
 from chartseal.sealing import SealedRecord, read_records
 
 
 @click.command()
 @click.argument("path")
-@click.option("--control", is_flag=True, help="Show control fields (chartseal.…) too.")
+@click.option("--control", is_flag=True, help="Show technical fields too: format, keys, counts of fields.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(path: str, control: bool, as_json: bool) -> None:
     """Show a disclosure, or sealed records (file, folder, -), as tables. Nothing is verified."""
@@ -55,7 +55,7 @@ def _disclosure_to_json(disclosure: UnverifiedDisclosure, *, control: bool) -> d
     records = []
     for at, record in enumerate(disclosure.records):
         own = [row for row in rows if row.record == at]
-        opened = [row for row in own if control or not row.name.startswith("chartseal.")]
+        opened = [row for row in own if control or not is_technical(row.name)]
         records.append(
             {
                 "attester": checksum_address(record.package.signer),

@@ -16,6 +16,7 @@ from chartseal.disclosure.form import (
 )
 from chartseal.disclosure.selection import Choice, HeldRecord, Selection
 from chartseal.errors import DisclosureError
+from chartseal.record import recount
 
 _NONCE_SIZE = 32
 
@@ -63,6 +64,7 @@ def present(
             could give away other fields (`salts_unsound`), a nonce of another length (`nonce_malformed`), an expiry
             that is past (`expiry_past`), or too much (`limit_exceeded`).
         KeyFormatError: `subject_not_ours`, when the wallet does not own a record.
+        RecordError: a choice that was not made by `select` leaves out what must travel.
         Others: as `HeldRecord.check`, for a record that does not hold.
     """
     expiry = _checked_expiry(expires_at, now or datetime.now(UTC))
@@ -112,6 +114,8 @@ def _opened(choice: Choice) -> UnverifiedRecord:
     """The record with its multiproof, not signed yet."""
     record = choice.record
     record.check()
+    names = {opened.name for opened in choice.opened}
+    recount(record.resource_type, [each for each in record.fields if each.name in names])
     data = record.private_data
     if not data.salts_sound:
         raise DisclosureError("one opened leaf could give away others", "salts_unsound", record.resource_type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from chartseal.record import Container, Field, recount
 LONGEST_TEXT_FIELD = 1_024
 """Characters of a base64 string that is a field of its own; a longer one is detached."""
 
+_INDEX = re.compile(r"\[([0-9]{1,9})\]", re.ASCII)
 _NAMES = "chartseal.names"
 _NO_SALT = bytes(32)
 
@@ -75,7 +77,7 @@ def require_some_leaf(records: Sequence[UnverifiedRecord]) -> None:
 
 
 def check_leaves(record: UnverifiedRecord, place: str) -> tuple[Field, ...]:
-    """The opened fields, if they are leaves under the root that the seal states.
+    """The opened fields sorted by name, if they are leaves under the root that the seal states.
 
     Raises:
         MultiproofError: `root_mismatch`, `name_repeated`, `proof_…`, or a value that does not fit its type.
@@ -87,7 +89,13 @@ def check_leaves(record: UnverifiedRecord, place: str) -> tuple[Field, ...]:
         root = record.multiproof.implied_root()
     if root != record.package.message.data:
         raise MultiproofError("the opened leaves do not give the sealed root", "root_mismatch", place)
-    return tuple(Field(leaf.name, leaf.type, leaf.value) for leaf in leaves)
+    # The proof's order says nothing, and two leaves under one node may stand either way: the same facts, however shown.
+    return tuple(sorted((Field(leaf.name, leaf.type, leaf.value) for leaf in leaves), key=_natural))
+
+
+def _natural(field: Field) -> tuple[str | int, ...]:
+    """Names with their indices as numbers, which `re.split` puts at the odd places."""
+    return tuple(int(part) if at % 2 else part for at, part in enumerate(_INDEX.split(field.name)))
 
 
 def check_content(record: UnverifiedRecord, fields: tuple[Field, ...], place: str, *, allow_test: bool) -> Content:

@@ -101,6 +101,8 @@ def read(disclosure: UnverifiedDisclosure | bytes | str, trust: TrustPolicy) -> 
             shown = UnverifiedDisclosure.loads(given)
     except (DisclosureError, AttestationError, FieldEncodingError) as exc:
         raise FormError(exc.detail, exc.code, exc.path) from exc
+    except UnicodeEncodeError as exc:
+        raise FormError("a text is not Unicode") from exc
     leaves = sum(len(record.multiproof.leaves) for record in shown.records)
     if len(shown.records) > trust.limits.records or leaves > trust.limits.leaves:
         raise FormError("more records or leaves than the policy allows", "limit_exceeded", "records")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chartseal.attestation import checksum_address
-from chartseal.cli import cli
+from chartseal.cli import cli, main
 from chartseal.errors import ChartsealError, FormError, NotCheckedError, PolicyError, VerificationError
 from chartseal.keys import Wallet
 from chartseal.sealing import seal_fields
@@ -82,7 +84,7 @@ def test_disclose_tells_what_travels_and_why(folder: Path) -> None:
     told = disclose(folder, "--open", "Condition.code", "--preview")
     assert told.exit_code == 0
     assert told.stdout == ""
-    for word in ("verificationStatus", "refuted", "chosen", "stay shut"):
+    for word in ("verificationStatus", "refuted", "chosen", "fields stay"):
         assert word in told.stderr
     assert "private" not in told.stderr
     assert "\x1b" not in told.stderr
@@ -167,6 +169,7 @@ def test_show_a_disclosure(folder: Path, shown: Path) -> None:
     assert "private" not in told
     assert "\x1b" not in told
     assert "chartseal.subject" not in told
+    assert "chartseal.about" in told
     assert "chartseal.subject" in run(folder, "show", str(shown), "--control").stdout
     as_json = json.loads(run(folder, "show", str(shown), "--json").stdout)
     assert as_json["verified"] is False
@@ -199,3 +202,30 @@ def test_another_wallets_records_are_refused(folder: Path) -> None:
     assert done.exit_code == 1
     assert isinstance(done.exception, ChartsealError)
     assert done.exception.code == "address_not_ours"
+
+
+def test_verify_loads_no_keys_and_no_sealing() -> None:
+    program = """
+import sys
+import chartseal.cli.verify
+loaded = {name for name in sys.modules if name.startswith(("chartseal.keys", "chartseal.sealing"))}
+assert not loaded, loaded
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_message_brings_no_escape_to_the_terminal(
+    folder: Path, shown: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = json.loads(shown.read_bytes())
+    given["records"][0]["detached"] = {"\x1b[31m": "SGVsbG8h" * 200}
+    hostile = folder / "hostile.json"
+    hostile.write_text(json.dumps(given))
+    policy = str(folder / "trust.toml")
+    monkeypatch.setattr(sys, "argv", ["chartseal", "verify", str(hostile), "--trust", policy, *OURS])
+    with pytest.raises(SystemExit):
+        main()
+    told = capsys.readouterr().err
+    assert "\\x1b[31m" in told
+    assert "\x1b" not in told

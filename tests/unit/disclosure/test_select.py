@@ -12,7 +12,14 @@ import pytest
 
 from chartseal import _core
 from chartseal.disclosure import Pattern, Selection, about_code, preview, select
-from chartseal.errors import ChartsealError, DisclosureError, KeyFormatError, SealedRecordError, SelectionError
+from chartseal.errors import (
+    ChartsealError,
+    DisclosureError,
+    KeyFormatError,
+    RecordError,
+    SealedRecordError,
+    SelectionError,
+)
 from chartseal.record import open_along
 from chartseal.sealing import SealedRecord
 from tests.charts import EXPIRES_AT, NOW, Holder, names_of, open_paths, sealed, shown, texts, vector_record
@@ -238,6 +245,15 @@ def test_a_record_that_does_not_hold_is_not_shown(pressure: SealedRecord) -> Non
     )
     with pytest.raises(SealedRecordError):
         shown(select([elsewhere], ["Observation.status"]))
+
+
+def test_a_choice_that_leaves_a_traveller_behind_is_not_signed(pressure: SealedRecord) -> None:
+    (choice,) = select([pressure], ["Observation.component[0].value"]).choices
+    fewer = tuple(opened for opened in choice.opened if not opened.name.startswith("Observation.component[0].code"))
+    assert len(fewer) < len(choice.opened)
+    with pytest.raises(RecordError) as refused:
+        shown(Selection((replace(choice, opened=fewer),)))
+    assert refused.value.code == "slots_partly_shown"
 
 
 def test_the_preview_is_what_is_in_the_object(pressure: SealedRecord) -> None:

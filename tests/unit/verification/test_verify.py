@@ -129,6 +129,16 @@ def test_step_1_limits_and_form(disclosure: UnverifiedDisclosure) -> None:
     )
 
 
+def test_step_1_a_hand_made_object_goes_through_the_same_reading(disclosure: UnverifiedDisclosure) -> None:
+    for changed in (
+        replace(disclosure, audience="\ud800"),
+        replace(disclosure, audience=""),
+        replace(disclosure, expiry=0),
+        replace(disclosure, nonce=b""),
+    ):
+        refused(changed, errors.FormError, "disclosure_malformed")
+
+
 def test_step_2_something_is_opened(disclosure: UnverifiedDisclosure) -> None:
     refused(replace(disclosure, records=()), errors.NothingOpenedError, "nothing_opened")
     record = disclosure.records[0]
@@ -460,3 +470,10 @@ def test_anothers_message_under_the_same_uid_is_another_record(records: tuple[Se
     changed = replace(honest.records[0], package=stolen)
     refused(replace(honest, records=(changed,)), errors.IssuerError, "issuer_untrusted")
     refused(replace(honest, records=(changed,)), errors.HolderError, "signature_invalid", UnsafeTrustAnyone())
+
+
+def test_a_documents_record_names_its_entries() -> None:
+    record = sealed("Bundle", texts({"Bundle.type": "document", "Bundle.entry[0].fullUrl": "urn:uuid:a"}))
+    (shown_record,) = check(open_paths([record], "Bundle.entry[0]", "chartseal.entry[0]")).records
+    assert shown_record.value("chartseal.entry[0]") == b"\1" * 32
+    assert shown_record.fact.resource["entry"] == [{"fullUrl": "urn:uuid:a"}]
