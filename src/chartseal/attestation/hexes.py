@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, NewType
 
 from chartseal import _core
@@ -52,6 +53,7 @@ def canonical_digest_from(text: Any, place: str) -> Digest:
     return digest
 
 
+@lru_cache(maxsize=1_024)
 def checksum_address(address: bytes) -> str:
     """The address as EIP-55 writes it: a letter is a capital where its nibble of the text's keccak256 is over 7."""
     text = address.hex()
