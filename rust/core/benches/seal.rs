@@ -1,10 +1,13 @@
 //! Microseconds a resource of each step of sealing, over the NDJSON lines of standard input; one core.
 
+use chartseal_core::abi::leaf_hash;
 use chartseal_core::fhir::{self, Resource, Rules};
+use chartseal_core::field::Field;
+use chartseal_core::hash::SeedSalts;
 use chartseal_core::seal::{Issuer, Order, Recipient, prepare};
 use chartseal_core::secp::Secret;
 use chartseal_core::wallet::Wallet;
-use chartseal_core::{claims, delivery, slots};
+use chartseal_core::{claims, delivery, slots, tree};
 use std::hint::black_box;
 use std::io::Read;
 use std::time::Instant;
@@ -50,9 +53,15 @@ fn main() {
     let secret = Secret::new(&[0x11; 32]).expect("a key");
     time("read", &lines, read);
     time("slots", &resources, |r| slots::compute(&r.resource_type, &r.fields));
-    time("claims", &resources, |r| {
-        let lifted = claims::lift(&r.resource_type, "patient", &r.fields, recipient.holder, false);
-        claims::root(&lifted.claims, &chartseal_core::hash::SeedSalts::new(&[3; 32]))
+    let lift = |r: &Resource| claims::lift(&r.resource_type, "patient", &r.fields, recipient.holder, false);
+    time("lift", &resources, lift);
+    time("lift_and_root", &resources, |r| {
+        claims::root(&lift(r).claims, &SeedSalts::new(&[3; 32]))
+    });
+    time("salts_and_leaves", &resources, |r| {
+        let salts = SeedSalts::new(&[3; 32]);
+        let leaf = |field: &Field| leaf_hash(field, &salts.field(&field.name));
+        tree::root(&r.fields.iter().map(leaf).collect::<Vec<_>>())
     });
     time("deliver", &resources, |_| delivery::deliver(&recipient.address));
     time("prepare", &resources, |r| {

@@ -14,6 +14,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -136,14 +137,30 @@ def seal_run(
     summary = Summary(resumed_at=run.done)
     batch = _Batch(plan, issuing, reading, now or datetime.now(UTC))
     done = run.done
-    for group in _groups(islice(source.items(), run.done, None), plan):
-        lines, refused = batch.seal(group)
-        rejects = [(done + at + 1, group[at].place, error) for at, error in refused]
-        done += len(group)
-        run.write(done, lines, rejects)
-        summary.add(len(lines), [error.code for _, error in refused])
-        progress(Done(done, plan.pieces))
+    groups = _groups(islice(source.items(), run.done, None), plan)
+    with ThreadPoolExecutor(max_workers=1) as writer:
+        written: Future[None] | None = None
+        for work in _ahead(map(batch.plan_work, groups)):  # reading, sealing and writing overlap
+            lines, refused = batch.seal(work)
+            rejects = [(done + at + 1, work.group[at].place, error) for at, error in refused]
+            done += len(work.group)
+            if written is not None:
+                written.result()
+            written = writer.submit(run.write, done, lines, rejects)
+            summary.add(len(lines), [error.code for _, error in refused])
+            progress(Done(done, plan.pieces))
+        if written is not None:
+            written.result()
     return summary
+
+
+def _ahead(items: Iterator[_Work]) -> Iterator[_Work]:
+    """The same, each got by a thread of its own while the one before is worked on."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        waiting = reader.submit(next, items, None)
+        while (item := waiting.result()) is not None:
+            waiting = reader.submit(next, items, None)
+            yield item
 
 
 @dataclass(frozen=True)
@@ -178,10 +195,10 @@ def seal_chart(
     batch = _Batch(plan, issuing, reading, now or datetime.now(UTC))
     records: list[SealedRecord] = []
     refused: list[tuple[str, CoreError]] = []
-    for group in _groups(source.items(), plan):
-        lines, errors = batch.seal(group)
+    for work in map(batch.plan_work, _groups(source.items(), plan)):
+        lines, errors = batch.seal(work)
         records += map(SealedRecord.from_json, lines)
-        refused += [(group[at].place, error) for at, error in errors]
+        refused += [(work.group[at].place, error) for at, error in errors]
     return Sealing(tuple(records), tuple(refused))
 
 
@@ -213,6 +230,15 @@ class _Job:
     order: _core.SealOrder
 
 
+@dataclass(frozen=True)
+class _Work:
+    """A group of items with what is to be sealed of it, and what is refused already."""
+
+    group: Sequence[Item]
+    jobs: Sequence[_Job]
+    refused: Refusals
+
+
 @dataclass
 class _Batch:
     """Seals groups of items."""
@@ -223,19 +249,23 @@ class _Batch:
     now: datetime
     _recipients: dict[bytes, _core.SealRecipient] = field(default_factory=dict)
 
-    def seal(self, group: Sequence[Item]) -> tuple[list[bytes], Refusals]:
-        """Lines of the records, and what was refused."""
+    def plan_work(self, group: Sequence[Item]) -> _Work:
+        """Whose the group's records are, before any is sealed."""
         refused: Refusals = []
-        jobs = list(self._jobs(group, refused))
+        return _Work(group, list(self._jobs(group, refused)), refused)
+
+    def seal(self, work: _Work) -> tuple[list[bytes], Refusals]:
+        """Lines of the records, and what was refused."""
+        refused = list(work.refused)
         prepared: list[_core.UnsignedRecord] = []
         roots: dict[tuple[str, bytes], bytes] = {}
-        for job, found in zip(jobs, self._prepare(jobs), strict=True):
+        for job, found in zip(work.jobs, self._prepare(work.jobs), strict=True):
             if isinstance(found, CoreError):
                 refused.append((job.at, found))
             else:
                 prepared.append(found)
                 roots[job.place, job.address] = found.root
-        documents = list(self._documents(group, roots, refused))
+        documents = list(self._documents(work.group, roots, refused))
         for job, found in zip(documents, self._prepare(documents), strict=True):
             if isinstance(found, CoreError):
                 refused.append((job.at, found))
