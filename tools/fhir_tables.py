@@ -27,7 +27,20 @@ FHIR = "{http://hl7.org/fhir}"
 ABSTRACT = {"Element", "BackboneElement"}
 # A pattern that HL7 ships as a resource that is not abstract; nothing is ever one.
 PATTERNS = {"MetadataResource"}
-VALUE_SET = "http://hl7.org/fhir/ValueSet/"
+READ_BY_CLAIMS = {
+    "Claim.use",
+    "ClaimResponse.outcome",
+    "ClaimResponse.use",
+    "Consent.provision.type",
+    "DocumentReference.docStatus",
+    "ExplanationOfBenefit.outcome",
+    "ExplanationOfBenefit.use",
+    "Patient.gender",
+    "Patient.link.type",
+    "Practitioner.gender",
+    "RelatedPerson.gender",
+}
+"""Not modifiers in R4, but a claim's condition, sense or value is made of them: a code that R4 does not have is none."""
 
 
 def attribute(node: ET.Element | None, *path: str) -> str:
@@ -91,9 +104,10 @@ def types(element: ET.Element, path: str, resource_id: bool) -> list[str]:
 
 
 def binding(element: ET.Element, sets: ValueSets) -> tuple[str, str]:
-    """(system, codes joined by `|`) where a modifier element has a required binding."""
+    """(system, codes joined by `|`) where a modifier element, or one that claims read, has a required binding."""
     node = element.find(FHIR + "binding")
-    if attribute(element, "isModifier") != "true" or attribute(node, "strength") != "required":
+    counts = attribute(element, "isModifier") == "true" or attribute(element, "path") in READ_BY_CLAIMS
+    if not counts or attribute(node, "strength") != "required":
         return "", ""
     system, codes = sets.codes(attribute(node, "valueSet").partition("|")[0])
     return system, "|".join(codes)
@@ -163,7 +177,11 @@ def main(jar: Path) -> None:
         sets = ValueSets(archive)
         rows = (row for definition in definitions(archive) for row in element_rows(definition, sets))
         columns = "kind, type, element, min, max, R4 types, modifier, may have a `_` twin, system, codes"
-        write("r4_elements.tsv", f"{ARTIFACT}: {columns} (required bindings of modifier elements)", rows)
+        write(
+            "r4_elements.tsv",
+            f"{ARTIFACT}: {columns} (required bindings of modifier elements and of those that claims read)",
+            rows,
+        )
         columns = "type, path of a reference that may place it there"
         write("r4_patient_compartment.tsv", f"{ARTIFACT}: {columns}", compartment_rows(archive))
     entities = ([name, str(point)] for name, point in sorted(name2codepoint.items()))

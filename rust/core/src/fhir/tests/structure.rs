@@ -249,6 +249,13 @@ const PATIENTS: &[(&str, &str, &str, &str)] = &[
         "code_unknown",
         "Patient.name[0].use",
     ),
+    // and of what claims read
+    (
+        r#""gender":"male""#,
+        r#""gender":"Male""#,
+        "code_unknown",
+        "Patient.gender",
+    ),
     // What changes the meaning of the rest
     (
         r#""active":true"#,
