@@ -40,7 +40,7 @@ READ_BY_CLAIMS = {
     "Practitioner.gender",
     "RelatedPerson.gender",
 }
-"""Not modifiers in R4, but a claim's condition, sense or value is made of them: a code that R4 does not have is none."""
+"""No modifiers in R4, but claims' conditions, senses and values are made of them."""
 
 
 def attribute(node: ET.Element | None, *path: str) -> str:
