@@ -451,3 +451,43 @@ def test_lies(name: str) -> None:
         refusal(record, names - {each})
     (verified,) = check(forged(record, names)).records
     assert {each.name for each in verified.fields} == names
+
+
+def translated(language: str) -> dict[str, Any]:
+    parts = [{"url": "lang", "valueCode": language}, {"url": "content", "valueString": "Klinik"}]
+    return {"url": "http://hl7.org/fhir/StructureDefinition/translation", "extension": parts}
+
+
+def test_a_displays_twin_does_not_stand_in_for_what_is_withheld() -> None:
+    """A display counts where nothing else of its Reference is shown; it must not count for more than that."""
+    reference = {"reference": "Organization/o", "display": "Clinic", "_display": {"extension": [translated("de")]}}
+    resource = {
+        "resourceType": "Consent",
+        "status": "active",
+        "scope": concept("patient-privacy"),
+        "category": [{"text": "c"}],
+        "policyRule": {"text": "p"},
+        "organization": [reference],
+        "provision": {"type": "deny"},
+    }
+    resource_type, fields, _, _ = _core.read_resource(json.dumps(resource).encode())
+    record = sealed(resource_type, [Field(*each) for each in fields])
+    names = opened(record, "Consent.status") | {each.name for each in record.fields if "isplay" in each.name}
+    check(forged(record, names))
+    others = sorted(each for each in names if each.startswith("Consent.") and "isplay" not in each)
+    withheld = {"Consent.organization[0].reference", "Consent.provision.type"}
+    for count in range(len(others) - len(withheld)):
+        more = [each for each in others if each not in withheld][:count]
+        refusal(record, names - withheld - set(more))
+
+
+def test_a_reference_of_a_display_alone_counts_once() -> None:
+    alone = {"display": "Clinic", "_display": {"extension": [translated("de"), translated("fr")]}}
+    resource = {"resourceType": "Coverage", "status": "active", "beneficiary": PATIENT, "payor": [alone]}
+    resource_type, fields, _, _ = _core.read_resource(json.dumps(resource).encode())
+    record = sealed(resource_type, [Field(*each) for each in fields])
+    told = {
+        slot.name: slot
+        for slot in check(forged(record, opened(record, "Coverage.status"))).records[0].containers[0].slots
+    }
+    assert (told["payor"].fields, told["payor"].state) == (1, "withheld")

@@ -477,3 +477,35 @@ def test_a_documents_record_names_its_entries() -> None:
     (shown_record,) = check(open_paths([record], "Bundle.entry[0]", "chartseal.entry[0]")).records
     assert shown_record.value("chartseal.entry[0]") == b"\1" * 32
     assert shown_record.fact.resource["entry"] == [{"fullUrl": "urn:uuid:a"}]
+
+
+DEEP = [
+    ("QuestionnaireResponse", "QuestionnaireResponse" + ".item[0]" * 5_000 + ".linkId"),
+    ("QuestionnaireResponse", "chartseal.slots.QuestionnaireResponse" + ".item[0]" * 5_000),
+    ("Observation", "Observation._status.extension[0]" + "._valueString.extension[0]" * 5_000 + ".url"),
+]
+
+
+@pytest.mark.parametrize(("resource_type", "name"), DEEP)
+def test_a_name_without_end_is_refused_and_not_repeated(resource_type: str, name: str) -> None:
+    """What a reader keeps grows with the square of a name's steps: 80 kB would fill gigabytes before step 5."""
+    record = sealed("Observation", texts({"Observation.status": "final"}))
+    control = [each for each in record.private_data.values if each.name.startswith("chartseal.")]
+    always = [each for each in control if "slots" not in each.name and not each.name.startswith("chartseal.pad")]
+    typed = [
+        replace(each, value=resource_type) if each.name == "chartseal.resourceType" else each
+        for each in always
+        if each.name not in ("chartseal.names", "chartseal.fullUrl")
+    ]
+    data = PrivateData([*typed, PrivateValue("string", name, "x", Digest(b"\7" * 32))])
+    message = replace(record.package.message, data=data.root)
+    given = UnverifiedRecord(
+        sign_offchain(message, DOMAIN, ISSUING.signer), data.multiproof(range(len(data.values))), bytes(64)
+    )
+    with pytest.raises(errors.ContentError) as caught:
+        check(UnverifiedDisclosure(AUDIENCE, NONCE, int(NOW.timestamp()) + 600, (given,)))
+    assert caught.value.code == "name_too_deep"
+
+
+def test_a_hostile_name_does_not_fill_the_message() -> None:
+    assert len(str(errors.ContentError("refused", path="x" * 1_000_000))) < 2_000

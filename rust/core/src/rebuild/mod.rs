@@ -10,10 +10,9 @@ mod write;
 
 use crate::error::{Error, Kind, Result};
 use crate::fhir::Detached;
-use crate::fhir::json::MAX_DEPTH;
 use crate::field::{Field, Value};
 use crate::slots::path::{Reader, number};
-use crate::slots::{CONTROL, embedded_types, resource_fields};
+use crate::slots::{embedded_types, resource_fields};
 use std::collections::HashMap;
 use tree::Members;
 use write::Writer;
@@ -47,10 +46,6 @@ pub fn rebuild(resource_type: &str, fields: &[Field], detached: &[Detached], par
     let reader = Reader::new(resource_type, |path: &str| types.get(path).copied())?;
     let mut root = Members::default();
     for field in fields {
-        // Each step may nest an object and an array; reading allows no more either.
-        if field.name.matches('.').count() > MAX_DEPTH {
-            return Err(error("name_too_deep", CONTROL, "a name has too many steps"));
-        }
         root.insert(field, &reader.read(&field.name, true)?)?;
     }
     let mut writer = Writer::new(partial, texts(detached)?);

@@ -36,7 +36,7 @@ struct Opening<'a> {
 /// `field_unknown`: a chosen name is no field of the record. `pad_chosen`: pads never open.
 pub fn closure(resource_type: &str, fields: &[Field], chosen: &[String]) -> Result<Vec<Opened>> {
     let resource = resource_fields(fields);
-    let layout = Layout::new(resource_type, &resource, &[])?;
+    let layout = Layout::new(resource_type, &resource)?;
     let mut opening = Opening {
         reasons: vec![None; resource.len()],
         containers: vec![false; layout.containers.len()],

@@ -1,5 +1,6 @@
 //! Which containers a record's fields lie in, and which slots they count in.
 
+use super::PREFIX;
 use super::path::{Part, Path, Reader, error};
 use super::rows::{Row, WHOLE, contained_row, row};
 use crate::error::Result;
@@ -56,8 +57,10 @@ struct Open {
     depth: usize,
 }
 
-struct Builder {
+struct Builder<'s> {
     layout: Layout,
+    /// Paths that containers may have; any where None.
+    stated: Option<HashSet<&'s str>>,
     by_path: HashMap<String, usize>,
     by_group: HashMap<String, usize>,
     /// References that hold more than their `display`.
@@ -67,13 +70,25 @@ struct Builder {
 }
 
 impl Layout {
-    /// Reads the names of `fields`, which are a resource's fields, control fields left out; `containers` are paths of
-    /// containers that may hold none of them.
+    /// Reads the names of `fields`, which are a resource's fields, control fields left out.
     ///
     /// # Errors
-    /// `resource_type_unknown`, `name_malformed`, `element_unknown`, `index_unexpected`, `contained_type_hidden`,
-    /// `slots_unneeded`.
-    pub fn new(resource_type: &str, fields: &[&Field], containers: &[&str]) -> Result<Self> {
+    /// `resource_type_unknown`, `name_malformed`, `name_too_deep`, `element_unknown`, `index_unexpected`,
+    /// `contained_type_hidden`.
+    pub fn new(resource_type: &str, fields: &[&Field]) -> Result<Self> {
+        Self::read(resource_type, fields, None)
+    }
+
+    /// As `new`, for fields out of a disclosure: `stated` are the paths of all containers, some of which may hold none of
+    /// the fields. One that is not stated ends the reading, so that names cannot make more containers than they state.
+    ///
+    /// # Errors
+    /// Those of `new`, `slots_missing`, `slots_unneeded`.
+    pub fn stated(resource_type: &str, fields: &[&Field], stated: &[&str]) -> Result<Self> {
+        Self::read(resource_type, fields, Some(stated))
+    }
+
+    fn read(resource_type: &str, fields: &[&Field], stated: Option<&[&str]>) -> Result<Self> {
         let types = embedded_types(fields);
         let reader = Reader::new(resource_type, |path: &str| types.get(path).copied())?;
         let mut builder = Builder {
@@ -82,6 +97,7 @@ impl Layout {
                 places: Vec::with_capacity(fields.len()),
                 groups: Vec::new(),
             },
+            stated: stated.map(|paths| paths.iter().copied().collect()),
             by_path: HashMap::new(),
             by_group: HashMap::new(),
             referring: HashSet::new(),
@@ -91,7 +107,7 @@ impl Layout {
             let path = reader.read(&field.name, true)?;
             builder.place(resource_type, index, field, &path)?;
         }
-        for path in containers {
+        for path in stated.unwrap_or_default() {
             builder.note(resource_type, &reader, path)?;
         }
         Ok(builder.finish())
@@ -131,7 +147,7 @@ fn contained(open: &[Open], path: &Path) -> Option<usize> {
     open.get(1).filter(|_| resource).map(|open| open.container)
 }
 
-impl Builder {
+impl Builder<'_> {
     fn place(&mut self, resource_type: &str, index: usize, field: &Field, path: &Path) -> Result<()> {
         let name = &field.name;
         let open = self.descend(resource_type, name, path)?;
@@ -199,6 +215,13 @@ impl Builder {
         let row = row.ok_or_else(|| error("resource_type_unknown", name, "a resource type without slots"))?;
         let container = match self.by_path.get(path) {
             Some(container) => *container,
+            None if self.stated.as_ref().is_some_and(|paths| !paths.contains(path)) => {
+                return Err(error(
+                    "slots_missing",
+                    &format!("{PREFIX}{path}"),
+                    "something of this container is shown without its slots",
+                ));
+            }
             None => {
                 let container = self.layout.containers.len();
                 self.layout.containers.push(Container {
@@ -279,13 +302,16 @@ impl Builder {
         group
     }
 
-    /// A `display` beside other fields of its Reference is in no slot: it need not travel.
+    /// A `display` beside other fields of its Reference is in no slot: it need not travel. Alone it counts once, however
+    /// many fields its twin has: whoever keeps back those others must not win a count to keep back more.
     fn finish(mut self) -> Layout {
+        let mut counted = HashSet::new();
         for (index, reference) in self.displays {
+            let place = &mut self.layout.places[index];
             if self.referring.contains(&reference) {
-                for (_, mask) in &mut self.layout.places[index].containers {
-                    *mask = 0;
-                }
+                place.containers.iter_mut().for_each(|(_, mask)| *mask = 0);
+            } else {
+                place.counts = place.counts && counted.insert(reference);
             }
         }
         self.layout

@@ -30,7 +30,7 @@ pub(crate) fn resource_fields(fields: &[Field]) -> Vec<&Field> {
 /// # Errors
 /// Those of a field whose name is no path of the type.
 pub fn compute(resource_type: &str, fields: &[Field]) -> Result<Vec<Field>> {
-    let layout = Layout::new(resource_type, &resource_fields(fields), &[])?;
+    let layout = Layout::new(resource_type, &resource_fields(fields))?;
     let written = layout.containers.iter().zip(layout.counts());
     Ok(written
         .map(|(container, counts)| {

@@ -1,6 +1,7 @@
 //! A field's name read along R4's element table.
 
 use crate::error::{Error, Kind, Result};
+use crate::fhir::json::MAX_DEPTH;
 use crate::schema::{self, Element, Primitive, Target, Type};
 
 /// One element on the way to a field.
@@ -101,6 +102,15 @@ pub fn number(digits: &str) -> Option<u32> {
     if plain && canonical { digits.parse().ok() } else { None }
 }
 
+/// What is read nests no deeper, and what is kept of a name grows with the square of its steps: a hostile one would
+/// fill the memory. Each dot is an object and each bracket an array; `.size` and `.text` are one dot more.
+fn require_shallow(name: &str) -> Result<()> {
+    if name.bytes().filter(|byte| matches!(byte, b'.' | b'[')).count() > MAX_DEPTH + 1 {
+        return Err(error("name_too_deep", "", "a name has too many steps"));
+    }
+    Ok(())
+}
+
 /// One dotted part of a name: key without underscore, whether it had one, whether it has an index.
 fn split_segment<'a>(name: &str, segment: &'a str) -> Result<(&'a str, bool, bool)> {
     let malformed = || error("name_malformed", name, "not an element path");
@@ -153,6 +163,7 @@ impl<'t, F: Fn(&str) -> Option<&'t str>> Reader<F> {
     where
         't: 'a,
     {
+        require_shallow(name)?;
         let (plain, twins) = split_twins(name)?;
         let mut at = At::Type {
             type_: self.root,
@@ -225,7 +236,7 @@ impl<'t, F: Fn(&str) -> Option<&'t str>> Reader<F> {
         }
         step.base = element.name;
         let next = match &element.target {
-            Target::Primitive(_) if twin => At::Twin,
+            Target::Primitive(_) if twin && element.twin => At::Twin,
             _ if twin => return Err(unknown()),
             Target::Primitive(primitive) => At::Primitive(Some(*primitive)),
             Target::Complex(type_name) => {

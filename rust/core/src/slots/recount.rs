@@ -61,7 +61,7 @@ pub fn check(resource_type: &str, opened: &[Field]) -> Result<Report> {
         .iter()
         .filter_map(|field| field.name.strip_prefix(PREFIX))
         .collect();
-    let layout = Layout::new(resource_type, &fields, &paths)?;
+    let layout = Layout::stated(resource_type, &fields, &paths)?;
     for (field, place) in fields.iter().zip(&layout.places) {
         check_type(field, place)?;
     }
