@@ -304,7 +304,7 @@ fn check_known(field: &Field) -> Result<()> {
         "format" | "fhirVersion" | "resourceType" | "about" | "labels" | "fullUrl" => "string",
         "subject" | "claims" | "person" | "amends" | "names" => "bytes32",
         _ if name.starts_with(slots::PREFIX) => "string",
-        _ if name.starts_with(ENTRY) => "bytes32",
+        _ if is_entry(name) => "bytes32",
         _ => return wrong("control_unknown", "the format has no such control field"),
     };
     if field.value.abi_type() == expected {
@@ -312,6 +312,13 @@ fn check_known(field: &Field) -> Result<()> {
     } else {
         wrong("control_type", "has another type in the format")
     }
+}
+
+/// `chartseal.entry[i]` with an index as the format writes it: a line feed in a name could hide others in
+/// `chartseal.names`.
+fn is_entry(name: &str) -> bool {
+    let index = name.strip_prefix(ENTRY).and_then(|rest| rest.strip_suffix(']'));
+    index.and_then(slots::path::number).is_some()
 }
 
 /// `about` fits the type, and an Observation's `focus`.
