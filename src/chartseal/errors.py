@@ -6,6 +6,9 @@ command's `--json` output.
 
 from __future__ import annotations
 
+_LONGEST_PATH = 1_024
+"""Characters of a path that an error keeps: it may be a name out of a hostile file."""
+
 
 class ChartsealError(Exception):
     """Base of every error that Chartseal raises on purpose."""
@@ -17,6 +20,7 @@ class CoreError(ChartsealError):
     """An error of the Rust core: a code of its own, and the element path or position where it arose."""
 
     def __init__(self, detail: str, code: str | None = None, path: str = "") -> None:
+        path = path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}…"
         super().__init__(f"{path}: {detail}" if path else detail)
         self.detail = detail
         self.path = path
