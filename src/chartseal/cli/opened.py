@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -19,12 +20,18 @@ _TECHNICAL = frozenset(
     f"{_CONTROL}{name}" for name in ("format", "fhirVersion", "resourceType", "subject", "claims", "names")
 )
 """Control fields that are the same in all records, or random to who reads them."""
+_LONGEST_NAME = 4_096
+"""Longer names are no record's; counting them would take as long as their square."""
+
+
+def printable(text: str) -> str:
+    """A text for a terminal: control characters shown as escapes."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def value_text(value: object) -> str:
-    """A value for a terminal: control characters shown as escapes, long ones cut."""
-    text = to_hex(value) if isinstance(value, bytes) else str(value)
-    text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    """A value for a terminal, a long one cut."""
+    text = printable(to_hex(value) if isinstance(value, bytes) else str(value))
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}… ({len(text):,} characters)"
 
 
@@ -48,9 +55,9 @@ def print_disclosure(disclosure: UnverifiedDisclosure, console: Console, *, cont
         table = _table(_title(record, own), "field", "value")
         for row in own:
             if control or not is_technical(row.name):
-                table.add_row(Text(row.name), Text(value_text(row.value.value)))
+                table.add_row(Text(value_text(row.name)), Text(value_text(row.value.value)))
         console.print(table)
-        console.print(Text(f"withheld: {withheld_text(own)}\n"))
+        console.print(Text(f"withheld: {printable(withheld_text(own))}\n"))
 
 
 def _title(record: UnverifiedRecord, rows: Sequence[Row]) -> str:
@@ -62,16 +69,14 @@ def _title(record: UnverifiedRecord, rows: Sequence[Row]) -> str:
 def withheld(rows: Iterable[Row]) -> dict[str, int]:
     """Fields that the opened slots count and that are not opened, by container and slot."""
     listed = list(rows)
-    shown = {row.name for row in listed if not row.name.startswith(_CONTROL)}
-    found: dict[str, int] = {}
+    counted: dict[str, int] = {}
     for row in listed:
         if row.name.startswith(_SLOTS):
             path = row.name.removeprefix(_SLOTS)
-            for name, count in _tell_slots(str(row.value.value)):
-                left = count - sum(_is_in(each, f"{path}.{name}") for each in shown)
-                if left > 0:
-                    found[f"{path}.{name}"] = left
-    return found
+            counted.update((f"{path}.{name}", count) for name, count in _tell_slots(str(row.value.value)))
+    shown = Counter(slot for row in listed for slot in _slots_above(row.name) if slot in counted)
+    left = {slot: count - shown[slot] for slot, count in counted.items()}
+    return {slot: count for slot, count in left.items() if count > 0}
 
 
 def _tell_slots(text: str) -> list[tuple[str, int]]:
@@ -80,9 +85,10 @@ def _tell_slots(text: str) -> list[tuple[str, int]]:
     return [(name, int(count)) for name, sign, count in parts if sign and count.isdecimal() and len(count) < 10]
 
 
-def _is_in(name: str, slot: str) -> bool:
-    """Whether a field is the slot's element or lies beneath it; of a choice, by its base name."""
-    return name.startswith(slot) and not name.removeprefix(slot)[:1].islower()
+def _slots_above(name: str) -> Iterator[str]:
+    """Slots that a field may lie in: its element and those above; of a choice, by its base name."""
+    if len(name) <= _LONGEST_NAME and not name.startswith(_CONTROL):
+        yield from (name[:end] for end in range(1, len(name) + 1) if not name[end : end + 1].islower())
 
 
 def withheld_text(rows: Iterable[Row]) -> str:
@@ -102,7 +108,7 @@ def print_selection(selection: Selection, console: Console) -> None:
         values = {each.name: each.value for each in choice.record.fields}
         for opened in choice.opened:
             if not is_technical(opened.name):
-                table.add_row(Text(opened.name), Text(value_text(values[opened.name])), Text(opened.reason))
+                table.add_row(Text(value_text(opened.name)), Text(value_text(values[opened.name])), Text(opened.reason))
         console.print(table)
         technical = sum(is_technical(opened.name) for opened in choice.opened)
         hidden = sum(not each.name.startswith("chartseal.pad[") for each in choice.record.fields) - len(choice.opened)
@@ -112,9 +118,9 @@ def print_selection(selection: Selection, console: Console) -> None:
 
 def print_record(resource_type: str, fields: Sequence[Field], title: str, console: Console) -> None:
     """All fields of a sealed record, control fields left out."""
-    table = _table(f"{resource_type}  {title}", "field", "value")
+    table = _table(f"{value_text(resource_type)}  {title}", "field", "value")
     for each in fields:
         if not each.name.startswith(_CONTROL):
-            table.add_row(Text(each.name), Text(value_text(each.value)))
+            table.add_row(Text(value_text(each.name)), Text(value_text(each.value)))
     console.print(table)
     console.print()

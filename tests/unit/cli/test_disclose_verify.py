@@ -176,6 +176,20 @@ def test_show_a_disclosure(folder: Path, shown: Path) -> None:
     assert as_json["records"][0]["withheld"] == {"Condition.note": 1}
 
 
+def test_no_escape_of_a_name_reaches_the_terminal(folder: Path, shown: Path) -> None:
+    altered = json.loads(shown.read_bytes())
+    for leaf in altered["records"][0]["multiproof"]["leaves"]:
+        if leaf["name"] == "Condition.code.text":
+            leaf["name"] = "Condition.\x1b[31m\u202e"
+        if leaf["name"] == "chartseal.slots.Condition":
+            leaf["value"] = "\x1b[31m~5"
+    (folder / "hostile.json").write_text(json.dumps(altered))
+    told = run(folder, "show", str(folder / "hostile.json"))
+    assert told.exit_code == 0, told.output
+    assert "\\x1b[31m" in told.stdout
+    assert not {"\x1b", "\u202e"} & set(told.stdout)
+
+
 def test_show_sealed_records(folder: Path) -> None:
     told = run(folder, "show", str(folder / "sealed"))
     assert told.exit_code == 0, told.output
