@@ -186,7 +186,7 @@ def _form(sig: dict[str, Any]) -> Form:
 def _checked_version(form: Form, sig: dict[str, Any]) -> Form:
     message = sig["message"] if isinstance(sig["message"], dict) else {}
     stated = [sig.get("version", form.version), message.get("version", form.version)]
-    if any(isinstance(number, bool) or number != form.version for number in stated):
+    if any(type(number) is not int or number != form.version for number in stated):
         raise PackageError("the version contradicts the types", code="version_contradicts", path="sig.version")
     return form
 

@@ -92,7 +92,7 @@ class UnverifiedRecord:
             raise DisclosureFormError(exc.detail, exc.code, f"{place} {exc.path}".rstrip()) from exc
         for at, leaf in enumerate(multiproof.leaves):
             _require_field(leaf, f"{place} leaves[{at}]")
-        return cls(package, multiproof, signature, _detached(data.get("detached"), place))
+        return cls(package, multiproof, signature, _detached(data["detached"], place) if "detached" in data else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +260,6 @@ def _require_field(leaf: PrivateValue, place: str) -> None:
 
 
 def _detached(data: Any, place: str) -> tuple[tuple[str, str], ...]:
-    if data is None:
-        return ()
     if not isinstance(data, dict) or not data or len(data) > MOST_LEAVES:
         raise DisclosureFormError("expected an object of texts, not empty", path=f"{place} detached")
     return tuple((_text(name, place), _text(value, place)) for name, value in data.items())

@@ -58,6 +58,8 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "proofs as object": lambda d: d.update(proofs={}),
     "too many proofs": lambda d: d.update(proofs=[{}] * (MOST_PROOFS + 1)),
     "a proof without its key": lambda d: d.update(proofs=[{"inputs": [], "proof": "0x"}]),
+    "detached null": lambda d: d["records"][0].update(detached=None),
+    "a version that is no integer": lambda d: d["records"][0]["seal"]["sig"].update(version=2.0),
     "a large proof": lambda d: d.update(proofs=[{"key": "0x" + "00" * 32, "inputs": [], "proof": "0x" + "00" * 5_000}]),
 }
 
@@ -120,6 +122,7 @@ def test_other_compact_texts_are_refused(text: str) -> None:
         compact([*items[:3], [[items[3][0][0], [leaf[:3]], *items[3][0][2:]]], []]),
         compact([*items[:3], [[*items[3][0][:3], "102", *items[3][0][4:]]], []]),
         compact([*items[:3], [[[1, 2], *items[3][0][1:]]], []]),
+        compact([*items[:3], [[*items[3][0][:5], None]], []]),
     ):
         with pytest.raises(DisclosureFormError):
             UnverifiedDisclosure.from_text(bad)
