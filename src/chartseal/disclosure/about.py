@@ -51,15 +51,23 @@ class Chart:
         return next(field.name for field in self.records[at].fields if field.name.split("+")[0] == plain)
 
     def target(self, at: int, name: str) -> int | None:
-        """The one record that a reference field names, or None."""
+        """The one record that a reference field names, or None.
+
+        A reference that is no absolute URL means a record of the same issuer: another's `Medication/1` is another's.
+        """
         reference = self.text(at, name.split("+")[0]).split("/_history/")[0]
         url = self.text(at, FULL_URL)
         base = url.removesuffix("/".join(url.split("/")[-2:])) if url.startswith("http") else ""
         for candidate in (reference, base + reference if base and "/" in reference else ""):
             found = self._by_url.get(candidate, set()) if candidate else set()
+            if not candidate.startswith(("http://", "https://")):
+                found = {other for other in found if self._issuer(other) == self._issuer(at)}
             if len(found) == 1:
                 return next(iter(found))
         return None
+
+    def _issuer(self, at: int) -> bytes:
+        return self.records[at].package.signer
 
     def travelling(self, at: int) -> str:
         """The slots field whose choice opens what travels in the whole record."""

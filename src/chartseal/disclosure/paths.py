@@ -25,6 +25,7 @@ _CODED = re.compile(
     r"(?P<type>[A-Z][A-Za-z]*|\*)\[(?P<code>[^\]]*[^\]*0-9][^\]]*|[^\]]*\|[^\]]+|[0-9]+)\](?=\.|$)", re.ASCII
 )
 """A resource type with a code: a resource is never in a list, so that a number there is a code, too."""
+_INDEX = re.compile(r"[0-9]{1,9}\]", re.ASCII)
 _LONGEST = 1_024
 _MOST_PARTS = 64
 _PRIMITIVE = "Element"
@@ -121,6 +122,11 @@ def _children() -> Mapping[str, Mapping[str, _Child]]:
     return found
 
 
+def _index(text: str) -> int | None:
+    """The number before a closing bracket. Records are checked after they were chosen from: others have none here."""
+    return int(text[:-1]) if _INDEX.fullmatch(text) else None
+
+
 class NameReader:
     """Reads the names of one record's fields along R4's element table."""
 
@@ -143,5 +149,5 @@ class NameReader:
             owner = self._contained.get(path, "") if child.target == "Resource" else child.target
             if owner[:1].islower():
                 owner = _PRIMITIVE
-            steps.append(Step(key, child.base, int(index[:-1]) if index else None))
+            steps.append(Step(key, child.base, _index(index)))
         return tuple(steps)

@@ -93,7 +93,8 @@ class SealedRecord:
         return PrivateData(PrivateValue(each.abi_type, each.name, each.value, Digest(salt)) for each, salt in rows)
 
     def check(self) -> None:
-        """Recompute what a holder can: both trees, slots, names, pads, signature; before accepting or opening it.
+        """Recompute what a holder can: both trees, slots, names, pads, signature, detached texts; before accepting or
+        opening it.
 
         Whether the subject is one's own, only a wallet tells (`Wallet.is_mine`).
 
@@ -110,6 +111,7 @@ class SealedRecord:
         root = _core.check_record(list(self.fields), self.seed, holder)
         if root != self.root:
             raise RootMismatchError("the fields do not give the sealed root")
+        _core.rebuild(self.resource_type, list(self.fields), list(self.detached), partial=True)
 
     def to_json(self) -> bytes:
         """The record as one line, without its end: the form that sealing writes."""

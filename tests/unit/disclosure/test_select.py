@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -20,9 +21,9 @@ from chartseal.errors import (
     SealedRecordError,
     SelectionError,
 )
-from chartseal.record import open_along
+from chartseal.record import Field, open_along
 from chartseal.sealing import SealedRecord
-from tests.charts import EXPIRES_AT, NOW, Holder, names_of, open_paths, sealed, shown, texts, vector_record
+from tests.charts import EXPIRES_AT, NOW, Holder, issuing, names_of, open_paths, sealed, shown, texts, vector_record
 
 
 def chosen(record: SealedRecord, *patterns: str) -> set[str]:
@@ -207,6 +208,34 @@ def test_a_medication_brings_what_travels_in_it() -> None:
     choices = select([drug, order], ["MedicationRequest.status"]).choices
     assert choices[0].cause == "named by MedicationRequest.medicationReference.reference"
     assert choices[1].cause == ""
+
+
+def test_another_issuers_record_of_that_name_is_not_meant() -> None:
+    fields = texts({"Medication.id": "r110", "Medication.status": "active"})
+    other = sealed("Medication", fields, by=issuing(b"\x12" * 32), ikm=bytes([112]) * 32)
+    order = of("MedicationRequest", 111, medicationReference__reference="Medication/r110", status="active")
+    assert set(by_type(select([other, order], ["MedicationRequest.status"]))) == {"MedicationRequest"}
+    drug = coded("Medication", 110, "code", "387003001")
+    both = select([other, drug, order], ["MedicationRequest.status"])
+    assert {choice.record.package.signer for choice in both.choices} == {order.package.signer}
+
+
+def test_a_record_with_broken_names_is_refused_not_misread(pressure: SealedRecord) -> None:
+    for index in ("[].code", "[x", "[" + "9" * 5_000 + "]"):
+        added = Field(f"Observation.component{index}", "string", "x")
+        broken = replace(pressure, fields=(*pressure.fields, added))
+        with pytest.raises(ChartsealError):
+            select([broken], ["**"])
+
+
+def test_a_detached_text_that_is_not_the_sealed_one_is_noticed() -> None:
+    image = {"resourceType": "Patient", "photo": [{"contentType": "image/png", "data": "SGVsbG8h" * 200}]}
+    resource_type, fields, detached, _ = _core.read_resource(json.dumps(image).encode())
+    record = sealed(resource_type, [Field(*each) for each in fields], detached=detached)
+    record.check()
+    for given in ((), ((detached[0][0], "SGVsbG8i" * 200),)):
+        with pytest.raises(RecordError):
+            replace(record, detached=given).check()
 
 
 def test_present_refuses(shared: Path, pressure: SealedRecord) -> None:
