@@ -119,7 +119,7 @@ class VerifiedAttestation:
             raise ValueError("now must be aware")
         if self.message.expiration_time and self.message.expiration_time <= now.timestamp():
             raise ExpiredError("the attestation has expired")
-        if self.message.time > (now + clock_skew).timestamp():
+        if self.message.time > now.timestamp() + clock_skew.total_seconds():
             raise NotYetValidError("the attestation's time lies in the future")
 
 

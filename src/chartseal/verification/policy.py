@@ -221,7 +221,7 @@ def _address(table: _Table) -> Address:
 
 def _issuer(table: _Table) -> TrustedIssuer:
     name = table.take("name", str)
-    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
+    if not name or name.isspace() or len(name) > _LONGEST_NAME or not name.isprintable():
         raise PolicyError("an issuer has a name", path=table.place)
     issuer = TrustedIssuer(_address(table), name, _moment(table, "valid_from"), _moment(table, "valid_until"))
     table.require_no_more()

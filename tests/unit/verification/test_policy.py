@@ -92,6 +92,7 @@ def test_a_period_has_a_first_and_no_last_moment() -> None:
         "[[issuer]]",
         f'[[issuer]]\naddress = "{ADDRESS}"',
         f'[[issuer]]\naddress = "{ADDRESS}"\nname = ""',
+        f'[[issuer]]\naddress = "{ADDRESS}"\nname = " "',
         f'[[issuer]]\naddress = "{ADDRESS}"\nname = "a\\nb"',
         f'[[issuer]]\naddress = "{ADDRESS}"\nname = "a"\nunknown = 1',
         f'[[issuer]]\naddress = "{ADDRESS}"\nname = "a"\nvalid_from = 2026-01-01T00:00:00',

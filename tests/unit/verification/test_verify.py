@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +229,9 @@ def test_step_4_control_fields_of_a_lying_issuer(records: tuple[SealedRecord, ..
     ]:
         changed = [replace(each, value=value) if each.name == name else each for each in values]
         refused(signed(forged(changed), HOLDER), errors.ContentError, code)
+    for index in ("[x]", "[00]", "[0", "[0]\nPatient.active"):
+        more = [*values, PrivateValue("bytes32", f"chartseal.entry{index}", bytes(32), Digest(b"\7" * 32))]
+        refused(signed(forged(more), HOLDER), errors.ContentError, "control_unknown")
     test = [replace(each, value="chartseal/1-test") if each.name == "chartseal.format" else each for each in values]
     accepted = check(signed(forged(test), HOLDER), replace(POLICY, test_issuers=frozenset({"Example hospital"})))
     assert accepted.records[0].is_test
@@ -279,6 +282,7 @@ def test_step_7_times(disclosure: UnverifiedDisclosure, records: tuple[SealedRec
     values, now = leaves_of(records[0]), int(NOW.timestamp())
     check(signed(forged(values, expiration_time=now + 1), HOLDER))
     refused(signed(forged(values, expiration_time=now), HOLDER), errors.SealTimeError, "expired")
+    refused(disclosure, errors.AudienceError, "disclosure_expired", now=datetime.max.replace(tzinfo=UTC))
 
 
 def test_step_10_the_holders(disclosure: UnverifiedDisclosure, shared: Path) -> None:
