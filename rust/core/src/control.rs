@@ -152,12 +152,17 @@ fn patient_reference(
         let path = only_entry(resource_type, element, fields)?;
         let reference = text_of(fields, &format!("{path}.reference")).unwrap_or_default();
         let typed = text_of(fields, &format!("{path}.type"));
+        let says_patient = matches!(
+            typed,
+            Some("Patient" | "http://hl7.org/fhir/StructureDefinition/Patient")
+        );
+        let contained = contained_type(resource_type, fields, reference);
+        let names_another = contained
+            .or(named_type(reference))
+            .is_some_and(|named| named != "Patient");
         let is_patient = patient_path(reference).is_some()
-            || matches!(
-                typed,
-                Some("Patient" | "http://hl7.org/fhir/StructureDefinition/Patient")
-            )
-            || contained_type(resource_type, fields, reference) == Some("Patient")
+            || (says_patient && !names_another)
+            || contained == Some("Patient")
             || resolve(reference).is_some_and(|target| target.resource_type == "Patient");
         is_patient.then(|| reference.to_owned())
     })
@@ -191,6 +196,14 @@ fn contained_type<'a>(resource_type: &str, fields: &'a [Field], reference: &str)
             .filter(|path| path.ends_with(']'))
     })?;
     text_of(fields, &format!("{path}.resourceType"))
+}
+
+/// The resource type that a literal reference names, relative or by http.
+fn named_type(reference: &str) -> Option<&str> {
+    let whole = reference.split("/_history/").next()?;
+    let (before, _) = whole.rsplit_once('/')?;
+    let named = before.rsplit('/').next()?;
+    schema::resource(named).map(|_| named)
 }
 
 /// `Patient/id` at the end of a relative or absolute literal reference, and what stands before it.

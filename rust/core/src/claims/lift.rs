@@ -10,7 +10,6 @@ use std::collections::{BTreeSet, HashMap};
 
 const UCUM: &str = "http://unitsofmeasure.org";
 const GENDER: &str = "http://hl7.org/fhir/administrative-gender";
-const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 
 /// The claims of one element of the record's row.
 pub struct Element {
@@ -175,6 +174,7 @@ fn with_contained<'t, 'a>(root: &'t Item<'a>, found: Vec<Instance<'t, 'a>>) -> V
             .find(|kid| id.is_some() && kid.plain("id") == id)?;
         let mut codes = instances("Medication", medication, "code");
         let usable = medication.plain("resourceType") == Some("Medication")
+            && !instance.item.any_absent()
             && !table::is_unsafe(medication)
             && medication
                 .one("status")
@@ -194,10 +194,6 @@ fn with_contained<'t, 'a>(root: &'t Item<'a>, found: Vec<Instance<'t, 'a>>) -> V
 
 /// Nothing around the element or in it says that it does not hold.
 fn is_liftable(instance: &Instance) -> bool {
-    let marked = |item: &Item| {
-        item.all("extension")
-            .any(|extension| extension.plain("url") == Some(ABSENT))
-    };
     let beside = instance
         .around
         .last()
@@ -206,7 +202,7 @@ fn is_liftable(instance: &Instance) -> bool {
         .around
         .iter()
         .any(|around| around.one("modifierExtension").is_some());
-    !beside && !modified && !marked(instance.item) && !instance.item.twin
+    !beside && !modified && !instance.item.any_absent() && !instance.item.twin
 }
 
 /// How many instances carry each qualifier: components by their codes, items by their link ids.
@@ -218,11 +214,23 @@ fn carriers(resource_type: &str, root: &Item, name: &str) -> HashMap<(String, St
     };
     let mut counts = HashMap::new();
     for holder in holders {
-        let held: BTreeSet<(String, String)> = qualifiers_of(resource_type, root, holder).into_iter().collect();
+        let held = carried(resource_type, root, holder);
         held.into_iter()
             .for_each(|qualifier| *counts.entry(qualifier).or_default() += 1);
     }
     counts
+}
+
+/// The qualifiers that a holder may mean: those too that have twins and qualify nothing themselves.
+fn carried(resource_type: &str, root: &Item, holder: &Item) -> BTreeSet<(String, String)> {
+    let text = |item: &Item, key: &str| item.one(key).and_then(Item::text).map(str::to_owned);
+    if resource_type == "QuestionnaireResponse" {
+        let pair = text(root, "questionnaire").zip(text(holder, "linkId"));
+        return pair.into_iter().collect();
+    }
+    let codings = holder.one("code").map(Item::codings).unwrap_or_default();
+    let pair = |coding: &&Item| text(coding, "system").zip(text(coding, "code"));
+    codings.iter().filter_map(pair).collect()
 }
 
 /// Items of a QuestionnaireResponse at any depth.

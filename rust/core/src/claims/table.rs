@@ -82,7 +82,10 @@ fn affirmed(resource_type: &str, row: &Row, root: &Item) -> bool {
 impl Condition {
     fn holds(&self, resource_type: &str, root: &Item) -> bool {
         let read = instances(resource_type, root, self.element);
-        if read.iter().any(|instance| instance.item.any_twin()) {
+        if read
+            .iter()
+            .any(|instance| instance.item.any_twin() || instance.item.any_absent())
+        {
             return false;
         }
         let mut codes = read.iter().map(|instance| match self.element {
@@ -121,7 +124,7 @@ fn one_coding<'a>(concept: &Item<'a>, own: &str) -> Option<&'a str> {
     let is_own = |coding: &&Item| coding.plain("system").and_then(|system| system.strip_prefix(HL7)) == Some(own);
     let mut codings = concept.all("coding").filter(is_own);
     match (codings.next(), codings.next()) {
-        (Some(coding), None) if !concept.any_twin() => coding.plain("code"),
+        (Some(coding), None) if !concept.any_twin() && !concept.any_absent() => coding.plain("code"),
         _ => None,
     }
 }

@@ -3,6 +3,8 @@
 use crate::field::{Field, Value};
 use crate::schema::{self, Element, Target};
 
+const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
+
 /// One instance of an element.
 #[derive(Default)]
 pub struct Item<'a> {
@@ -83,6 +85,12 @@ impl<'a> Item<'a> {
         self.twin || self.kids.iter().any(Item::any_twin)
     }
 
+    /// A data-absent-reason stands as an extension at the item or anywhere beneath it.
+    pub fn any_absent(&self) -> bool {
+        let absent = |item: &Item| item.key == "extension" && item.one("url").and_then(Item::text) == Some(ABSENT);
+        self.kids.iter().any(|kid| absent(kid) || kid.any_absent())
+    }
+
     /// The codings of a CodeableConcept, or a Coding itself.
     pub fn codings(&self) -> Vec<&Item<'a>> {
         if self.one("coding").is_some() || self.one("text").is_some() {
@@ -121,7 +129,8 @@ fn collect<'t, 'a>(
     let Some(type_) = schema::named(type_name) else { return };
     for item in around.last().into_iter().flat_map(|at| &at.kids) {
         let Some(element) = type_.child(item.key) else { continue };
-        let deeper = type_name.starts_with("QuestionnaireResponse") && element.name == "item";
+        let answers = matches!(names, ["item", ..] | ["answer", "value"] | ["value"]);
+        let deeper = answers && type_name.starts_with("QuestionnaireResponse") && element.name == "item";
         if element.name != names[0] && !deeper {
             continue;
         }
