@@ -8,6 +8,7 @@ Source: R4, compartmentdefinition-patient.html and bundle.html#references.
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,6 +34,9 @@ _SEARCH = re.compile(r"(?:[^?#]*/)?Patient\?", re.ASCII)
 class Addresses(Protocol):
     """Where patients' records go."""
 
+    def digest(self) -> bytes:
+        """32 bytes that tell these addresses from others: a run is resumed only with its own."""
+
     def patient_of_chart(self, patients: Mapping[str, bool]) -> None:
         """Told once, after the first look: the patients met, each with whether its Patient resource is there."""
 
@@ -49,7 +53,12 @@ class OnePatient:
 
     def __init__(self, address: bytes, patient: str | None = None) -> None:
         """Take the address (64 bytes) and, where the chart holds several Patients, the id or URL of the right one."""
-        self._address, self._patient = address, patient
+        self._address, self._named = address, patient
+        self._patient = patient
+
+    def digest(self) -> bytes:
+        """SHA-256 over the address and the patient's name, if one was given."""
+        return hashlib.sha256(self._address + (self._named or "").encode()).digest()
 
     def patient_of_chart(self, patients: Mapping[str, bool]) -> None:
         """Settle whose chart it is: the one Patient resource in it, else the one patient that its records refer to.
@@ -57,7 +66,7 @@ class OnePatient:
         Raises:
             SealingError: `patient_ambiguous`: several, and none was named.
         """
-        if self._patient is not None:
+        if self._named is not None:
             return
         present = [patient for patient, there in patients.items() if there] or list(patients)
         if len(present) > 1:
@@ -77,6 +86,11 @@ class PatientMap:
     def __init__(self, addresses: Mapping[str, bytes]) -> None:
         """Take addresses (64 bytes) by patient id or URL."""
         self._addresses = dict(addresses)
+
+    def digest(self) -> bytes:
+        """SHA-256 over the patients and their addresses, in the order of the patients."""
+        lines = (f"{patient},{address.hex()}\n" for patient, address in sorted(self._addresses.items()))
+        return hashlib.sha256("".join(lines).encode()).digest()
 
     @classmethod
     def read(cls, path: Path) -> PatientMap:
