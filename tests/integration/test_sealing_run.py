@@ -175,6 +175,29 @@ def test_a_companion_goes_to_every_patient_that_refers_to_it(key: IssuerKey, tmp
     ]
 
 
+def test_a_companion_shared_with_a_stranger_still_goes_along(key: IssuerKey, wallet: Wallet) -> None:
+    chart = collection(
+        [
+            practitioner("p"),
+            practitioner("q"),
+            patient("a"),
+            observation("1", "Patient/a", "Practitioner/p"),
+            observation("2", "Patient/b", "Practitioner/p"),
+            observation("3", "Patient/b", "Practitioner/q"),
+        ]
+    )
+    address = wallet.sealing_address().data
+    for addresses, code in (
+        (OnePatient(address, "a"), "another_patient"),
+        (PatientMap({"a": address}), "patient_unmapped"),
+    ):
+        sealing = seal_chart(chart, key.issuing(), addresses)
+        assert names(sealing.records) == ["Observation/1", "Patient/a", "Practitioner/p"]
+        assert [(place, error.code) for place, error in sealing.refused] == [
+            (f"Bundle.entry[{at}]", code) for at in (1, 4, 5)
+        ]
+
+
 def test_a_document_is_sealed_by_its_entries_and_itself(key: IssuerKey, wallet: Wallet) -> None:
     composition = {
         "resourceType": "Composition",
@@ -213,9 +236,12 @@ def test_the_map_is_read_strictly(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
     path.write_text(f"patient,address\r\na,{address}\r\n")
     assert len(PatientMap.read(path).address_of(f"{BASE}Patient/a")) == 64
+    path.write_text(f"Patient/a,{address}\n{BASE}Patient/c,{address}\n")
+    for name in "ac":
+        assert len(PatientMap.read(path).address_of(f"{BASE}Patient/{name}")) == 64
     with pytest.raises(PatientError):
         PatientMap.read(path).address_of(f"{BASE}Patient/b")
-    for text in [f"a,{address}\na,{address}", "a,b\nc,d", "a", f",{address}"]:
+    for text in [f"a,{address}\na,{address}", f"a,{address}\nPatient/a,{address}", "a,b\nc,d", "a", f",{address}"]:
         path.write_text(text)
         with pytest.raises(SealingError) as refused:
             PatientMap.read(path)

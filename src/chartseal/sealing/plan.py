@@ -129,7 +129,7 @@ def _add_row(addresses: dict[str, bytes], row: list[str], number: int) -> None:
         raise SealingError("expected a patient id and a sealing address", "map_malformed", place)
     if number == 1 and not row[1].strip().lower().startswith("seal1"):
         return
-    patient = row[0].strip()
+    patient = row[0].strip().removeprefix("Patient/")
     if not patient or patient in addresses:
         raise SealingError("a patient id is missing or stands twice", "map_malformed", place)
     try:
@@ -276,15 +276,22 @@ class Plan:
         return reached
 
     def addresses_of(self, piece: Piece, outline: Outline) -> list[bytes]:
-        """The sealing addresses (64 bytes each) of `patients_of`.
+        """The sealing addresses (64 bytes each) of those of `patients_of` that have one.
 
         Raises:
-            PatientError: as `patients_of` and the addresses' own.
+            PatientError: as `patients_of`; or none of them has one, for the reason that the addresses give.
         """
-        patients = self.patients_of(piece, outline)
-        if not patients:  # one resource alone, in no compartment: whoever gave the address says whose it is
-            return [self.addresses.address_of("")]
-        return [self.addresses.address_of(patient) for patient in patients]
+        found: list[bytes] = []
+        refusal: PatientError | None = None
+        # One resource alone, in no compartment, is of no patient: whoever gave the address says whose it is.
+        for patient in self.patients_of(piece, outline) or [""]:
+            try:
+                found.append(self.addresses.address_of(patient))
+            except PatientError as exc:
+                refusal = exc
+        if refusal is not None and not found:
+            raise refusal
+        return found
 
 
 def _outlined(items: Iterable[Item]) -> Iterator[tuple[Item, Outline | None]]:
