@@ -64,3 +64,12 @@ def test_an_output_that_cannot_be_written_is_one_error(folder: Path, address: st
     closed = run(folder, "show", str(tmp_path / "sealed"), shell='"$@" | true')
     assert closed.returncode in (0, 1)  # 0 where all fits the pipe before its reader ends
     assert closed.stderr == b""
+
+
+def test_verifying_loads_no_more_than_it_needs() -> None:
+    loaded = "import sys, chartseal.cli.verify; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, check=True, text=True)
+    modules = set(done.stdout.split())
+    assert "chartseal.verification" in modules
+    for other in ("chartseal.keys", "chartseal.sealing", "chartseal.fhir", "eth_keyfile", "py_ecc"):
+        assert other not in modules

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from eth_keyfile import keyfile
-
 from chartseal import _core, _json
 from chartseal.attestation.hexes import Address, Digest, address_from, checksum_address
 from chartseal.errors import KeyFormatError, KeystoreError, PackageError
@@ -133,6 +131,9 @@ def open_secret(data: Any, passphrase: str) -> bytes:
     Raises:
         KeystoreError: malformed, work factors that would hang or exhaust a machine, or the passphrase is wrong.
     """
+    # Imported when it is used: its pairing curves take half a second, which verifying does without.
+    from eth_keyfile import keyfile
+
     if not isinstance(data, dict):
         raise KeystoreError("a keystore is a JSON object")
     _require_bounded_work(data)
@@ -167,6 +168,8 @@ def make_keystore(secret: bytes, passphrase: str) -> dict[str, Any]:
 
 def make_secret(secret: bytes, passphrase: str) -> dict[str, Any]:
     """Encrypt any 32 bytes in the same form, without the address member."""
+    from eth_keyfile import keyfile
+
     data = dict(keyfile.create_keyfile_json(secret, passphrase.encode(), kdf="scrypt"))
     data.pop("address", None)
     return data
