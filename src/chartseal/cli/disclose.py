@@ -73,6 +73,8 @@ def disclose(
     if not patterns and not codes:
         raise click.UsageError("give --open or --about")
     records = list(read_records(paths))
+    if not records:
+        raise DisclosureError("no sealed record is there", "records_missing")
     selection = select(records, patterns, about=codes)
     _tell(selection, as_json=as_json)
     if preview:

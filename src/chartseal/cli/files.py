@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ def read_rest(stream: BinaryIO, path: str, first: bytes = b"") -> bytes:
 
 
 def write_private(path: str, data: bytes) -> None:
-    """Write a file that only its owner reads (mode 0600 when it is new), or standard output for `-`.
+    """Write a file that only its owner reads (mode 0600, an older one's too), or standard output for `-`.
 
     Raises:
         DisclosureFormError: `file_unwritable`.
@@ -73,6 +74,8 @@ def write_private(path: str, data: bytes) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.fchmod(descriptor, 0o600)
             stream.write(data)
     except OSError as exc:
         raise DisclosureFormError(f"cannot be written: {exc.strerror}", "file_unwritable", path) from exc

@@ -100,8 +100,19 @@ def test_disclose_writes_only_when_told(folder: Path) -> None:
     assert not (folder / "never.json").exists()
 
 
-def test_a_disclosure_is_private_to_its_owner(shown: Path) -> None:
+def test_a_disclosure_is_private_to_its_owner(folder: Path, shown: Path, tmp_path: Path) -> None:
     assert shown.stat().st_mode & 0o777 == 0o600
+    older = tmp_path / "older.json"
+    older.write_text("{}")
+    older.chmod(0o644)
+    assert disclose(folder, "--open", "Condition.code", "-y", "-o", str(older)).exit_code == 0
+    assert older.stat().st_mode & 0o777 == 0o600
+    assert disclose(folder, "--open", "Condition.code", "-y", "-o", "/dev/null").exit_code == 0
+
+
+def test_a_folder_without_records_is_told(folder: Path, tmp_path: Path) -> None:
+    given = ["--to", TO, "--nonce", NONCE, "-w", str(folder / "wallet.json"), "--open", "**", "-y"]
+    refused(run(folder, "disclose", str(tmp_path), *given), ChartsealError, "records_missing")
 
 
 @pytest.mark.parametrize("as_text", [False, True])
