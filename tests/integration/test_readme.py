@@ -64,6 +64,8 @@ def test_python_blocks(at: int, folder: Path) -> None:
     done = run([sys.executable, "-"], blocks("python")[at], folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+    typed = run([sys.executable, "-m", "mypy", "--strict", "-c", blocks("python")[at]], "", folder)
+    assert typed.returncode == 0, typed.stdout
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chartseal.errors import PatientError, SealingError
+from chartseal.fhir import Reading
 from chartseal.keys import IssuerKey, Wallet
-from chartseal.sealing import OnePatient, PatientMap, SealedRecord, Source, read_records, seal_chart, seal_run
+from chartseal.sealing import (
+    Addresses,
+    Done,
+    Issuing,
+    OnePatient,
+    PatientMap,
+    SealedRecord,
+    Source,
+    read_records,
+    seal_chart,
+    seal_run,
+)
 
 BASE = "https://hospital.example/fhir/"
 SNOMED = "http://snomed.info/sct"
@@ -162,6 +175,29 @@ def test_a_companion_goes_to_every_patient_that_refers_to_it(key: IssuerKey, tmp
     ]
 
 
+def test_a_companion_shared_with_a_stranger_still_goes_along(key: IssuerKey, wallet: Wallet) -> None:
+    chart = collection(
+        [
+            practitioner("p"),
+            practitioner("q"),
+            patient("a"),
+            observation("1", "Patient/a", "Practitioner/p"),
+            observation("2", "Patient/b", "Practitioner/p"),
+            observation("3", "Patient/b", "Practitioner/q"),
+        ]
+    )
+    address = wallet.sealing_address().data
+    for addresses, code in (
+        (OnePatient(address, "a"), "another_patient"),
+        (PatientMap({"a": address}), "patient_unmapped"),
+    ):
+        sealing = seal_chart(chart, key.issuing(), addresses)
+        assert names(sealing.records) == ["Observation/1", "Patient/a", "Practitioner/p"]
+        assert [(place, error.code) for place, error in sealing.refused] == [
+            (f"Bundle.entry[{at}]", code) for at in (1, 4, 5)
+        ]
+
+
 def test_a_document_is_sealed_by_its_entries_and_itself(key: IssuerKey, wallet: Wallet) -> None:
     composition = {
         "resourceType": "Composition",
@@ -200,9 +236,12 @@ def test_the_map_is_read_strictly(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
     path.write_text(f"patient,address\r\na,{address}\r\n")
     assert len(PatientMap.read(path).address_of(f"{BASE}Patient/a")) == 64
+    path.write_text(f"Patient/a,{address}\n{BASE}Patient/c,{address}\n")
+    for name in "ac":
+        assert len(PatientMap.read(path).address_of(f"{BASE}Patient/{name}")) == 64
     with pytest.raises(PatientError):
         PatientMap.read(path).address_of(f"{BASE}Patient/b")
-    for text in [f"a,{address}\na,{address}", "a,b\nc,d", "a", f",{address}"]:
+    for text in [f"a,{address}\na,{address}", f"a,{address}\nPatient/a,{address}", "a,b\nc,d", "a", f",{address}"]:
         path.write_text(text)
         with pytest.raises(SealingError) as refused:
             PatientMap.read(path)
@@ -218,13 +257,73 @@ def test_a_finished_run_is_not_repeated_and_another_is_refused(key: IssuerKey, w
     assert (first.sealed, first.refused, first.resumed_at) == (2, 1, 0)
     before = {path.name: path.read_bytes() for path in output.iterdir()}
     again = seal_run(Source(chart), key.issuing(), OnePatient(wallet.sealing_address().data), output)
-    assert (again.sealed, again.refused, again.resumed_at) == (0, 0, 3)
+    assert (again.sealed, again.refused, again.resumed_at) == (0, 1, 3)
+    assert again.codes == first.codes == {"another_patient": 1}
     assert {path.name: path.read_bytes() for path in output.iterdir()} == before
     assert all(path.stat().st_mode & 0o077 == 0 for path in output.iterdir() if path.suffix == ".ndjson")
     chart.write_bytes(collection([patient("a")]))
     with pytest.raises(SealingError) as refused:
         seal_run(Source(chart), key.issuing(), address, output)
     assert refused.value.code == "sealing_other_run"
+
+
+def test_a_run_with_another_address_or_option_is_another_run(key: IssuerKey, wallet: Wallet, tmp_path: Path) -> None:
+    chart, output, address = tmp_path / "chart.json", tmp_path / "sealed", wallet.sealing_address().data
+    chart.write_bytes(collection([patient("a"), observation("o", "Patient/a")]))
+    assert seal_run(Source(chart), key.issuing(), OnePatient(address), output).sealed == 2
+    other = OnePatient(Wallet.generate().sealing_address().data)
+    named, many = OnePatient(address, "a"), PatientMap({"a": address})
+    again: list[tuple[Issuing, Addresses, Reading]] = [
+        *((key.issuing(), each, Reading()) for each in (other, named, many)),
+        (key.issuing(), OnePatient(address), Reading(test=True)),
+        (key.issuing(validity=timedelta(days=1)), OnePatient(address), Reading()),
+    ]
+    for issuing, addresses, reading in again:
+        with pytest.raises(SealingError) as refused:
+            seal_run(Source(chart), issuing, addresses, output, reading=reading)
+        assert refused.value.code == "sealing_other_run"
+    assert seal_run(Source(chart), key.issuing(), OnePatient(address), output).resumed_at == 2
+
+
+def test_a_run_that_did_nothing_is_in_nobodys_way(key: IssuerKey, wallet: Wallet, tmp_path: Path) -> None:
+    chart, output, address = tmp_path / "chart.json", tmp_path / "sealed", wallet.sealing_address().data
+    chart.write_bytes(collection([patient("a"), patient("b")]))
+    with pytest.raises(SealingError) as refused:
+        seal_run(Source(chart), key.issuing(), OnePatient(address), output)
+    assert refused.value.code == "patient_ambiguous"
+    assert seal_run(Source(chart), key.issuing(), OnePatient(address, "b"), output).sealed == 1
+
+
+def test_two_runs_do_not_share_a_folder(key: IssuerKey, wallet: Wallet, tmp_path: Path) -> None:
+    chart, output = tmp_path / "chart.json", tmp_path / "sealed"
+    chart.write_bytes(collection([patient("a")]))
+
+    def again(_: Done) -> None:
+        seal_run(Source(chart), key.issuing(), OnePatient(wallet.sealing_address().data), output)
+
+    with pytest.raises(SealingError) as refused:
+        seal_run(Source(chart), key.issuing(), OnePatient(wallet.sealing_address().data), output, progress=again)
+    assert refused.value.code == "sealing_in_progress"
+    assert len(list(read_records([output]))) == 1
+
+
+def test_an_address_serves_several_charts(key: IssuerKey, wallet: Wallet) -> None:
+    address = OnePatient(wallet.sealing_address().data)
+    for name in "ab":
+        sealing = seal_chart(collection([patient(name)]), key.issuing(), address)
+        assert names(sealing.records) == [f"Patient/{name}"]
+
+
+def test_a_pipe_is_kept_to_be_read_again(key: IssuerKey, wallet: Wallet, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.ndjson"
+    os.mkfifo(pipe)
+    lines = "\n".join(map(json.dumps, [patient("a"), observation("o", "Patient/a")]))
+    with subprocess.Popen(["tee", pipe], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as writer:
+        assert writer.stdin is not None
+        writer.stdin.write(lines.encode())
+        writer.stdin.close()
+        sealing = seal_chart(pipe, key.issuing(), wallet.sealing_address().data)
+    assert names(sealing.records) == ["Observation/o", "Patient/a"]
 
 
 _RUN = """

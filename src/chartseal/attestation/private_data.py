@@ -193,8 +193,8 @@ class Multiproof:
         """
         return Digest(_core.implied_root([_row(leaf) for leaf in self.leaves], self.siblings, self.flags))
 
-    def verify(self, root: Digest) -> tuple[PrivateValue, ...]:
-        """The opened values, if they are under `root`.
+    def verify(self, root: bytes) -> tuple[PrivateValue, ...]:
+        """The opened values, if they are under `root` (32 bytes).
 
         Raises:
             RootMismatchError: they are not.

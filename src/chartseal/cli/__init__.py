@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 
 import click
@@ -49,18 +50,26 @@ def cli() -> None:
 def main() -> None:
     """Run the command; a deliberate error becomes `error: <code>: <message>` (or JSON under --json) and status 1."""
     try:
-        cli.main(standalone_mode=False)
+        # Without standalone mode, a status that a command ends with is not raised but returned.
+        sys.exit(cli.main(standalone_mode=False))
     except ChartsealError as error:
         _report(error)
         sys.exit(1)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+    except OSError as error:
+        _abandon_output()
+        click.echo(f"error: input_output_failed: {error.strerror}", err=True)
+        sys.exit(1)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
         click.echo("aborted", err=True)
         sys.exit(130)
+
+
+def _abandon_output() -> None:
+    """Do not try again, when the interpreter ends, what standard output could not take: it would change the status."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(error: ChartsealError) -> None:

@@ -6,11 +6,13 @@ import json
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from chartseal.attestation import to_hex
 from chartseal.cli.files import write_private
 from chartseal.cli.opened import print_selection
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
@@ -37,6 +39,10 @@ _MOST_TRIED = 8
 @click.option(
     "-w", "--wallet", "wallet_path", default="wallet.json", show_default=True, type=click.Path(path_type=Path)
 )
+@click.option(
+    "--number", type=click.IntRange(0, 2**32 - 1), default=0, help="The address of the wallet, where it is above 7."
+)
+@click.option("--epoch", type=click.IntRange(0, 2**32 - 1), default=0, help="Its epoch, where that is above 7.")
 @click.option("-o", "--output", default="-", show_default=True, help="The file to write, - for standard output.")
 @click.option("--text", "as_text", is_flag=True, help="Write the compact text form (CS1:…) for a QR code.")
 @click.option("--preview", is_flag=True, help="Show what the other side would see, and write nothing.")
@@ -51,6 +57,8 @@ def disclose(
     nonce: bytes,
     expires: timedelta,
     wallet_path: Path,
+    number: int,
+    epoch: int,
     output: str,
     as_text: bool,
     preview: bool,
@@ -65,6 +73,8 @@ def disclose(
     if not patterns and not codes:
         raise click.UsageError("give --open or --about")
     records = list(read_records(paths))
+    if not records:
+        raise DisclosureError("no sealed record is there", "records_missing")
     selection = select(records, patterns, about=codes)
     _tell(selection, as_json=as_json)
     if preview:
@@ -80,7 +90,7 @@ def disclose(
         nonce=nonce,
         expires_at=now + expires,
         now=now,
-        address_of=_address_finder(wallet),
+        address_of=_address_finder(wallet, number, epoch),
     )
     write_private(output, _written(shown, as_text=as_text))
 
@@ -106,18 +116,18 @@ def _confirm(audience: str) -> None:
     click.confirm(f"Show this to {audience}?", abort=True, err=True)
 
 
-def _address_finder(wallet: Wallet) -> Callable[[HeldRecord], tuple[int, int]]:
-    """Which of the wallet's addresses a record was sealed to: the first few of each epoch are tried."""
-    known = {
-        str(wallet.sealing_address(address, epoch)): (address, epoch)
-        for address in range(_MOST_TRIED)
-        for epoch in range(_MOST_TRIED)
-    }
+def _address_finder(wallet: Wallet, number: int, epoch: int) -> Callable[[HeldRecord], tuple[int, int]]:
+    """Which of the wallet's addresses a record was sealed to: the first few of each epoch and the given are tried."""
+    tried = product({*range(_MOST_TRIED), number}, {*range(_MOST_TRIED), epoch})
+    known = {str(wallet.sealing_address(*each)): each for each in tried}
 
     def find(record: HeldRecord) -> tuple[int, int]:
         assert isinstance(record, SealedRecord)  # noqa: S101 (read_records gives no other)
         if record.address not in known:
-            raise DisclosureError("sealed to an address that is not this wallet's", "address_not_ours")
+            detail = (
+                f"a record is sealed to none of the wallet's first {_MOST_TRIED} addresses: try --number and --epoch"
+            )
+            raise DisclosureError(detail, "address_not_ours", f"{record.resource_type} {to_hex(record.uid)}")
         return known[record.address]
 
     return find

@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from chartseal.disclosure.form import LARGEST_DISCLOSURE
 from chartseal.errors import DisclosureFormError
+
+
+@contextmanager
+def opened(path: str) -> Iterator[BinaryIO]:
+    """A file, or standard input for `-`, to be read.
+
+    Raises:
+        DisclosureFormError: `file_unreadable`.
+    """
+    if path == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = Path(path).open("rb")  # noqa: SIM115 (closed below)
+    except OSError as exc:
+        raise _unreadable(path, exc) from exc
+    with stream:
+        yield stream
+
+
+def _unreadable(path: str, exc: OSError) -> DisclosureFormError:
+    return DisclosureFormError(f"cannot be read: {exc.strerror}", "file_unreadable", path)
 
 
 def read_disclosure(path: str) -> bytes:
@@ -16,21 +42,27 @@ def read_disclosure(path: str) -> bytes:
     Raises:
         DisclosureFormError: `file_unreadable` or `limit_exceeded`.
     """
+    with opened(path) as stream:
+        return read_rest(stream, path)
+
+
+def read_rest(stream: BinaryIO, path: str, first: bytes = b"") -> bytes:
+    """What was read of a disclosure, and the rest.
+
+    Raises:
+        DisclosureFormError: `file_unreadable` or `limit_exceeded`.
+    """
     try:
-        if path == "-":
-            data = sys.stdin.buffer.read(LARGEST_DISCLOSURE + 1)
-        else:
-            with Path(path).open("rb") as stream:
-                data = stream.read(LARGEST_DISCLOSURE + 1)
+        data = first + stream.read(max(0, LARGEST_DISCLOSURE + 1 - len(first)))
     except OSError as exc:
-        raise DisclosureFormError(f"cannot be read: {exc.strerror}", "file_unreadable", path) from exc
+        raise _unreadable(path, exc) from exc
     if len(data) > LARGEST_DISCLOSURE:
         raise DisclosureFormError("the file is too long", "limit_exceeded", path)
     return data
 
 
 def write_private(path: str, data: bytes) -> None:
-    """Write a file that only its owner reads (mode 0600 when it is new), or standard output for `-`.
+    """Write a file that only its owner reads (mode 0600, an older one's too), or standard output for `-`.
 
     Raises:
         DisclosureFormError: `file_unwritable`.
@@ -42,6 +74,8 @@ def write_private(path: str, data: bytes) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.fchmod(descriptor, 0o600)
             stream.write(data)
     except OSError as exc:
         raise DisclosureFormError(f"cannot be written: {exc.strerror}", "file_unwritable", path) from exc

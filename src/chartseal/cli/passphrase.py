@@ -23,11 +23,13 @@ def read_passphrase(descriptor: int | None, *, confirm: bool = False) -> str:
     """The passphrase; `confirm` asks twice, for a new file.
 
     Raises:
-        click.UsageError: none was given and there is no terminal to ask on, or it is empty.
+        click.UsageError: none was given and there is no terminal to ask on, or it is empty or not UTF-8.
     """
     passphrase = _read(descriptor, confirm=confirm)
     if not passphrase:
         raise click.UsageError("the passphrase is empty")
+    if any("\ud800" <= char <= "\udfff" for char in passphrase):  # bytes of the environment that are no text
+        raise click.UsageError("the passphrase is not UTF-8")
     return passphrase
 
 

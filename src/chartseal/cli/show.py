@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -10,44 +12,54 @@ from rich.console import Console
 
 from chartseal import _json
 from chartseal.attestation import checksum_address, to_hex
-from chartseal.cli.files import read_disclosure
+from chartseal.cli.files import opened, read_rest
 from chartseal.cli.opened import is_technical, print_disclosure, print_record, value_text, withheld
 from chartseal.disclosure import UnverifiedDisclosure, preview
 from chartseal.sealing import SealedRecord, read_records
+from chartseal.sealing.sealed import KIND, LARGEST_RECORD, lines_of, read_lines
 
 
 @click.command()
 @click.argument("path")
 @click.option("--control", is_flag=True, help="Show technical fields too: format, keys, counts of fields.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: of sealed records, one a line.")
 def show(path: str, control: bool, as_json: bool) -> None:
     """Show a disclosure, or sealed records (file, folder, -), as tables. Nothing is verified."""
-    disclosure = _disclosure(path)
-    if disclosure is None:
-        _show_records(path, as_json=as_json)
-    elif as_json:
-        click.echo(json.dumps(_disclosure_to_json(disclosure, control=control), ensure_ascii=False))
-    else:
-        console = Console()
-        console.print("not verified", style="yellow")
-        console.print(f"for {value_text(disclosure.audience)}", markup=False)
-        print_disclosure(disclosure, console, control=control)
+    if Path(path).is_dir():
+        _show_records(read_records([path]), as_json=as_json)
+        return
+    name = "standard input" if path == "-" else Path(path).name
+    with opened(path) as stream:
+        first = stream.readline(LARGEST_RECORD + 1)
+        if _is_record(first):
+            _show_records(read_lines(chain([first], lines_of(stream)), name), as_json=as_json)
+            return
+        data = read_rest(stream, path, first)
+    _show_disclosure(_disclosure(data), control=control, as_json=as_json)
 
 
-def _disclosure(path: str) -> UnverifiedDisclosure | None:
-    """The disclosure at the path, or None where it holds sealed records."""
-    if path == "-" or not Path(path).is_file():
-        return None
-    data = read_disclosure(path)
+def _disclosure(data: bytes) -> UnverifiedDisclosure:
     if data.lstrip().startswith(b"CS1:"):
         return UnverifiedDisclosure.from_text(data.decode("ascii", "replace"))
-    first = data.lstrip().split(b"\n", 1)[0]
+    return UnverifiedDisclosure.loads(data)
+
+
+def _is_record(line: bytes) -> bool:
     try:
-        parsed = _json.loads(first)
+        parsed = _json.loads(line)
     except ValueError:
-        parsed = None
-    is_record = isinstance(parsed, dict) and parsed.get("kind") == "sealed-record"
-    return None if is_record else UnverifiedDisclosure.loads(data)
+        return False
+    return isinstance(parsed, dict) and parsed.get("kind") == KIND
+
+
+def _show_disclosure(disclosure: UnverifiedDisclosure, *, control: bool, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_disclosure_to_json(disclosure, control=control), ensure_ascii=False))
+        return
+    console = Console()
+    console.print("not verified", style="yellow")
+    console.print(f"for {value_text(disclosure.audience)}", markup=False)
+    print_disclosure(disclosure, console, control=control)
 
 
 def _disclosure_to_json(disclosure: UnverifiedDisclosure, *, control: bool) -> dict[str, object]:
@@ -68,9 +80,9 @@ def _disclosure_to_json(disclosure: UnverifiedDisclosure, *, control: bool) -> d
     return {"verified": False, "audience": disclosure.audience, "expiry": disclosure.expiry, "records": records}
 
 
-def _show_records(path: str, *, as_json: bool) -> None:
+def _show_records(records: Iterable[SealedRecord], *, as_json: bool) -> None:
     console = Console()
-    for record in read_records([path]):
+    for record in records:
         if as_json:
             click.echo(json.dumps(_record_to_json(record), ensure_ascii=False))
         else:

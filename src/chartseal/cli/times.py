@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])", re.ASCII)
+_LONGEST = timedelta(days=36_525)
+"""A century: added to any present moment it is a date."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -24,7 +26,10 @@ class Duration(click.ParamType[Any]):
         found = _DURATION.fullmatch(str(value))
         if not found:
             self.fail("expected a number and s, m, h or d", param, ctx)
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+        duration = timedelta(**{_UNITS[found[2]]: int(found[1])})
+        if duration > _LONGEST:
+            self.fail(f"expected at most {_LONGEST.days} days", param, ctx)
+        return duration
 
 
 class Moment(click.ParamType[Any]):

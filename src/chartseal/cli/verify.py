@@ -41,6 +41,8 @@ def verify(
     Prints each step with what was and what was not checked, then the facts. Ends with status 1 and the step's error
     when it is refused. Without --as or --nonce, step 11 is not checked, which the policy must allow.
     """
+    if as_json and output == "-":
+        raise click.UsageError("--json prints the facts too: leave out -o -")
     policy = TrustPolicy.load(trust)
     try:
         text = read_disclosure(path).decode()

@@ -8,6 +8,7 @@ Source: R4, compartmentdefinition-patient.html and bundle.html#references.
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,6 +34,9 @@ _SEARCH = re.compile(r"(?:[^?#]*/)?Patient\?", re.ASCII)
 class Addresses(Protocol):
     """Where patients' records go."""
 
+    def digest(self) -> bytes:
+        """32 bytes that tell these addresses from others: a run is resumed only with its own."""
+
     def patient_of_chart(self, patients: Mapping[str, bool]) -> None:
         """Told once, after the first look: the patients met, each with whether its Patient resource is there."""
 
@@ -49,7 +53,12 @@ class OnePatient:
 
     def __init__(self, address: bytes, patient: str | None = None) -> None:
         """Take the address (64 bytes) and, where the chart holds several Patients, the id or URL of the right one."""
-        self._address, self._patient = address, patient
+        self._address, self._named = address, patient
+        self._patient = patient
+
+    def digest(self) -> bytes:
+        """SHA-256 over the address and the patient's name, if one was given."""
+        return hashlib.sha256(self._address + (self._named or "").encode()).digest()
 
     def patient_of_chart(self, patients: Mapping[str, bool]) -> None:
         """Settle whose chart it is: the one Patient resource in it, else the one patient that its records refer to.
@@ -57,7 +66,7 @@ class OnePatient:
         Raises:
             SealingError: `patient_ambiguous`: several, and none was named.
         """
-        if self._patient is not None:
+        if self._named is not None:
             return
         present = [patient for patient, there in patients.items() if there] or list(patients)
         if len(present) > 1:
@@ -77,6 +86,11 @@ class PatientMap:
     def __init__(self, addresses: Mapping[str, bytes]) -> None:
         """Take addresses (64 bytes) by patient id or URL."""
         self._addresses = dict(addresses)
+
+    def digest(self) -> bytes:
+        """SHA-256 over the patients and their addresses, in the order of the patients."""
+        lines = (f"{patient},{address.hex()}\n" for patient, address in sorted(self._addresses.items()))
+        return hashlib.sha256("".join(lines).encode()).digest()
 
     @classmethod
     def read(cls, path: Path) -> PatientMap:
@@ -115,7 +129,7 @@ def _add_row(addresses: dict[str, bytes], row: list[str], number: int) -> None:
         raise SealingError("expected a patient id and a sealing address", "map_malformed", place)
     if number == 1 and not row[1].strip().lower().startswith("seal1"):
         return
-    patient = row[0].strip()
+    patient = row[0].strip().removeprefix("Patient/")
     if not patient or patient in addresses:
         raise SealingError("a patient id is missing or stands twice", "map_malformed", place)
     try:
@@ -262,15 +276,22 @@ class Plan:
         return reached
 
     def addresses_of(self, piece: Piece, outline: Outline) -> list[bytes]:
-        """The sealing addresses (64 bytes each) of `patients_of`.
+        """The sealing addresses (64 bytes each) of those of `patients_of` that have one.
 
         Raises:
-            PatientError: as `patients_of` and the addresses' own.
+            PatientError: as `patients_of`; or none of them has one, for the reason that the addresses give.
         """
-        patients = self.patients_of(piece, outline)
-        if not patients:  # one resource alone, in no compartment: whoever gave the address says whose it is
-            return [self.addresses.address_of("")]
-        return [self.addresses.address_of(patient) for patient in patients]
+        found: list[bytes] = []
+        refusal: PatientError | None = None
+        # One resource alone, in no compartment, is of no patient: whoever gave the address says whose it is.
+        for patient in self.patients_of(piece, outline) or [""]:
+            try:
+                found.append(self.addresses.address_of(patient))
+            except PatientError as exc:
+                refusal = exc
+        if refusal is not None and not found:
+            raise refusal
+        return found
 
 
 def _outlined(items: Iterable[Item]) -> Iterator[tuple[Item, Outline | None]]:

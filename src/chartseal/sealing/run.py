@@ -1,21 +1,13 @@
-"""A run of sealing: an input of any size to a folder of sealed records, whole batches or none, and resumable.
-
-The folder holds `records-N.ndjson`, one batch of sealed records each, N being how much of the input is done with it;
-`rejects.ndjson`, a line for each refused place with its code; and `run.json`, what the run is of. A batch is written
-beside, fsynced and renamed, so that after a crash the same command goes on after the last whole batch.
-"""
+"""A run of sealing: an input of any size to a folder of sealed records, or a chart to records in memory."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
@@ -23,22 +15,21 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from chartseal import _core, _json
+from chartseal import _core
 from chartseal.attestation import to_hex
 from chartseal.errors import CoreError, FhirError, PatientError, SealingError
 from chartseal.fhir import Document, Piece, Reading, Refused, is_ndjson, pieces
 from chartseal.fhir.reading import DEFAULT_READING
 from chartseal.record import read_fields
+from chartseal.sealing.folder import RunFolder, run_folder
 from chartseal.sealing.plan import Addresses, Item, OnePatient, Outline, Plan
 from chartseal.sealing.seal import EXPIRING, Issuing, sign
-from chartseal.sealing.sealed import FORMAT, REJECTS, RUN, SealedRecord
+from chartseal.sealing.sealed import FORMAT, SealedRecord
 
 BATCH = 1_024
 """Sealed records in a file, about: a document Bundle is never split."""
 
-_DIGITS = 12
 _CHUNK = 1 << 20
-_BATCH_NAME = re.compile(rf"records-([0-9]{{{_DIGITS}}})\.ndjson", re.ASCII)
 _MOST_RECIPIENTS = 100_000
 
 
@@ -52,23 +43,27 @@ class Done:
 
 @dataclass
 class Summary:
-    """What a run did: records sealed and places refused, with how many refusals bear each code."""
+    """What a run did: records sealed now; places refused, those before it was resumed too, as its folder lists them."""
 
     sealed: int = 0
-    refused: int = 0
     resumed_at: int = 0
     """Items of the input that an earlier run had done."""
     codes: Counter[str] = field(default_factory=Counter)
+    """How many refusals bear each code."""
+
+    @property
+    def refused(self) -> int:
+        """How many places are refused."""
+        return self.codes.total()
 
     def add(self, sealed: int, codes: Sequence[str]) -> None:
         """Count one batch."""
         self.sealed += sealed
-        self.refused += len(codes)
         self.codes.update(codes)
 
 
 class Source:
-    """An input that can be read several times: a file, or standard input kept in an unlinked temporary file."""
+    """An input that can be read several times: a file; a pipe or standard input kept in an unlinked temporary file."""
 
     def __init__(self, path: Path | None, stream: BinaryIO | None = None, *, ndjson: bool | None = None) -> None:
         """Take a path, or a stream that is read to its end now; `ndjson` tells apart lines from one document.
@@ -76,12 +71,23 @@ class Source:
         Raises:
             SealingError: `input_unreadable`.
         """
-        self._path, self._kept = path, None
+        self._path = path
+        self._kept: BinaryIO | None = None
         self.ndjson = ndjson if ndjson is not None else path is not None and is_ndjson(path.name)
         if stream is not None:
-            self._kept = tempfile.TemporaryFile()  # noqa: SIM115 (kept open as long as the source)
+            self._keep(stream)
+        elif path is not None and (path.is_fifo() or path.is_char_device()):  # say /dev/stdin, or a shell's <(…)
+            with self.open() as pipe:
+                self._keep(pipe)
+
+    def _keep(self, stream: BinaryIO) -> None:
+        try:
+            kept = tempfile.TemporaryFile()  # noqa: SIM115 (kept open as long as the source)
             for chunk in iter(lambda: stream.read(_CHUNK), b""):
-                self._kept.write(chunk)
+                kept.write(chunk)
+        except OSError as exc:
+            raise SealingError(f"the input cannot be kept: {exc.strerror}", "input_unreadable") from exc
+        self._kept = kept
 
     def open(self) -> BinaryIO:
         """The input from its beginning."""
@@ -129,18 +135,23 @@ def seal_run(
     """Seal every resource of the input for its own patient into the folder `output`; refused ones are listed there.
 
     Raises:
-        SealingError: `patient_ambiguous`, `input_unreadable`, or the folder holds another run (`sealing_other_run`) or
-            cannot be written.
+        SealingError: `patient_ambiguous`, `input_unreadable`, or the folder holds another run (`sealing_other_run`), is
+            in use (`sealing_in_progress`) or cannot be written (`output_unwritable`).
     """
-    run = _Folder(output, source.digest(), issuing)
-    plan = Plan.survey(source.items, issuing.base, addresses)
-    summary = Summary(resumed_at=run.done)
-    batch = _Batch(plan, issuing, reading, now or datetime.now(UTC))
+    with run_folder(output, _identity(source, issuing, addresses, reading)) as run:
+        plan = Plan.survey(source.items, issuing.base, addresses)
+        batch = _Batch(plan, issuing, reading, now or datetime.now(UTC))
+        return _fill(run, source, batch, progress)
+
+
+def _fill(run: RunFolder, source: Source, batch: _Batch, progress: Callable[[Done], None]) -> Summary:
+    """Seal what is not in the folder yet; reading, sealing and writing overlap."""
+    summary = Summary(resumed_at=run.done, codes=run.refused)
     done = run.done
-    groups = _groups(islice(source.items(), run.done, None), plan)
+    groups = _groups(islice(source.items(), run.done, None), batch.plan)
     with ThreadPoolExecutor(max_workers=1) as writer:
         written: Future[None] | None = None
-        for work in _ahead(map(batch.plan_work, groups)):  # reading, sealing and writing overlap
+        for work in _ahead(map(batch.plan_work, groups)):
             lines, refused = batch.seal(work)
             rejects = [(done + at + 1, work.group[at].place, error) for at, error in refused]
             done += len(work.group)
@@ -148,7 +159,7 @@ def seal_run(
                 written.result()
             written = writer.submit(run.write, done, lines, rejects)
             summary.add(len(lines), [error.code for _, error in refused])
-            progress(Done(done, plan.pieces))
+            progress(Done(done, batch.plan.pieces))
         if written is not None:
             written.result()
     return summary
@@ -161,6 +172,28 @@ def _ahead(items: Iterator[_Work]) -> Iterator[_Work]:
         while (item := waiting.result()) is not None:
             waiting = reader.submit(next, items, None)
             yield item
+
+
+def _identity(source: Source, issuing: Issuing, addresses: Addresses, reading: Reading) -> dict[str, str]:
+    """What a folder's run is of. A run with another address or option must not pass for the rest of an earlier one."""
+    settings = [
+        to_hex(issuing.domain.separator()),
+        issuing.base,
+        issuing.validity.total_seconds(),
+        issuing.period.total_seconds(),
+        reading.test,
+        reading.full,
+        sorted(reading.modifier_extensions),
+        sorted(reading.implicit_rules),
+        to_hex(addresses.digest()),
+    ]
+    return {
+        "format": FORMAT,
+        "kind": "sealing-run",
+        "input": source.digest(),
+        "attester": to_hex(issuing.signer.address),
+        "settings": to_hex(hashlib.sha256(json.dumps(settings).encode()).digest()),
+    }
 
 
 @dataclass(frozen=True)
@@ -339,104 +372,3 @@ class _Batch:
             for address in whole:
                 entries = [roots[place, address] for place in item.entries]
                 yield _Job(at, item.place, address, self._order(item.text, "", address, entries))
-
-
-class _Folder:
-    """The folder of one run."""
-
-    def __init__(self, path: Path, source_digest: str, issuing: Issuing) -> None:
-        """Begin, or find how far an earlier run of the same input by the same issuer got.
-
-        Raises:
-            SealingError: `sealing_other_run`, `output_unwritable`.
-        """
-        self._path = path
-        self._run = {
-            "format": FORMAT,
-            "kind": "sealing-run",
-            "input": source_digest,
-            "attester": to_hex(issuing.signer.address),
-        }
-        with self._writing():
-            path.mkdir(parents=True, exist_ok=True)
-            self.done = self._begin()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as exc:
-            raise SealingError(f"the output folder cannot be written: {exc.strerror}", "output_unwritable") from exc
-
-    def _begin(self) -> int:
-        mark = self._path / RUN
-        positions = [int(name[1]) for file in self._path.iterdir() if (name := _BATCH_NAME.fullmatch(file.name))]
-        if not mark.exists():
-            if positions:
-                raise SealingError("the output folder holds sealed records of another run", "sealing_other_run")
-            self._put(mark, json.dumps(self._run, indent=1).encode() + b"\n")
-            return 0
-        try:
-            same = _json.loads(mark.read_bytes()) == self._run
-        except ValueError:
-            same = False
-        if not same:
-            raise SealingError("the output folder holds a run of another input or issuer", "sealing_other_run")
-        done = max(positions, default=0)
-        self._cut_rejects(done)
-        return done
-
-    def _cut_rejects(self, done: int) -> None:
-        """Forget refusals of a batch that was not finished: it comes again."""
-        rejects = self._path / REJECTS
-        if not rejects.exists():
-            return
-        kept = []
-        for line in rejects.read_bytes().splitlines(keepends=True):
-            try:
-                if line.endswith(b"\n") and _json.loads(line)["position"] <= done:
-                    kept.append(line)
-            except (ValueError, KeyError, TypeError):
-                break
-        self._put(rejects, b"".join(kept))
-
-    def write(self, done: int, lines: Sequence[bytes], refused: Sequence[tuple[int, str, CoreError]]) -> None:
-        """Keep one batch, after which `done` items of the input are done; refusals are (position from 1, place, error).
-
-        Raises:
-            SealingError: `output_unwritable`.
-        """
-        with self._writing():
-            if refused:
-                self._append(b"".join(_reject_line(*each) for each in refused))
-            self._put(self._path / f"records-{done:0{_DIGITS}}.ndjson", b"".join(line + b"\n" for line in lines))
-
-    def _append(self, data: bytes) -> None:
-        with open(self._path / REJECTS, "ab", opener=_private) as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-
-    def _put(self, path: Path, data: bytes) -> None:
-        """Write beside, fsync, rename: the file is whole or not there."""
-        beside = path.with_name(f".{path.name}.tmp")
-        with open(beside, "wb", opener=_private) as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-        folder = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _private(path: str, flags: int) -> int:
-    """Sealed records hold what patients' charts hold: for their owner alone."""
-    return os.open(path, flags, 0o600)
-
-
-def _reject_line(position: int, place: str, error: CoreError) -> bytes:
-    line = {"position": position, "place": place, "code": error.code, "path": error.path, "message": error.detail}
-    return json.dumps(line).encode() + b"\n"

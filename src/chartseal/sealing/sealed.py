@@ -223,12 +223,12 @@ def read_records(paths: Iterable[Path | str]) -> Iterator[SealedRecord]:
     """
     for path in paths:
         if str(path) == "-":
-            yield from _read_lines(sys.stdin.buffer, "standard input")
+            yield from read_lines(lines_of(sys.stdin.buffer), "standard input")
         else:
             for file in _files(Path(path)):
                 try:
                     with file.open("rb") as stream:
-                        yield from _read_lines(stream, file.name)
+                        yield from read_lines(lines_of(stream), file.name)
                 except OSError as exc:
                     raise SealedRecordError(f"cannot be read: {exc.strerror}", "file_unreadable", file.name) from exc
 
@@ -240,10 +240,18 @@ def _files(path: Path) -> list[Path]:
     return [file for file in found if file.name not in {RUN, REJECTS} and not file.name.startswith(".")]
 
 
-def _read_lines(stream: BinaryIO, name: str) -> Iterator[SealedRecord]:
-    number = 0
-    while line := stream.readline(LARGEST_RECORD + 1):
-        number += 1
+def lines_of(stream: BinaryIO) -> Iterator[bytes]:
+    """Lines with their ends; of one that is too long, so much that it is refused."""
+    return iter(lambda: stream.readline(LARGEST_RECORD + 1), b"")
+
+
+def read_lines(lines: Iterable[bytes], name: str) -> Iterator[SealedRecord]:
+    """Sealed records of lines; `name` is the file's, for errors.
+
+    Raises:
+        SealedRecordError, LimitError: as `read_records`.
+    """
+    for number, line in enumerate(lines, 1):
         if line.isspace():
             continue
         try:

@@ -100,8 +100,19 @@ def test_disclose_writes_only_when_told(folder: Path) -> None:
     assert not (folder / "never.json").exists()
 
 
-def test_a_disclosure_is_private_to_its_owner(shown: Path) -> None:
+def test_a_disclosure_is_private_to_its_owner(folder: Path, shown: Path, tmp_path: Path) -> None:
     assert shown.stat().st_mode & 0o777 == 0o600
+    older = tmp_path / "older.json"
+    older.write_text("{}")
+    older.chmod(0o644)
+    assert disclose(folder, "--open", "Condition.code", "-y", "-o", str(older)).exit_code == 0
+    assert older.stat().st_mode & 0o777 == 0o600
+    assert disclose(folder, "--open", "Condition.code", "-y", "-o", "/dev/null").exit_code == 0
+
+
+def test_a_folder_without_records_is_told(folder: Path, tmp_path: Path) -> None:
+    given = ["--to", TO, "--nonce", NONCE, "-w", str(folder / "wallet.json"), "--open", "**", "-y"]
+    refused(run(folder, "disclose", str(tmp_path), *given), ChartsealError, "records_missing")
 
 
 @pytest.mark.parametrize("as_text", [False, True])
@@ -190,6 +201,44 @@ def test_no_escape_of_a_name_reaches_the_terminal(folder: Path, shown: Path) -> 
     assert not {"\x1b", "\u202e"} & set(told.stdout)
 
 
+def test_show_reads_standard_input(folder: Path, shown: Path) -> None:
+    text = folder / "shown.txt"
+    assert disclose(folder, "--open", "Condition.code", "-y", "--text", "-o", str(text)).exit_code == 0
+    for file, whole in ((shown, "for " + TO), (text, "for " + TO), (folder / "sealed" / "all.ndjson", "private")):
+        told = run(folder, "show", "-", given=file.read_bytes())
+        assert told.exit_code == 0, told.output
+        assert told.stdout == run(folder, "show", str(file)).stdout
+        assert whole in told.stdout
+    refused(run(folder, "show", "-", given=b"{}"), ChartsealError, "disclosure_malformed")
+
+
+def test_an_address_beyond_the_first_is_named(folder: Path, tmp_path: Path) -> None:
+    address = Wallet(b"\x07" * 32).sealing_address(9, 20_000).data
+    record = seal_fields("Condition", texts({"Condition.code.text": "A"}), ISSUING, address)
+    (tmp_path / "far.ndjson").write_bytes(record.to_json())
+    given = ["disclose", str(tmp_path / "far.ndjson"), "--to", TO, "--nonce", NONCE, "-y", "--open", "*.code"]
+    given += ["-w", str(folder / "wallet.json")]
+    unknown = run(folder, *given)
+    refused(unknown, ChartsealError, "address_not_ours")
+    assert str(unknown.exception).startswith(f"Condition 0x{record.uid.hex()}: ")
+    assert "--number" in str(unknown.exception)
+    assert run(folder, *given, "--number", "9", "--epoch", "20000").exit_code == 0
+
+
+def test_a_passphrase_that_is_no_text_is_told(folder: Path, tmp_path: Path) -> None:
+    made = CliRunner(env={"CHARTSEAL_PASSPHRASE": "\udcff"}).invoke(
+        cli, ["wallet", "init", "-o", str(tmp_path / "wallet.json")]
+    )
+    assert made.exit_code == 2
+    assert "not UTF-8" in made.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_json_does_not_mix_with_the_facts(folder: Path, shown: Path) -> None:
+    mixed = verify(folder, shown, *OURS, "--json", "-o", "-")
+    assert (mixed.exit_code, mixed.stdout) == (2, "")
+
+
 def test_show_sealed_records(folder: Path) -> None:
     told = run(folder, "show", str(folder / "sealed"))
     assert told.exit_code == 0, told.output
@@ -203,6 +252,7 @@ def test_show_sealed_records(folder: Path) -> None:
     [
         [],
         ["--open", "Condition.code", "--expires", "10"],
+        ["--open", "Condition.code", "--expires", "36526d"],
         ["--open", "Condition.code", "--nonce", "88"],
     ],
 )
