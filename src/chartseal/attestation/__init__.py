@@ -8,7 +8,7 @@ In: named, typed values and a signer. Out: a package that any EAS tool verifies,
     verify_offchain(package, now=datetime.now(UTC)).message.data == data.root
 """
 
-from chartseal.attestation import delegated, links, packages
+from chartseal.attestation import delegated, links, packages, signer
 from chartseal.attestation.hexes import (
     ZERO_ADDRESS,
     ZERO_DIGEST,
@@ -75,6 +75,7 @@ __all__ = [
     "schema_uid",
     "sign_offchain",
     "sign_offchain_many",
+    "signer",
     "to_hex",
     "verify_offchain",
 ]
