@@ -367,3 +367,33 @@ def test_kills_leave_whole_batches_and_the_run_goes_on(key: IssuerKey, tmp_path:
     assert sorted(each["position"] for each in refused) == [at + 2 for at in range(0, 12_000, 500)]
     for record in records[::997]:
         record.check()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_lines_without_a_name_are_told_from_a_document(packed: bool, key: IssuerKey, wallet: Wallet) -> None:
+    lines = b"\n".join(json.dumps(each).encode() for each in [patient("a"), observation("o", "Patient/a")])
+    chart = json.dumps(json.loads(collection([patient("a"), observation("o", "Patient/a")])), indent=1).encode()
+    for text in (lines, chart, json.dumps(patient("a")).encode() + b"\n"):
+        given = gzip.compress(text) if packed else text
+        sealing = seal_chart(given, key.issuing(), wallet.sealing_address().data)
+        assert not sealing.refused
+        assert names(sealing.records)[-1] == "Patient/a"
+
+
+def test_what_no_reader_takes_is_told_before_whose_it_is(key: IssuerKey, tmp_path: Path) -> None:
+    addresses = {name: Wallet.generate().sealing_address().data for name in "ab"}
+    shared = {**practitioner("p"), "active": "yes"}
+    resources: list[dict[str, Any]] = [
+        {"resourceType": "Nothing", "id": "n"},
+        {"resourceType": "Organization", "id": "o", "unknown": 1},
+        shared,
+        patient("a"),
+        observation("1", "Patient/a", "Practitioner/p"),
+        observation("2", "Patient/b", "Practitioner/p"),
+    ]
+    sealing = seal_chart(collection(resources), key.issuing(), PatientMap(addresses))
+    assert [(place, error.code) for place, error in sealing.refused] == [
+        ("Bundle.entry[0]", "resource_type_unknown"),
+        ("Bundle.entry[1]", "element_unknown"),
+        ("Bundle.entry[2]", "json_type"),
+    ]

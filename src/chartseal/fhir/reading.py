@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from chartseal import _core
 from chartseal.fhir.validation import validate
+
+
+class Options(TypedDict):
+    """Keywords of the core's readers."""
+
+    test: bool
+    modifier_extensions: tuple[str, ...]
+    implicit_rules: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -23,10 +32,11 @@ class Reading:
     core: _core.ReadingRules = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        core = _core.ReadingRules(
-            test=self.test, modifier_extensions=self.modifier_extensions, implicit_rules=self.implicit_rules
-        )
-        object.__setattr__(self, "core", core)
+        object.__setattr__(self, "core", _core.ReadingRules(**self.options()))
+
+    def options(self) -> Options:
+        """What the core's readers take."""
+        return Options(test=self.test, modifier_extensions=self.modifier_extensions, implicit_rules=self.implicit_rules)
 
     def second_opinion(self, text: bytes) -> None:
         """Ask the validation library, where `full` is set.

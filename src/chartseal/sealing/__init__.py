@@ -8,9 +8,10 @@ In: FHIR R4 JSON, an issuer's key, a sealing address. Out: sealed records, as ob
 """
 
 from chartseal.sealing.plan import Addresses, OnePatient, PatientMap
-from chartseal.sealing.run import Done, Sealing, Source, Summary, seal_chart, seal_run
+from chartseal.sealing.run import Done, Sealing, Summary, seal_chart, seal_run
 from chartseal.sealing.seal import EXPIRING, Issuing, seal_fields, seal_resource
 from chartseal.sealing.sealed import SealedRecord, read_records
+from chartseal.sealing.source import Source
 
 __all__ = [
     "EXPIRING",

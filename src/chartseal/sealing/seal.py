@@ -150,12 +150,7 @@ def seal_resource(
     """
     data = text.encode() if isinstance(text, str) else text
     reading.second_opinion(data)
-    resource = read_fields(
-        data,
-        test=reading.test,
-        modifier_extensions=reading.modifier_extensions,
-        implicit_rules=reading.implicit_rules,
-    )
+    resource = read_fields(data, **reading.options())
     return seal_fields(
         resource.resource_type,
         resource.fields,

@@ -1,0 +1,91 @@
+"""Inputs of sealing, which are read several times: to see whose records they are, and to seal them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from chartseal import _core
+from chartseal.errors import SealingError
+from chartseal.fhir import is_ndjson, pieces
+from chartseal.fhir.ndjson import LARGEST
+from chartseal.sealing.plan import Item
+
+_CHUNK = 1 << 20
+
+
+class Source:
+    """An input that can be read several times: a file; a pipe or standard input kept in an unlinked temporary file."""
+
+    def __init__(self, path: Path | None, stream: BinaryIO | None = None, *, ndjson: bool | None = None) -> None:
+        """Take a path, or a stream that is read to its end now; `ndjson` tells apart lines from one document.
+
+        Raises:
+            SealingError: `input_unreadable`.
+        """
+        self._path = path
+        self._kept: BinaryIO | None = None
+        if stream is not None:
+            self._keep(stream)
+        elif path is not None and (path.is_fifo() or path.is_char_device()):  # say /dev/stdin, or a shell's <(…)
+            with self.open() as pipe:
+                self._keep(pipe)
+        named = path is not None and is_ndjson(path.name)
+        self.ndjson = ndjson if ndjson is not None else named or (self._kept is not None and self._begins_as_lines())
+
+    def _begins_as_lines(self) -> bool:
+        """Whether the first line is JSON by itself, and another follows: how an input without a name is told."""
+        stream: Any = self.open()
+        packed = stream.read(2) == b"\x1f\x8b"
+        stream.seek(0)
+        try:
+            lines = gzip.GzipFile(fileobj=stream) if packed else stream
+            _core.check_json(lines.readline(LARGEST))
+            return bool(lines.readline(LARGEST).strip())
+        except (OSError, EOFError, ValueError):
+            return False  # one document, or nothing that is read: reading it says what is wrong
+
+    def _keep(self, stream: BinaryIO) -> None:
+        try:
+            kept = tempfile.TemporaryFile()  # noqa: SIM115 (kept open as long as the source)
+            for chunk in iter(lambda: stream.read(_CHUNK), b""):
+                kept.write(chunk)
+        except OSError as exc:
+            raise SealingError(f"the input cannot be kept: {exc.strerror}", "input_unreadable") from exc
+        self._kept = kept
+
+    def open(self) -> BinaryIO:
+        """The input from its beginning."""
+        if self._kept is not None:
+            self._kept.seek(0)
+            return self._kept
+        try:
+            assert self._path is not None  # noqa: S101 (path or stream)
+            return self._path.open("rb")
+        except OSError as exc:
+            raise SealingError(f"the input cannot be read: {exc.strerror}", "input_unreadable") from exc
+
+    def items(self) -> Iterator[Item]:
+        """Its resources, refused places and documents."""
+        stream = self.open()
+        try:
+            yield from pieces(stream, ndjson=self.ndjson)
+        finally:
+            if stream is not self._kept:
+                stream.close()
+
+    def digest(self) -> str:
+        """SHA-256 of the bytes as they are."""
+        stream = self.open()
+        try:
+            digest = hashlib.sha256()
+            for chunk in iter(lambda: stream.read(_CHUNK), b""):
+                digest.update(chunk)
+            return "0x" + digest.hexdigest()
+        finally:
+            if stream is not self._kept:
+                stream.close()
