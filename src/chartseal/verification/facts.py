@@ -47,13 +47,37 @@ class Fact:
         return parsed
 
 
-def fact(content: Content, seal: VerifiedAttestation, issuer: str, full_urls: Counter[str]) -> Fact:
-    """The fact of one record whose every step has held; `full_urls` counts those of all records.
+class Links:
+    """Which records of a disclosure name which: an issuer speaks of its own resources alone.
 
-    A URL that two records state (two versions of a resource, or two issuers) names neither of them here.
+    Any issuer may state any `chartseal.fullUrl`. So a reference means a record of its own issuer or none, and a URL
+    that another issuer's reference names, or two records state (two versions of a resource), names no record here.
     """
-    stated = content.text("fullUrl")
-    full_url = stated if _LINKED.fullmatch(stated) and full_urls[stated] == 1 else _urn(seal)
+
+    def __init__(self, contents: Sequence[Content], attesters: Sequence[bytes]) -> None:
+        """Take all records' contents and who sealed them."""
+        pairs = list(zip(contents, attesters, strict=True))
+        self._stated = Counter(url for content in contents if (url := content.text("fullUrl")))
+        self._shown = {(attester, content.text("fullUrl")) for content, attester in pairs}
+        self._namers: dict[str, set[bytes]] = {}
+        for content, attester in pairs:
+            for _, url in _references(content):
+                self._namers.setdefault(url, set()).add(attester)
+
+    def full_url(self, content: Content, seal: VerifiedAttestation) -> str:
+        """The URL that the record states, where nothing else could be meant by it, else a urn:uuid of the seal."""
+        stated = content.text("fullUrl")
+        own = self._stated[stated] == 1 and self._namers.get(stated, set()) <= {seal.attester}
+        return stated if own and _LINKED.fullmatch(stated) else _urn(seal)
+
+    def targets_not_shown(self, content: Content, seal: VerifiedAttestation) -> tuple[str, ...]:
+        """Names of opened references (into the record itself excepted) whose target no record of the issuer is."""
+        return tuple(name for name, url in _references(content) if (seal.attester, url) not in self._shown)
+
+
+def fact(content: Content, seal: VerifiedAttestation, issuer: str, links: Links) -> Fact:
+    """The fact of one record whose every step has held."""
+    full_url = links.full_url(content, seal)
     return Fact(full_url, content.resource, _provenance(content, seal, issuer, full_url), content.unopened)
 
 
@@ -101,22 +125,19 @@ def values_not_shown(content: Content) -> tuple[str, ...]:
     return tuple(sorted(found - names))
 
 
-def targets_not_shown(content: Content, full_urls: Counter[str]) -> tuple[str, ...]:
-    """Names of opened references (into the record itself excepted) whose target no record of the disclosure is.
-
-    A reference is resolved against the opened `chartseal.fullUrl`s: absolute ones as they are, relative ones against
-    the record's own.
+def _references(content: Content) -> list[tuple[str, str]]:
+    """(name, URL) of each opened reference but those into the record itself: absolute ones as they are, relative ones
+    against the record's own opened `chartseal.fullUrl`.
     """
     own = content.text("fullUrl")
     base = own.removesuffix("/".join(own.split("/")[-2:])) if own.startswith(("http://", "https://")) else ""
-    return tuple(
-        each.name
+    return [
+        (each.name, _resolved(each.value.split("/_history/")[0], base))
         for each in content.fields
         if each.name.split("+")[0].endswith(".reference")
         and isinstance(each.value, str)
         and not each.value.startswith("#")
-        and not full_urls[_resolved(each.value.split("/_history/")[0], base)]
-    )
+    ]
 
 
 def _resolved(reference: str, base: str) -> str:

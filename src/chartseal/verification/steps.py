@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -195,7 +194,7 @@ def verified_records(
     evidence: Sequence[datetime | None],
 ) -> tuple[VerifiedRecord, ...]:
     """The records with their facts, once every step has held."""
-    urls = Counter(url for url in (content.text("fullUrl") for content in contents) if url)
+    links = facts.Links(contents, [seal.attester for seal in attested])
     return tuple(
         VerifiedRecord(
             attestation=seal,
@@ -210,9 +209,9 @@ def verified_records(
             is_complete=content.is_complete,
             fields=content.fields,
             containers=content.containers,
-            targets_not_shown=facts.targets_not_shown(content, urls),
+            targets_not_shown=links.targets_not_shown(content, seal),
             values_not_shown=facts.values_not_shown(content),
-            fact=facts.fact(content, seal, issuer, urls),
+            fact=facts.fact(content, seal, issuer, links),
         )
         for content, seal, issuer, time in zip(contents, attested, issuers, evidence, strict=True)
     )

@@ -379,6 +379,27 @@ def test_facts_hold_what_was_opened_and_its_provenance(shared: Path) -> None:
     assert not result.records[0].is_complete
 
 
+def test_another_issuer_does_not_answer_a_reference() -> None:
+    """Any issuer may state any URL: what it seals under another's is not what the other's reference means."""
+    url = "https://hospital.example/fhir/Patient/a"
+    fields = texts({"Condition.subject.reference": url, "Condition.code.text": "x"})
+    condition = sealed("Condition", fields, full_url="https://hospital.example/fhir/Condition/c", ikm=b"\x01" * 32)
+    patients = [
+        sealed("Patient", texts({"Patient.birthDate": "1980"}), full_url=url, by=by, ikm=bytes([number]) * 32)
+        for number, by in ((2, ISSUING), (3, issuing(b"\x12" * 32)))
+    ]
+    other = TrustedIssuer(patients[1].attester, "Another")
+    policy = replace(POLICY, issuers=(*POLICY.issuers, other))
+    for patient, named, missing in (
+        (patients[0], url, ()),
+        (patients[1], "urn:uuid", ("Condition.subject.reference",)),
+    ):
+        opened = open_paths([condition, patient], "Condition.subject", "Patient.birthDate", "chartseal.fullUrl")
+        records = {record.resource_type: record for record in check(opened, policy).records}
+        assert records["Patient"].fact.full_url.startswith(named)
+        assert records["Condition"].targets_not_shown == missing
+
+
 def test_the_provenance_is_r4(disclosure: UnverifiedDisclosure) -> None:
     for fact in check(disclosure).facts:
         _core.read_resource(json.dumps(fact.provenance).encode())
