@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Any, NewType
 
@@ -18,8 +17,6 @@ Address = NewType("Address", bytes)
 ZERO_DIGEST = Digest(bytes(32))
 ZERO_ADDRESS = Address(bytes(20))
 
-_HEX = re.compile(r"0x(?:[0-9a-fA-F]{2})*", re.ASCII)
-
 
 def to_hex(data: bytes) -> str:
     """Lower-case hex with 0x, as ethers writes it."""
@@ -32,9 +29,14 @@ def from_hex(text: Any, place: str, size: int | None = None) -> bytes:
     Raises:
         PackageError: not such text, or not `size` bytes.
     """
-    if not isinstance(text, str) or not _HEX.fullmatch(text):
+    if not isinstance(text, str) or not text.startswith("0x"):
         raise PackageError("expected hex bytes with 0x", path=place)
-    data = bytes.fromhex(text[2:])
+    try:
+        data = bytes.fromhex(text[2:])
+    except ValueError as exc:
+        raise PackageError("expected hex bytes with 0x", path=place) from exc
+    if 2 * len(data) != len(text) - 2:  # fromhex passes over white space
+        raise PackageError("expected hex bytes with 0x", path=place)
     if size is not None and len(data) != size:
         raise PackageError(f"expected {size} bytes, not {len(data)}", path=place)
     return data
