@@ -84,15 +84,22 @@ impl<const T: usize> Permutation<T> {
             state[0] = mixed;
         }
         state = multiply_vector(&self.carried, &state);
-        for constants in &self.last {
+        let (last, before) = self.last.split_last().expect("four full rounds end it");
+        for constants in before {
             state = self.full_round(&state, constants);
         }
-        state[0]
+        dot(&self.mds[0], &boxed(&state, last)) // of the last round only the first element goes out
     }
 
     fn full_round(&self, state: &[Fr; T], constants: &[Fr; T]) -> [Fr; T] {
-        multiply_vector(&self.mds, &from_fn(|i| fifth_power(state[i] + constants[i])))
+        multiply_vector(&self.mds, &boxed(state, constants))
     }
+}
+
+/// A full round's S-boxes, constants added first.
+#[inline]
+fn boxed<const T: usize>(state: &[Fr; T], constants: &[Fr; T]) -> [Fr; T] {
+    from_fn(|i| fifth_power(state[i] + constants[i]))
 }
 
 #[inline]

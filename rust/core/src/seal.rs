@@ -115,7 +115,8 @@ pub fn prepare(
         test,
     };
     let control = control::compute(&inputs, &fields)?;
-    let all = [fields, control].concat();
+    let mut all = fields;
+    all.extend(control);
     let root = root(&all, &salts)?;
     let attestation = Attestation::seal(&root, order.time, order.expiration, salts.eas());
     Ok(Unsigned {

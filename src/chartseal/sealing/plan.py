@@ -20,6 +20,7 @@ from typing import NamedTuple, Protocol
 from chartseal import _core
 from chartseal.errors import KeyFormatError, LimitError, PatientError, SealingError
 from chartseal.fhir import Document, Piece, Refused
+from chartseal.sealing.lookahead import ahead
 
 _LARGEST_MAP = 64 << 20
 _BATCH = 512
@@ -154,6 +155,7 @@ class Outline(NamedTuple):
     references: list[str]
 
 
+RawOutline = tuple[str, str | None, str | None, list[str], list[str]]
 Item = Piece | Refused | Document
 
 
@@ -296,10 +298,13 @@ class Plan:
 
 def _outlined(items: Iterable[Item]) -> Iterator[tuple[Item, Outline | None]]:
     """Each item with the outline of its resource, computed by the batch over all cores."""
-    for batch in batched(items, _BATCH):
-        texts = [item.text if isinstance(item, Piece) else b"" for item in batch]
-        for item, found in zip(batch, _core.outlines(texts), strict=True):
+    for batch, outlines in ahead(map(_with_outlines, batched(items, _BATCH))):
+        for item, found in zip(batch, outlines, strict=True):
             yield item, Outline(*found) if found is not None else None
+
+
+def _with_outlines(batch: list[Item]) -> tuple[list[Item], list[RawOutline | None]]:
+    return batch, _core.outlines([item.text if isinstance(item, Piece) else b"" for item in batch])
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,8 +18,9 @@ from chartseal.attestation import to_hex
 from chartseal.errors import CoreError
 from chartseal.fhir import Reading
 from chartseal.fhir.reading import DEFAULT_READING
-from chartseal.sealing.batch import Sealer, Work, batched_items
+from chartseal.sealing.batch import Sealer, batched_items
 from chartseal.sealing.folder import RunFolder, run_folder
+from chartseal.sealing.lookahead import ahead
 from chartseal.sealing.plan import Addresses, OnePatient, Plan
 from chartseal.sealing.seal import Issuing
 from chartseal.sealing.sealed import FORMAT, SealedRecord
@@ -84,7 +85,7 @@ def _fill(run: RunFolder, source: Source, batch: Sealer, progress: Callable[[Don
     groups = batched_items(islice(source.items(), run.done, None), batch.plan)
     with ThreadPoolExecutor(max_workers=1) as writer:
         written: Future[None] | None = None
-        for work in _ahead(map(batch.plan_work, groups)):
+        for work in ahead(map(batch.plan_work, groups)):
             lines, refused = batch.seal(work)
             rejects = [(done + at + 1, work.group[at].place, error) for at, error in refused]
             done += len(work.group)
@@ -96,15 +97,6 @@ def _fill(run: RunFolder, source: Source, batch: Sealer, progress: Callable[[Don
         if written is not None:
             written.result()
     return summary
-
-
-def _ahead(items: Iterator[Work]) -> Iterator[Work]:
-    """The same, each got by a thread of its own while the one before is worked on."""
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        waiting = reader.submit(next, items, None)
-        while (item := waiting.result()) is not None:
-            waiting = reader.submit(next, items, None)
-            yield item
 
 
 def _identity(source: Source, issuing: Issuing, addresses: Addresses, reading: Reading) -> dict[str, str]:
