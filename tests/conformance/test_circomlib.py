@@ -15,9 +15,12 @@ FOLDER = Path(__file__).parent
 R = 21888242871839275222246405745257275088548364400416034343698204186575808495617
 FULL_COUNT = 1_000
 
-pytestmark = pytest.mark.skipif(
-    not (FOLDER / "node_modules").is_dir(), reason="circomlibjs is not installed: `npm ci --ignore-scripts` here"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not (FOLDER / "node_modules").is_dir(), reason="circomlibjs is not installed: `npm ci --ignore-scripts` here"
+    ),
+]
 
 
 def ask(call: str, arguments: list[Any]) -> list[Any]:
