@@ -9,6 +9,7 @@ import pytest
 from chartseal import _core
 from chartseal.errors import RecordError
 from chartseal.record import Field, claims_root, lift, open_along, recount
+from tests.charts import field_of
 
 Records = dict[str, tuple[str, list[Field], dict[str, Any]]]
 CHOSEN = {
@@ -20,22 +21,12 @@ CHOSEN = {
 }
 
 
-def field(name: str, abi_type: str, value: Any) -> Field:
-    if abi_type == "bytes32":
-        value = bytes.fromhex(value[2:])
-    elif abi_type == "bool":
-        value = value in (True, "true")
-    elif abi_type != "string":
-        value = int(value)
-    return Field(name, abi_type, value)
-
-
 @pytest.fixture(scope="module")
 def records(shared: Path) -> Records:
     found: Records = {}
     for line in (shared / "vectors/formats/records.ndjson").read_text().splitlines():
         record = json.loads(line)
-        fields = [field(name, *pair) for name, pair in record["expected"]["fields"].items()]
+        fields = [field_of(name, *pair) for name, pair in record["expected"]["fields"].items()]
         found[record["name"]] = (json.loads(record["input"])["resourceType"], fields, record["expected"])
     return found
 

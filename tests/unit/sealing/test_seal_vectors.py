@@ -10,20 +10,10 @@ import pytest
 from chartseal.attestation import Domain, LocalSigner, address_from, to_hex
 from chartseal.errors import ChartsealError, RootMismatchError, SealedRecordError
 from chartseal.keys import SealingAddress, Wallet
-from chartseal.record import Field
 from chartseal.sealing import Issuing, SealedRecord, seal_fields
+from tests.charts import field_of
 
 TIME = datetime.fromtimestamp(1_798_675_200, UTC)
-
-
-def field(name: str, abi_type: str, value: Any) -> Field:
-    if abi_type == "bytes32":
-        value = bytes.fromhex(value[2:])
-    elif abi_type == "bool":
-        value = value in (True, "true")
-    elif abi_type != "string":
-        value = int(value)
-    return Field(name, abi_type, value)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +37,7 @@ def address(shared: Path) -> bytes:
 
 
 def sealed(vector: dict[str, Any], issuing: Issuing, address: bytes) -> SealedRecord:
-    fields = [field(name, *pair) for name, pair in vector["expected"]["fields"].items()]
+    fields = [field_of(name, *pair) for name, pair in vector["expected"]["fields"].items()]
     return seal_fields(
         json.loads(vector["input"])["resourceType"],
         [each for each in fields if not each.name.startswith("chartseal.")],
