@@ -362,9 +362,6 @@ def pad_fields(leaves: int) -> list[tuple[str, str, str | bool | int | bytes]]:
 def field_salts(seed: bytes, names: list[str]) -> list[bytes]:
     """Salt of each field's leaf, 32 bytes each."""
 
-def attestation_salt(seed: bytes) -> bytes:
-    """Salt of the seal's off-chain attestation, 32 bytes."""
-
 # --- fhir: bytes of one R4 resource in, its fields out ---
 
 def read_resource(

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,15 +50,6 @@ SCALARS = [
     "bytes32",
 ]
 SHAPES = ["{}", "{}", "{}", "{}[]", "{}[2]", "({},string)", "tuple({},uint64)", "({} a,string[] b)[]", "{}[][]"]
-
-
-@pytest.fixture(scope="module")
-def peer() -> Iterator[Peer]:
-    try:
-        with Peer() as running:
-            yield running
-    except FileNotFoundError as missing:
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,6 @@ CHART = Path(__file__).resolve().parents[2] / "examples" / "Della_Hettinger_8386
 PATTERNS = ["Observation.code", "Condition.code", "Immunization.vaccineCode", "AllergyIntolerance.code", "Claim.total"]
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture(scope="module")
-def peer() -> Iterator[Peer]:
-    try:
-        with Peer() as running:
-            yield running
-    except FileNotFoundError as missing:
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")

@@ -335,11 +335,6 @@ fn field_salts(seed: [u8; 32], names: Vec<String>) -> Vec<[u8; 32]> {
     names.iter().map(|name| salts.field(name)).collect()
 }
 
-#[pyfunction]
-fn attestation_salt(seed: [u8; 32]) -> [u8; 32] {
-    SeedSalts::new(&seed).eas()
-}
-
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<SealIssuer>()?;
     module.add_class::<SealRecipient>()?;
@@ -352,6 +347,5 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(prepare_fields, module)?)?;
     module.add_function(wrap_pyfunction!(check_record, module)?)?;
     module.add_function(wrap_pyfunction!(pad_fields, module)?)?;
-    module.add_function(wrap_pyfunction!(field_salts, module)?)?;
-    module.add_function(wrap_pyfunction!(attestation_salt, module)?)
+    module.add_function(wrap_pyfunction!(field_salts, module)?)
 }

@@ -75,22 +75,12 @@ class Sealer:
     def seal(self, work: Work) -> tuple[list[bytes], Refusals]:
         """Lines of the records, and what was refused."""
         refused = list(work.refused)
-        prepared: list[_core.UnsignedRecord] = []
-        roots: dict[tuple[str, bytes], bytes] = {}
-        for job, found in zip(work.jobs, self._prepare(work.jobs), strict=True):
-            if isinstance(found, CoreError):
-                refused.append((job.at, found))
-            else:
-                prepared.append(found)
-                roots[job.place, job.address] = found.root
+        records = list(self._prepared(work.jobs, refused))
+        roots = {(job.place, job.address): record.root for job, record in records}
         documents = list(self._documents(work.group, roots, refused))
-        for job, found in zip(documents, self._prepare(documents), strict=True):
-            if isinstance(found, CoreError):
-                refused.append((job.at, found))
-            else:
-                prepared.append(found)
+        records += self._prepared(documents, refused)
         once = {(at, error.code, error.path): (at, error) for at, error in refused}  # a companion is sealed for several
-        return sign(prepared, self.issuing), sorted(once.values(), key=lambda each: each[0])
+        return sign([record for _, record in records], self.issuing), sorted(once.values(), key=lambda each: each[0])
 
     def _jobs(self, group: Sequence[Item], refused: Refusals) -> Iterator[Job]:
         texts = [item.text if isinstance(item, Piece) else b"" for item in group]
@@ -132,9 +122,10 @@ class Sealer:
             recipient = self._recipients[address] = _core.SealRecipient(address)
         return _core.SealOrder(text, recipient, full_url, list(entries))
 
-    def _prepare(self, jobs: Sequence[Job]) -> list[_core.UnsignedRecord | CoreError]:
+    def _prepared(self, jobs: Sequence[Job], refused: Refusals) -> Iterator[tuple[Job, _core.UnsignedRecord]]:
+        """The jobs that the core takes, with their records; the others are refused."""
         sealed_at = self.issuing.sealed_at(self.now)
-        return _core.prepare_records(
+        prepared = _core.prepare_records(
             [job.order for job in jobs],
             self.issuing.core,
             self.plan.references,
@@ -142,6 +133,11 @@ class Sealer:
             time=sealed_at,
             expirations={kind: self.issuing.expiration(kind, sealed_at) for kind in EXPIRING},
         )
+        for job, found in zip(jobs, prepared, strict=True):
+            if isinstance(found, CoreError):
+                refused.append((job.at, found))
+            else:
+                yield job, found
 
     def _documents(
         self, group: Sequence[Item], roots: Mapping[tuple[str, bytes], bytes], refused: Refusals

@@ -27,7 +27,7 @@ from chartseal.attestation import (
     to_hex,
 )
 from chartseal.errors import ChartsealError, LimitError, PackageError, RootMismatchError, SealedRecordError
-from chartseal.record import Field
+from chartseal.record import Field, rebuild
 
 FORMAT = "chartseal/1"
 KIND = "sealed-record"
@@ -111,7 +111,7 @@ class SealedRecord:
         root = _core.check_record(list(self.fields), self.seed, holder)
         if root != self.root:
             raise RootMismatchError("the fields do not give the sealed root")
-        _core.rebuild(self.resource_type, list(self.fields), list(self.detached), partial=True)
+        rebuild(self.resource_type, self.fields, self.detached, partial=True)
 
     def to_json(self) -> bytes:
         """The record as one line, without its end: the form that sealing writes."""

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,22 +33,22 @@ class Source:
         if stream is not None:
             self._keep(stream)
         elif path is not None and (path.is_fifo() or path.is_char_device()):  # say /dev/stdin, or a shell's <(…)
-            with self.open() as pipe:
+            with self._opened() as pipe:
                 self._keep(pipe)
         named = path is not None and is_ndjson(path.name)
         self.ndjson = ndjson if ndjson is not None else named or (self._kept is not None and self._begins_as_lines())
 
     def _begins_as_lines(self) -> bool:
         """Whether the first line is JSON by itself, and another follows: how an input without a name is told."""
-        stream: Any = self.open()
-        packed = stream.read(2) == b"\x1f\x8b"
-        stream.seek(0)
-        try:
-            lines = gzip.GzipFile(fileobj=stream) if packed else stream
-            _core.check_json(lines.readline(LARGEST))
-            return bool(lines.readline(LARGEST).strip())
-        except (OSError, EOFError, ValueError):
-            return False  # one document, or nothing that is read: reading it says what is wrong
+        with self._opened() as stream:
+            packed = stream.read(2) == b"\x1f\x8b"
+            stream.seek(0)
+            lines: Any = gzip.GzipFile(fileobj=stream) if packed else stream
+            try:
+                _core.check_json(lines.readline(LARGEST))
+                return bool(lines.readline(LARGEST).strip())
+            except (OSError, EOFError, ValueError):
+                return False  # one document, or nothing that is read: reading it says what is wrong
 
     def _keep(self, stream: BinaryIO) -> None:
         try:
@@ -58,34 +59,30 @@ class Source:
             raise SealingError(f"the input cannot be kept: {exc.strerror}", "input_unreadable") from exc
         self._kept = kept
 
-    def open(self) -> BinaryIO:
-        """The input from its beginning."""
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        """The input from its beginning; what is kept stays open."""
         if self._kept is not None:
             self._kept.seek(0)
-            return self._kept
+            yield self._kept
+            return
         try:
             assert self._path is not None  # noqa: S101 (path or stream)
-            return self._path.open("rb")
+            stream = self._path.open("rb")
         except OSError as exc:
             raise SealingError(f"the input cannot be read: {exc.strerror}", "input_unreadable") from exc
+        with stream:
+            yield stream
 
     def items(self) -> Iterator[Item]:
         """Its resources, refused places and documents."""
-        stream = self.open()
-        try:
+        with self._opened() as stream:
             yield from pieces(stream, ndjson=self.ndjson)
-        finally:
-            if stream is not self._kept:
-                stream.close()
 
     def digest(self) -> str:
         """SHA-256 of the bytes as they are."""
-        stream = self.open()
-        try:
+        with self._opened() as stream:
             digest = hashlib.sha256()
             for chunk in iter(lambda: stream.read(_CHUNK), b""):
                 digest.update(chunk)
             return "0x" + digest.hexdigest()
-        finally:
-            if stream is not self._kept:
-                stream.close()

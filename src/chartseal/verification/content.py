@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from chartseal import _core
 from chartseal.disclosure.form import UnverifiedRecord
 from chartseal.errors import ContentError, CoreError, MultiproofError, NothingOpenedError, VerificationError
-from chartseal.record import Container, Field, recount
+from chartseal.record import Container, Field, rebuild, recount
 
 LONGEST_TEXT_FIELD = 1_024
 """Characters of a base64 string that is a field of its own; a longer one is detached."""
@@ -109,9 +109,9 @@ def check_content(record: UnverifiedRecord, fields: tuple[Field, ...], place: st
     with refusing(ContentError, place):
         resource_type = _core.check_control(list(fields), allow_test=allow_test)
         containers = recount(resource_type, fields)
-        text, unopened = _core.rebuild(resource_type, list(fields), list(record.detached), partial=True)
+        rebuilt = rebuild(resource_type, fields, record.detached, partial=True)
     _require_long(record.detached, place)
-    return Content(fields, resource_type, tuple(containers), _is_complete(fields), text, tuple(unopened))
+    return Content(fields, resource_type, tuple(containers), _is_complete(fields), *rebuilt)
 
 
 def _check_salts(record: UnverifiedRecord, place: str) -> None:
