@@ -37,8 +37,8 @@ conformance: $(STAMPS)/core
 	cd tests/conformance/hapi && mvn --quiet --batch-mode compile
 	$(BIN)/pytest -m hapi -s tests/conformance/hapi
 
-lock:
-	$(BIN)/uv pip compile --quiet --universal --no-header --group dev --extra validate pyproject.toml --generate-hashes -o requirements.txt
+lock: $(STAMPS)/venv
+	$(BIN)/uv pip compile --quiet --universal --no-header --group dev --extra validate --extra chain --extra postgres pyproject.toml --generate-hashes -o requirements.txt
 
 # Needs Maven, for HL7's definitions.
 generated: $(STAMPS)/core $(STAMPS)/node

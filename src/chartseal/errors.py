@@ -304,3 +304,64 @@ class NotCheckedError(VerificationError):
     def __init__(self, step: int, detail: str, path: str = "") -> None:
         super().__init__(detail, path=path)
         self.step = step
+
+
+# chain
+
+
+class ChainError(CoreError):
+    """A chain or what stands on it is not as it must be."""
+
+    code = "chain_refused"
+
+
+class NodeError(ChainError):
+    """A chain's node cannot be reached, answers nonsense, or answers for another chain; nothing follows from it."""
+
+    code = "node_unreachable"
+
+
+class DeploymentError(ChainError):
+    """EAS is not deployed as stated, or the statement is malformed."""
+
+    code = "deployment_malformed"
+
+
+class RevertError(ChainError):
+    """A contract refused a call; `name` is its own error's name, empty where it gave none that is known."""
+
+    code = "call_reverted"
+
+    def __init__(self, detail: str, code: str | None = None, path: str = "", *, name: str = "") -> None:
+        super().__init__(detail, code, path)
+        self.name = name
+
+
+class SendError(ChainError):
+    """A transaction could not be sent or mined: fees over the cap, funds, a key in use elsewhere."""
+
+    code = "send_failed"
+
+
+class AuthorityError(ChainError):
+    """An accreditation, withdrawal, status root or trust root is malformed, or not its sender's to make."""
+
+    code = "authority_refused"
+
+
+class QueueError(ChainError):
+    """The anchor queue cannot take or give what was asked."""
+
+    code = "queue_refused"
+
+
+class IndexingError(ChainError):
+    """The index is of another chain, has not got that far, or cannot be written."""
+
+    code = "index_refused"
+
+
+class AmendmentError(ChainError):
+    """A seal cannot be revoked or amended by this key, or what is amended is not what was given."""
+
+    code = "amendment_refused"
