@@ -12,7 +12,8 @@ from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Any
 
-import eth_abi
+from eth_abi.abi import decode as abi_decode
+from eth_abi.abi import encode as abi_encode
 from eth_abi.exceptions import DecodingError, EncodingError
 from eth_utils.abi import collapse_if_tuple
 
@@ -54,7 +55,7 @@ class Item:
             FieldEncodingError: the arguments do not fit.
         """
         try:
-            return self.selector + eth_abi.encode(self.inputs, arguments)
+            return self.selector + abi_encode(self.inputs, arguments)
         except (EncodingError, TypeError, ValueError, OverflowError) as exc:
             raise FieldEncodingError("arguments do not fit the function", path=self.name) from exc
 
@@ -93,7 +94,7 @@ class Item:
 
 def _decode(kinds: Sequence[str], data: bytes, name: str) -> tuple[Any, ...]:
     try:
-        return tuple(_plain(kind, value) for kind, value in zip(kinds, eth_abi.decode(kinds, data), strict=True))
+        return tuple(_plain(kind, value) for kind, value in zip(kinds, abi_decode(kinds, data), strict=True))
     except (DecodingError, ValueError, OverflowError) as exc:
         raise NodeError("the answer does not fit the contract's ABI", "node_malformed", name) from exc
 
@@ -173,7 +174,7 @@ class Contract:
             FieldEncodingError: the arguments do not fit the constructor.
         """
         try:
-            data = self.bytecode + eth_abi.encode(self.constructor, arguments)
+            data = self.bytecode + abi_encode(self.constructor, arguments)
         except (EncodingError, TypeError, ValueError) as exc:
             raise FieldEncodingError("arguments do not fit the constructor") from exc
         return Write(None, data, _deployed)

@@ -22,8 +22,8 @@ DEFAULT_FINALITY = 64
 class Deployment:
     """EAS and SchemaRegistry on one chain.
 
-    Reading begins at `from_block`. A block is final once `finality` blocks stand above it, or the node's tag `finalized`
-    has reached it, whichever is later where both are known; 0 takes every mined block as final (a chain of one's own).
+    Reading begins at `from_block`. A block is final once `finality` blocks stand above it: 0 takes every mined one (a
+    chain of one's own).
     """
 
     chain_id: int

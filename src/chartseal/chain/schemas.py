@@ -1,6 +1,7 @@
 """The schemas that Chartseal attests under, and the numbers that stand for roles, causes and reasons.
 
-Only who attested counts: a reader takes an attestation under any resolver, as long as the registered string and flag are these.
+Only who attested counts: a reader takes an attestation under any resolver, as long as the registered string and flag
+are these.
 """
 
 from __future__ import annotations
