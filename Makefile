@@ -9,10 +9,10 @@ RUST_SOURCES := $(shell find rust/core/src rust/python/src -name '*.rs') $(wildc
 
 .PHONY: demo test check format drills bench lock conformance generated clean
 
-demo: $(STAMPS)/core
+demo: $(STAMPS)/core $(STAMPS)/anvil
 	$(BIN)/python examples/demo.py
 
-test: $(STAMPS)/core $(STAMPS)/node
+test: $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil
 	cd rust && cargo test --release --quiet
 	$(BIN)/pytest
 
@@ -27,10 +27,10 @@ check: $(STAMPS)/core
 format:
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && cd rust && cargo fmt
 
-drills: $(STAMPS)/core $(STAMPS)/node
+drills: $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil
 	CHARTSEAL_DRILL=1 $(BIN)/pytest -m long --timeout 0 -s
 
-bench: $(STAMPS)/core $(STAMPS)/node
+bench: $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil
 	$(BIN)/python benches/run.py
 
 conformance: $(STAMPS)/core
@@ -45,6 +45,7 @@ generated: $(STAMPS)/core $(STAMPS)/node
 	$(BIN)/python tools/fhir_tables.py
 	$(BIN)/python tools/slot_tables.py
 	$(BIN)/python tools/networks.py
+	$(BIN)/python tools/artifacts.py
 	$(BIN)/python tools/worked_example.py
 	git diff --exit-code -- src tests docs
 
@@ -62,4 +63,9 @@ $(STAMPS)/core: $(STAMPS)/venv $(RUST_SOURCES) pyproject.toml
 
 $(STAMPS)/node: tests/conformance/package-lock.json
 	cd tests/conformance && npm ci --ignore-scripts --silent
+	mkdir -p $(STAMPS) && touch $@
+
+# The local chain.
+$(STAMPS)/anvil: tools/anvil/package-lock.json
+	cd tools/anvil && npm ci --ignore-scripts --silent
 	mkdir -p $(STAMPS) && touch $@

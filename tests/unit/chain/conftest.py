@@ -1,0 +1,3 @@
+"""The chain of these tests."""
+
+from tests.chain import local as local
