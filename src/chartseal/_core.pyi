@@ -36,6 +36,27 @@ class Delivery:
         """
 
 @final
+class ProvingKey:
+    """An issuer's key over Baby Jubjub, for what circuits check."""
+
+    def __new__(cls, secret: bytes) -> ProvingKey:
+        """Take 32 bytes, little-endian, below the subgroup's order and not zero.
+
+        Raises:
+            KeyFormatError: not such a secret.
+        """
+
+    @staticmethod
+    def generate_secret() -> bytes:
+        """A fresh secret from the operating system."""
+
+    def public(self) -> bytes:
+        """The packed point: 32 bytes."""
+
+    def sign(self, message: bytes) -> bytes:
+        """EdDSA-Poseidon over a field element (32 bytes, big-endian): 64 bytes."""
+
+@final
 class Wallet:
     """A holder's keys from a BIP-39 seed of 64 bytes; `address` and `epoch` choose the view key."""
 
@@ -98,6 +119,13 @@ def parse_address(text: str) -> bytes:
 
     Raises:
         KeyFormatError: `address_malformed`, `view_key_invalid`, or a refusal of the spend key's point.
+    """
+
+def poseidon_root(leaves: list[bytes], depth: int) -> bytes:
+    """The root of a tree of arity 4 over the leaves (32 bytes each, below r) from index 0; the others are zero.
+
+    Raises:
+        KeyFormatError: `tree_overfull`, or a leaf that is no field element.
     """
 
 def poseidon_hash(inputs: list[bytes]) -> bytes:

@@ -101,6 +101,16 @@ impl SecretScalar {
         Self::new(Scalar::from_le_bytes_mod_order(bytes))
     }
 
+    /// A fresh one, from the operating system's randomness.
+    ///
+    /// # Errors
+    /// `no_randomness`.
+    pub fn generate() -> Result<Self> {
+        let mut wide = zeroize::Zeroizing::new([0; 64]);
+        getrandom::fill(&mut *wide).map_err(|_| crate::eddsa::no_randomness())?;
+        Self::from_wide_le_bytes(&wide)
+    }
+
     /// Little-endian, 32 bytes. The caller erases them.
     pub fn to_le_bytes(&self) -> [u8; 32] {
         let mut integer = self.0.into_bigint();

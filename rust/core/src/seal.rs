@@ -69,6 +69,8 @@ pub struct Unsigned {
     pub seed: Zeroizing<[u8; 32]>,
     /// HPKE's encapsulated key, from which the holder recomputes the subject.
     pub enc: [u8; 32],
+    /// The view tag, published with `enc`: the holder's scan for own records looks at it first.
+    pub tag: [u8; 2],
     pub root: Digest,
     pub attestation: Attestation,
     pub uid: Digest,
@@ -125,6 +127,7 @@ pub fn prepare(
         dropped: lifted.dropped,
         seed,
         enc: delivery.enc,
+        tag: delivery.tag,
         root,
         uid: attestation.uid(Form::Version2),
         digest: digest(&issuer.separator, &attestation.struct_hash(Form::Version2)),

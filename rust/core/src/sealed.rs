@@ -75,6 +75,7 @@ struct Record<'a> {
     kind: &'static str,
     r#for: &'a str,
     enc: Hex<'a>,
+    tag: Hex<'a>,
     seed: Hex<'a>,
     seal: Seal<'a>,
     fields: Rows<'a>,
@@ -141,6 +142,7 @@ pub fn to_json(
         kind: "sealed-record",
         r#for: address,
         enc: Hex(&record.enc),
+        tag: Hex(&record.tag),
         seed: Hex(&*record.seed),
         seal: Seal {
             sig: Sig {

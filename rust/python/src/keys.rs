@@ -1,6 +1,6 @@
 //! Holder keys for Python. Secrets stay inside `Wallet`, but for the view secrets, which a scanner is given.
 
-use chartseal_core::babyjub::{Point, field_from_be_bytes, field_to_be_bytes};
+use chartseal_core::babyjub::{Point, SecretScalar, field_from_be_bytes, field_to_be_bytes};
 use chartseal_core::error::{Error, Kind};
 use chartseal_core::poseidon::{self, Fr};
 use chartseal_core::wallet::{self, SealingAddress};
@@ -48,6 +48,19 @@ fn poseidon_hash(inputs: Vec<Vec<u8>>) -> PyResult<[u8; 32]> {
         .map(|input| element("a field element", input))
         .collect::<PyResult<_>>()?;
     Ok(field_to_be_bytes(&poseidon::hash(&inputs)))
+}
+
+#[pyfunction]
+fn poseidon_root(leaves: Vec<Vec<u8>>, depth: usize) -> PyResult<[u8; 32]> {
+    if depth > poseidon::MAX_DEPTH || leaves.len() > 1 << (2 * depth) {
+        let detail = format!("a tree of depth {depth} does not hold {} leaves", leaves.len());
+        return Err(refused("tree_overfull", detail));
+    }
+    let leaves: Vec<Fr> = leaves
+        .iter()
+        .map(|leaf| element("a field element", leaf))
+        .collect::<PyResult<_>>()?;
+    Ok(field_to_be_bytes(&poseidon::tree_root(&leaves, depth)))
 }
 
 #[pyfunction]
@@ -233,8 +246,37 @@ impl Wallet {
     }
 }
 
+/// A key over Baby Jubjub that signs what an issuer proves: it stays in here.
+#[pyclass(frozen, module = "chartseal._core")]
+struct ProvingKey(SecretScalar);
+
+#[pymethods]
+impl ProvingKey {
+    #[new]
+    fn new(secret: &[u8]) -> PyResult<Self> {
+        let secret = Zeroizing::new(fixed::<32>("a proving secret", secret)?);
+        SecretScalar::from_le_bytes(&secret).map(Self).map_err(to_py)
+    }
+
+    #[staticmethod]
+    fn generate_secret() -> PyResult<[u8; 32]> {
+        SecretScalar::generate()
+            .map(|secret| secret.to_le_bytes())
+            .map_err(to_py)
+    }
+
+    fn public(&self) -> [u8; 32] {
+        self.0.public().pack()
+    }
+
+    fn sign(&self, message: &[u8]) -> PyResult<[u8; 64]> {
+        eddsa::sign(&self.0, element("a message", message)?).map_err(to_py)
+    }
+}
+
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Delivery>()?;
+    module.add_class::<ProvingKey>()?;
     module.add_class::<Wallet>()?;
     module.add_function(wrap_pyfunction!(check_point, module)?)?;
     module.add_function(wrap_pyfunction!(format_address, module)?)?;
@@ -242,6 +284,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(holder_message, module)?)?;
     module.add_function(wrap_pyfunction!(parse_address, module)?)?;
     module.add_function(wrap_pyfunction!(poseidon_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(poseidon_root, module)?)?;
     module.add_function(wrap_pyfunction!(disclosure_digest, module)?)?;
     module.add_function(wrap_pyfunction!(registration_message, module)?)?;
     module.add_function(wrap_pyfunction!(verify_holder_signature, module)?)?;

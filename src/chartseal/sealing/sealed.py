@@ -37,14 +37,14 @@ LARGEST_RECORD = 64 << 20
 RUN, REJECTS = "run.json", "rejects.ndjson"
 """Files beside sealed records in the folder that a run of sealing writes."""
 
-_MEMBERS = {"format", "kind", "for", "enc", "seed", "seal", "fields", "detached", "dropped"}
-_OPTIONAL = {"detached", "dropped"}
+_MEMBERS = {"format", "kind", "for", "enc", "tag", "seed", "seal", "fields", "detached", "dropped"}
+_OPTIONAL = {"detached", "dropped", "tag"}
 _INTEGERS = {"int256", "uint256"}
 
 
 @dataclass(frozen=True)
 class SealedRecord:
-    """One resource, sealed. `fields` are all leaves, pads included; `enc` and `seed` have 32 bytes."""
+    """One resource, sealed. `fields` are all leaves, pads included; `enc` and `seed` have 32 bytes, `tag` two or none."""
 
     address: str
     enc: bytes = field(repr=False)
@@ -53,6 +53,7 @@ class SealedRecord:
     fields: tuple[Field, ...] = field(repr=False)
     detached: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     dropped: tuple[str, ...] = field(default=(), repr=False)
+    tag: bytes = field(default=b"", repr=False)
 
     def _control(self, name: str) -> Any:
         for each in self.fields:
@@ -69,6 +70,11 @@ class SealedRecord:
     def subject(self) -> bytes:
         """The one-time holder key, packed: 32 bytes."""
         return bytes(self._control("chartseal.subject"))
+
+    @property
+    def announcement(self) -> bytes | None:
+        """What is published of the delivery, enc ‖ tag (34 bytes); None in records that keep no tag."""
+        return self.enc + self.tag if self.tag else None
 
     @property
     def attester(self) -> Address:
@@ -121,6 +127,7 @@ class SealedRecord:
             "kind": KIND,
             "for": self.address,
             "enc": to_hex(self.enc),
+            **({"tag": to_hex(self.tag)} if self.tag else {}),
             "seed": to_hex(self.seed),
             "seal": packages.to_json(self.package),
             "fields": [[each.name, each.abi_type, _value_to_json(each)] for each in shown],
@@ -153,6 +160,7 @@ class SealedRecord:
             return cls(
                 address=_text(data["for"], "for"),
                 enc=from_hex(data["enc"], "enc", 32),
+                tag=from_hex(data["tag"], "tag", 2) if "tag" in data else b"",
                 seed=from_hex(data["seed"], "seed", 32),
                 package=packages.from_json(data["seal"]),
                 fields=_fields_from_json(data["fields"]),

@@ -1,13 +1,22 @@
 """Addresses, deliveries and registration."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chartseal.errors import ChartsealError, DeliveryError, KeyFormatError, RegistrationError, SignatureError
-from chartseal.keys import Challenge, Inbox, SealingAddress, Wallet, deliver, matches, verify_registration
+from chartseal.errors import (
+    ChartsealError,
+    DeliveryError,
+    KeyFormatError,
+    RegistrationError,
+    SealedRecordError,
+    SignatureError,
+)
+from chartseal.keys import Challenge, Inbox, IssuerKey, SealingAddress, Wallet, deliver, matches, verify_registration
+from chartseal.sealing import SealedRecord, seal_resource
 
 WALLET = Wallet(b"\x01" * 32)
 OTHER = Wallet(b"\x02" * 32)
@@ -112,3 +121,17 @@ def test_registration_binds_address_origin_and_time() -> None:
 def test_a_challenge_has_32_bytes() -> None:
     with pytest.raises(ChartsealError):
         Challenge(bytes(31), "https://hospital.example", 1).sign(WALLET)
+
+
+def test_a_sealed_record_tells_its_announcement() -> None:
+    issuer = IssuerKey.generate()
+    text = '{"resourceType":"Patient","birthDate":"1980-02-29"}'
+    record = seal_resource(text, issuer.issuing(), WALLET.sealing_address().data)
+    assert record.announcement is not None
+    assert matches(WALLET, record.announcement)
+    assert SealedRecord.from_json(record.to_json()) == record
+    without = replace(record, tag=b"")
+    assert without.announcement is None
+    assert SealedRecord.from_json(without.to_json()) == without
+    with pytest.raises(SealedRecordError):
+        SealedRecord.from_json(replace(record, tag=b"\x01").to_json())

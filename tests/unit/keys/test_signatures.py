@@ -142,3 +142,26 @@ def test_poseidon_takes_1_to_10_inputs(count: int) -> None:
     _core.poseidon_hash([MESSAGE] * 10)
     with pytest.raises(KeyFormatError):
         _core.poseidon_hash([MESSAGE] * count)
+
+
+def test_a_proving_key_signs_and_is_canonical() -> None:
+    secret = _core.ProvingKey.generate_secret()
+    key = _core.ProvingKey(secret)
+    signature = key.sign(MESSAGE)
+    _core.verify_holder_signature(key.public(), MESSAGE, signature)
+    assert refused_signature(_core.ProvingKey(_core.ProvingKey.generate_secret()).public(), MESSAGE, signature)
+    raised = (int.from_bytes(secret, "little") + ORDER).to_bytes(32, "little")
+    for bad in (raised, bytes(32), secret[:31]):
+        with pytest.raises(KeyFormatError):
+            _core.ProvingKey(bad)
+
+
+def test_a_poseidon_tree_holds_so_many_leaves() -> None:
+    leaf = (7).to_bytes(32)
+    node = _core.poseidon_hash([leaf, leaf, bytes(32), bytes(32)])
+    assert _core.poseidon_root([leaf, leaf], 1) == node
+    assert _core.poseidon_root([leaf] * 16, 2) != _core.poseidon_root([leaf] * 15, 2)
+    for leaves, depth in (([leaf] * 5, 1), ([], 7)):
+        with pytest.raises(KeyFormatError) as caught:
+            _core.poseidon_root(leaves, depth)
+        assert caught.value.code == "tree_overfull"
