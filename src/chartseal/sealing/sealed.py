@@ -44,7 +44,10 @@ _INTEGERS = {"int256", "uint256"}
 
 @dataclass(frozen=True)
 class SealedRecord:
-    """One resource, sealed. `fields` are all leaves, pads included; `enc` and `seed` have 32 bytes, `tag` two or none."""
+    """One resource, sealed.
+
+    `fields` are all leaves, pads included; `enc` and `seed` have 32 bytes, `tag` has two, or none in older records.
+    """
 
     address: str
     enc: bytes = field(repr=False)
