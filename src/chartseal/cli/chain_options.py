@@ -1,0 +1,138 @@
+"""Options of every command that talks to a chain: which node, which EAS, and who signs.
+
+    @click.command()
+    @chain_options
+    @key_options
+    def command(connect: Connect, signer: Signing) -> None:
+        chain = connect()
+        EAS.connect(chain.node, chain.deployment, signer=signer())
+
+Both are given as functions, so that a command reads its other arguments before it asks a passphrase or a node.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
+
+import click
+
+from chartseal.attestation import LocalSigner
+from chartseal.attestation.signer import from_environment, from_fd, from_keystore
+from chartseal.chain.deployment import Deployment
+from chartseal.chain.node import Node
+from chartseal.cli.passphrase import passphrase_option, read_passphrase
+from chartseal.keys import IssuerKey
+
+RPC_VARIABLE = "CHARTSEAL_RPC"
+DEPLOYMENT_VARIABLE = "CHARTSEAL_DEPLOYMENT"
+KEY_VARIABLE = "CHARTSEAL_KEY"
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class Chain(NamedTuple):
+    """A node, and EAS on its chain."""
+
+    node: Node
+    deployment: Deployment
+
+
+Connect: TypeAlias = Callable[[], Chain]
+Signing: TypeAlias = Callable[[], LocalSigner]
+
+
+def chain_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--rpc` and `--deployment`; the command gets `connect`, which gives the Chain."""
+
+    @click.option("--rpc", envvar=RPC_VARIABLE, metavar="URL", help=f"The chain's node (else {RPC_VARIABLE}).")
+    @click.option(
+        "--deployment",
+        envvar=DEPLOYMENT_VARIABLE,
+        type=_FILE,
+        metavar="FILE",
+        help="Where EAS is, as `chartseal chain up` writes it; else the public one of the node's chain.",
+    )
+    @functools.wraps(command)
+    def wrapped(*args: Any, rpc: str | None, deployment: Path | None, **options: Any) -> Any:
+        return command(*args, connect=functools.partial(connected, rpc, deployment), **options)
+
+    return wrapped
+
+
+def connected(rpc: str | None, deployment: Path | None) -> Chain:
+    """The node at that URL, and EAS as the file or the table of public networks has it.
+
+    Raises:
+        click.UsageError: no URL, or none of HTTP.
+        DeploymentError: the file is malformed, or no public deployment is known on the node's chain.
+        NodeError: the node does not answer, or is of another chain than the file's.
+    """
+    if not rpc:
+        raise click.UsageError(f"no node: give --rpc or set {RPC_VARIABLE}")
+    if not _is_http(rpc):  # the message leaves the URL out: it may hold a key
+        raise click.UsageError("--rpc takes an http or https URL")
+    if deployment is None:
+        node = Node(rpc)
+        return Chain(node, Deployment.public(node.chain_id))
+    stated = Deployment.load(deployment)
+    node = Node(rpc, chain_id=stated.chain_id)
+    _ = node.chain_id  # asked now, so that nothing is done for another chain
+    return Chain(node, stated)
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def key_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--keystore`, `--issuer` and `--key-fd`; the command gets `signer`, which gives the key when called."""
+
+    @click.option("--keystore", type=_FILE, metavar="FILE", help="Key: a Web3 Secret Storage file.")
+    @click.option("--issuer", type=_FILE, metavar="FILE", help="Key: an issuer's key file (`chartseal issuer init`).")
+    @click.option(
+        "--key-fd",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help=f"Key: 32 bytes or 64 hex digits from this descriptor (none of these: from {KEY_VARIABLE}).",
+    )
+    @passphrase_option
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any,
+        keystore: Path | None,
+        issuer: Path | None,
+        key_fd: int | None,
+        passphrase_fd: int | None,
+        **options: Any,
+    ) -> Any:
+        signer = functools.partial(read_signer, keystore, issuer, key_fd, passphrase_fd)
+        return command(*args, signer=signer, **options)
+
+    return wrapped
+
+
+def read_signer(
+    keystore: Path | None, issuer: Path | None, key_fd: int | None, passphrase_fd: int | None = None
+) -> LocalSigner:
+    """The key of the one place that was given, or of the environment.
+
+    Raises:
+        click.UsageError: several were given.
+        KeyFormatError, KeystoreError, KeyFileError, WrongPassphraseError: there is no key in it.
+    """
+    if sum(each is not None for each in (keystore, issuer, key_fd)) > 1:
+        raise click.UsageError("give one of --keystore, --issuer and --key-fd")
+    if keystore is not None:
+        return from_keystore(keystore, read_passphrase(passphrase_fd))
+    if issuer is not None:
+        return IssuerKey.load(issuer, read_passphrase(passphrase_fd)).signer
+    if key_fd is not None:
+        return from_fd(key_fd)
+    return from_environment(KEY_VARIABLE)
