@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from chartseal.attestation import Network
 from chartseal.cli.passphrase import passphrase_option, read_line, read_passphrase
 from chartseal.keys import IssuerKey, Wallet
 from chartseal.keys.issuer import DEFAULT_NETWORK
@@ -29,15 +30,34 @@ def issuer() -> None:
 @issuer.command("init")
 @click.option("-o", "--output", type=_PATH, default=Path("key.json"), show_default=True, help="The file to write.")
 @click.option("--base", default="", metavar="URL", help="FHIR base URL, against which relative ids are read.")
-@click.option("--network", default=DEFAULT_NETWORK, show_default=True, help="Network whose EAS the seals name.")
+@click.option("--network", help=f"Network whose EAS the seals name.  [default: {DEFAULT_NETWORK}]")
+@click.option("--deployment", type=_PATH, help="Instead of a network: the deployment file of another chain.")
 @_force
 @passphrase_option
 @_json
-def issuer_init(output: Path, base: str, network: str, force: bool, passphrase_fd: int | None, as_json: bool) -> None:
+def issuer_init(
+    output: Path,
+    base: str,
+    network: str | None,
+    deployment: Path | None,
+    force: bool,
+    passphrase_fd: int | None,
+    as_json: bool,
+) -> None:
     """Make an issuer key and write it to a file under a passphrase."""
-    key = IssuerKey.generate(base=base, network_name=network)
+    key = IssuerKey.generate(base=base, seals_for=_seals_for(network, deployment))
     key.save(output, read_passphrase(passphrase_fd, confirm=True), force=force)
     _show(as_json, f"{key.address}  written to {output}", address=key.address, file=str(output))
+
+
+def _seals_for(name: str | None, deployment: Path | None) -> Network | str:
+    if name and deployment:
+        raise click.UsageError("give --network or --deployment, not both")
+    if deployment is None:
+        return name or DEFAULT_NETWORK
+    from chartseal.chain.deployment import Deployment  # needs the extra `chain`
+
+    return Deployment.load(deployment).network()
 
 
 @click.group()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from chartseal.attestation.hexes import checksum_address
-from chartseal.attestation.networks import Network, network
+from chartseal.attestation.hexes import address_from, checksum_address
+from chartseal.attestation.networks import Network, network, networks
 from chartseal.attestation.signer import LocalSigner, make_keystore, make_secret
-from chartseal.errors import KeyFileError, KeyFormatError
+from chartseal.errors import AttestationError, KeyFileError, KeyFormatError
 from chartseal.keys import _files
 from chartseal.sealing.seal import DEFAULT_VALIDITY, Issuing
 
@@ -27,9 +28,11 @@ class IssuerKey:
     __slots__ = ("_person_secret", "_secret", "base", "network", "signer")
 
     def __init__(
-        self, secret: bytes, person_secret: bytes, *, base: str = "", network_name: str = DEFAULT_NETWORK
+        self, secret: bytes, person_secret: bytes, *, base: str = "", seals_for: Network | str = DEFAULT_NETWORK
     ) -> None:
-        """Take both secrets (32 bytes each), the FHIR base URL ("" when unknown) and the seals' network.
+        """Take both secrets (32 bytes each), the FHIR base URL ("" when unknown) and where EAS is that seals name.
+
+        `seals_for` is a network's name in the table, or one that is not in it (a chain of one's own).
 
         Raises:
             KeyFormatError: the secret is no key, or the base is no absolute URL.
@@ -37,14 +40,14 @@ class IssuerKey:
         """
         self.signer = LocalSigner(secret)
         self.base = _checked_base(base)
-        self.network: Network = network(network_name)
+        self.network: Network = network(seals_for) if isinstance(seals_for, str) else seals_for
         self._secret = secret
         self._person_secret = person_secret
 
     @classmethod
-    def generate(cls, *, base: str = "", network_name: str = DEFAULT_NETWORK) -> IssuerKey:
+    def generate(cls, *, base: str = "", seals_for: Network | str = DEFAULT_NETWORK) -> IssuerKey:
         """New secrets, from the operating system's randomness."""
-        return cls(_random_secret(), _random_secret(), base=base, network_name=network_name)
+        return cls(_random_secret(), _random_secret(), base=base, seals_for=seals_for)
 
     @property
     def address(self) -> str:
@@ -71,10 +74,10 @@ class IssuerKey:
         members = _files.decode(_KIND, _files.read(path))
         secret = _files.unlock(members.get("seal"), passphrase)
         person_secret = _files.unlock(members.get("person"), passphrase)
-        base, network_name = members.get("base"), members.get("network")
-        if not isinstance(base, str) or not isinstance(network_name, str):
-            raise KeyFileError("the key file names no base or network")
-        key = cls(secret, person_secret, base=base, network_name=network_name)
+        base = members.get("base")
+        if not isinstance(base, str):
+            raise KeyFileError("the key file names no base")
+        key = cls(secret, person_secret, base=base, seals_for=_read_network(members.get("network")))
         if key.address != members.get("address"):
             raise KeyFileError("the key file states another key's address")
         return key
@@ -88,7 +91,7 @@ class IssuerKey:
         members = {
             "address": self.address,
             "base": self.base,
-            "network": self.network.name,
+            "network": _written_network(self.network),
             "seal": make_keystore(self._secret, passphrase),
             "person": make_secret(self._person_secret, passphrase),
         }
@@ -98,6 +101,36 @@ class IssuerKey:
 def _random_secret() -> bytes:
     """A uniform secp256k1 key; the person secret too, because Web3 Secret Storage takes only such."""
     return (secrets.randbelow(_SECP256K1_ORDER - 1) + 1).to_bytes(32)
+
+
+def _written_network(kept: Network) -> str | dict[str, Any]:
+    """A network of the table by its name; another as a deployment file's members."""
+    if networks().get(kept.name) == kept:
+        return kept.name
+    return {
+        "name": kept.name,
+        "chainId": kept.chain_id,
+        "version": kept.version,
+        "eas": checksum_address(kept.eas),
+        "schemaRegistry": checksum_address(kept.schema_registry),
+    }
+
+
+def _read_network(member: Any) -> Network | str:
+    if isinstance(member, str):
+        return member
+    if not isinstance(member, dict):
+        raise KeyFileError("the key file names no network")
+    name, chain_id, version = (member.get(each) for each in ("name", "chainId", "version"))
+    if not isinstance(name, str) or not isinstance(version, str) or type(chain_id) is not int:
+        raise KeyFileError("the key file's network has no name, chainId or version")
+    try:
+        eas, registry = (address_from(member.get(each), each) for each in ("eas", "schemaRegistry"))
+        found = Network(name, chain_id, version, eas, registry)
+        found.domain()
+    except AttestationError as exc:
+        raise KeyFileError(f"the key file's network is malformed: {exc.detail}") from exc
+    return found
 
 
 def _checked_base(base: str) -> str:

@@ -8,9 +8,11 @@ import pytest
 from click.testing import CliRunner
 from eth_keyfile import keyfile
 
+from chartseal.attestation import Address, Network, network
+from chartseal.chain.deployment import Deployment
 from chartseal.cli import cli
 from chartseal.errors import ChartsealError, DomainError, KeyFileError, KeyFormatError, WordsError, WrongPassphraseError
-from chartseal.keys import IssuerKey, SealingAddress, Wallet
+from chartseal.keys import IssuerKey, SealingAddress, Wallet, _files
 
 # Source: BIP-39's English vectors (trezor/python-mnemonic), entropy 32 times 80.
 WORDS = (
@@ -125,7 +127,54 @@ def test_a_base_is_an_absolute_url(base: str) -> None:
 
 def test_a_network_is_of_the_table() -> None:
     with pytest.raises(DomainError):
-        IssuerKey.generate(network_name="nowhere")
+        IssuerKey.generate(seals_for="nowhere")
+
+
+def test_a_network_of_ones_own_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    own = Network("local", 31_337, "1.4.0", Address(b"\x01" * 20), Address(b"\x02" * 20))
+    IssuerKey.generate(seals_for=own).save(path, PASSPHRASE)
+    assert IssuerKey.load(path, PASSPHRASE).network == own
+    assert json.loads(path.read_text())["network"]["chainId"] == 31_337
+    IssuerKey.generate(seals_for="base").save(path, PASSPHRASE, force=True)
+    assert json.loads(path.read_text())["network"] == "base"
+    assert IssuerKey.load(path, PASSPHRASE).issuing().domain == network("base").domain()
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("chainId", True),
+        ("chainId", 2**64),
+        ("chainId", -1),
+        ("chainId", "1"),
+        ("version", None),
+        ("name", None),
+        ("eas", "0x00"),
+        ("eas", None),
+        ("schemaRegistry", 7),
+    ],
+)
+def test_a_malformed_network_of_ones_own_is_refused(tmp_path: Path, member: str, value: object) -> None:
+    path = tmp_path / "key.json"
+    own = Network("local", 31_337, "1.4.0", Address(b"\x01" * 20), Address(b"\x02" * 20))
+    IssuerKey.generate(seals_for=own).save(path, PASSPHRASE)
+    members = _files.decode("issuer-key", path.read_bytes())
+    members["network"][member] = value
+    body = {name: kept for name, kept in members.items() if name not in ("format", "kind")}
+    path.write_bytes(_files.encode("issuer-key", body))
+    with pytest.raises(KeyFileError):
+        IssuerKey.load(path, PASSPHRASE)
+
+
+def test_a_command_takes_a_deployment_file(tmp_path: Path) -> None:
+    deployment, path = tmp_path / "deployment.json", tmp_path / "key.json"
+    kept = Deployment(31_337, "1.4.0", Address(b"\x01" * 20), Address(b"\x02" * 20), name="local")
+    deployment.write_text(kept.to_json())
+    run("issuer", "init", "-o", str(path), "--deployment", str(deployment))
+    assert IssuerKey.load(path, PASSPHRASE).issuing().domain == kept.domain()
+    with pytest.raises(SystemExit):
+        run("issuer", "init", "-o", str(tmp_path / "b.json"), "--deployment", str(deployment), "--network", "base")
 
 
 def run(*arguments: str, passphrase: str | None = PASSPHRASE) -> dict[str, str]:
