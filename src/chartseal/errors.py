@@ -6,6 +6,8 @@ command's `--json` output.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 _LONGEST_PATH = 1_024
 """Characters of a path that an error keeps: it may be a name out of a hostile file."""
 
@@ -262,10 +264,16 @@ class SealTimeError(VerificationError):
 
 
 class RevokedError(VerificationError):
-    """Step 8: a seal is revoked."""
+    """Step 8: a seal is revoked; `at`, `by` (an address) and `reason` (a word, or None) say what is known of it."""
 
     code = "seal_revoked"
     step = 8
+
+    def __init__(self, detail: str, path: str = "", *, at: datetime, by: bytes, reason: str | None = None) -> None:
+        super().__init__(detail, path=path)
+        self.at = at
+        self.by = by
+        self.reason = reason
 
 
 class AnchorError(VerificationError):

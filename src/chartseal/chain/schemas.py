@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from chartseal.attestation import ZERO_ADDRESS, Address, Digest, schema_uid
 from chartseal.errors import SchemaError
+from chartseal.verification.chain import ROLES as ROLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,6 @@ REVOCATION_REASON = ChainSchema("revocation-reason", "bytes32 seal,uint8 reason"
 
 SCHEMAS = (PRIVATE_DATA, SAMPLE, ACCREDITATION, WITHDRAWAL, STATUS_ROOT, TRUST_ROOT, REVOCATION_REASON)
 """All of them."""
-
-ROLES = ("hospital", "clinic", "pharmacy", "laboratory", "imaging", "device", "insurer", "public-health")
-"""What an issuer can be accredited as; the position is the bit."""
 
 CAUSES = ("ordinary", "key-compromise", "accredited-in-error", "misconduct", "other")
 """Why an accreditation is withdrawn; the position is the code. All but the first can reach back."""

@@ -8,22 +8,37 @@ what was and was not checked.
         fact.resource, fact.provenance
 """
 
-from chartseal.verification.chain import Accreditation, AnchorProof, ChainView, anchor_leaf
+from chartseal.verification.chain import (
+    ROLES,
+    Accreditation,
+    AnchorProof,
+    BatchChainView,
+    ChainView,
+    Question,
+    Revocation,
+    anchor_leaf,
+)
 from chartseal.verification.facts import Fact, bundle
 from chartseal.verification.holder import NonceStore
-from chartseal.verification.policy import Limits, TrustedIssuer, TrustPolicy, UnsafeTrustAnyone
-from chartseal.verification.report import Step, VerifiedDisclosure, VerifiedRecord
+from chartseal.verification.policy import Limits, TrustedAuthority, TrustedIssuer, TrustPolicy, UnsafeTrustAnyone
+from chartseal.verification.report import IssuedUnder, Step, VerifiedDisclosure, VerifiedRecord
 from chartseal.verification.steps import verify
 
 __all__ = [
+    "ROLES",
     "Accreditation",
     "AnchorProof",
+    "BatchChainView",
     "ChainView",
     "Fact",
+    "IssuedUnder",
     "Limits",
     "NonceStore",
+    "Question",
+    "Revocation",
     "Step",
     "TrustPolicy",
+    "TrustedAuthority",
     "TrustedIssuer",
     "UnsafeTrustAnyone",
     "VerifiedDisclosure",

@@ -8,41 +8,79 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from chartseal import _core
 from chartseal.attestation import Address, Digest, Domain, VerifiedAttestation, abi, digest_from, to_hex
 from chartseal.errors import PackageError
 
-ROLE = "issuer"
-"""The accredited role that sealing records needs."""
+ROLES = ("hospital", "clinic", "pharmacy", "laboratory", "imaging", "device", "insurer", "public-health")
+"""What an issuer can be accredited as; the position is the bit on chain."""
 
 _DEEPEST = 64
 
 
 class Accreditation(NamedTuple):
-    """An authority's word that somebody holds a role, and under which name."""
+    """An authority's word that somebody holds roles, and under which name."""
 
     authority: Address
-    role: str
+    roles: frozenset[str]
     name: str
 
 
-class ChainView(Protocol):
-    """Finalised state of the chains that a policy lists. Times are aware block times.
+class Revocation(NamedTuple):
+    """That a seal was revoked: when (aware block time), by whom, and why where that is stated on chain."""
 
-    An implementation answers for the chain of the domain given, and raises when it cannot answer: an unreachable node
-    must never read as "not revoked".
+    at: datetime
+    by: Address
+    reason: str | None = None
+
+
+class ChainView(Protocol):
+    """State of the chains that a policy lists. Times are aware block times.
+
+    What speaks for a seal is given only once it is final, what speaks against one at once. An implementation answers
+    for the deployment of the domain given and no other, and raises a ChainError when it cannot answer: an unreachable
+    node must never read as "not revoked". `authorities` are those that the policy names, so that no stranger's word
+    accredits or revokes.
     """
 
     def timestamped_at(self, domain: Domain, root: Digest) -> datetime | None:
         """When EAS timestamped that anchor root, from any sender; None if it did not."""
 
-    def accreditations(self, attester: Address, at: datetime) -> Sequence[Accreditation]:
-        """The accreditations that the attester held at that time, by any authority."""
+    def accreditations(
+        self, domain: Domain, attester: Address, at: datetime, authorities: frozenset[Address]
+    ) -> Sequence[Accreditation]:
+        """The accreditations by those authorities that the attester held at that time, as is known now: a withdrawal
+        for cause may reach back.
+        """
 
-    def revoked_at(self, domain: Domain, attester: Address, uid: Digest) -> datetime | None:
-        """When the seal was revoked by its attester, its accredited successor or the authority; None if it was not."""
+    def revocation(
+        self, domain: Domain, attester: Address, uid: Digest, authorities: frozenset[Address]
+    ) -> Revocation | None:
+        """That the seal was revoked by its attester, by a successor of it that one of those authorities had accredited
+        then, or by one of them that ever accredited the attester; None if it was not.
+        """
+
+    def is_valid_signature(self, domain: Domain, signer: Address, digest: Digest, signature: bytes) -> bool:
+        """Whether the contract at `signer`, on that domain's chain, takes the signature for its own (EIP-1271)."""
+
+
+@runtime_checkable
+class BatchChainView(ChainView, Protocol):
+    """A view that can learn of many seals at once, in few round trips."""
+
+    def prefetch(self, questions: Sequence[Question], authorities: frozenset[Address]) -> None:
+        """Get what will be asked of these seals. It may get nothing: later answers are the same, only slower."""
+
+
+class Question(NamedTuple):
+    """One seal that a view will be asked about, with the root of the anchor that was given for it."""
+
+    domain: Domain
+    attester: Address
+    uid: Digest
+    anchor_root: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)

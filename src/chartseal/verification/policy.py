@@ -7,13 +7,15 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from chartseal.attestation import Address, Domain, address_from, network
 from chartseal.disclosure.form import LARGEST_DISCLOSURE, MOST_LEAVES, MOST_RECORDS
 from chartseal.errors import ChartsealError, PolicyError
-from chartseal.verification.report import OPTIONAL
+from chartseal.verification.chain import ROLES, Accreditation
+from chartseal.verification.report import OPTIONAL, IssuedUnder
 
 _LOG = logging.getLogger(__name__)
 _LARGEST_POLICY = 1 << 20
@@ -36,6 +38,15 @@ class TrustedIssuer:
 
 
 @dataclass(frozen=True, slots=True)
+class TrustedAuthority:
+    """Whose accreditations count, and for which of the roles that it gives."""
+
+    address: Address
+    roles: frozenset[str]
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What a disclosure may have; the format's own limits hold besides."""
 
@@ -50,14 +61,14 @@ class Limits:
 class TrustPolicy:
     """What a verifier relies on.
 
-    `domains` None accepts seals for any chain and contract. `authorities` are addresses whose accreditations count,
-    where a ChainView is given. `required` holds the numbers of steps that must not end as `not checked`. `test_issuers`
+    `domains` None accepts seals for any chain and contract. `authorities` are those whose accreditations count, where a
+    ChainView is given. `required` holds the numbers of steps that must not end as `not checked`. `test_issuers`
     names the issuers whose test records (HTEST) are accepted.
     """
 
     issuers: tuple[TrustedIssuer, ...] = ()
     domains: frozenset[Domain] | None = frozenset()
-    authorities: frozenset[Address] = frozenset()
+    authorities: tuple[TrustedAuthority, ...] = ()
     clock_skew: timedelta = timedelta(minutes=5)
     largest_delay: timedelta = timedelta(days=2)
     """From a seal's time to its evidence time."""
@@ -71,6 +82,17 @@ class TrustPolicy:
             if known.address == attester and all(known.is_trusted_at(moment) for moment in moments):
                 return known.name
         return None
+
+    @cached_property
+    def authority_addresses(self) -> frozenset[Address]:
+        """Of all authorities."""
+        return frozenset(known.address for known in self.authorities)
+
+    def accepted(self, accreditation: Accreditation) -> IssuedUnder | None:
+        """What the policy takes of an accreditation: its authority's roles that it has; None if there are none."""
+        roles = [known.roles for known in self.authorities if known.address == accreditation.authority]
+        accepted = accreditation.roles & frozenset[str]().union(*roles)
+        return IssuedUnder(accreditation.authority, accepted) if accepted else None
 
     def allows_test(self, attester: Address) -> bool:
         """Whether test records of that attester are accepted."""
@@ -116,15 +138,17 @@ class TrustPolicy:
             valid_until = 2027-01-01
             [[authority]]
             address = "0x…"
+            roles = ["hospital", "pharmacy"]     # at least one
+            name = "Example board of health"     # optional
 
         Raises:
-            PolicyError: not TOML, a member is unknown or malformed, an issuer has no name.
+            PolicyError: not TOML, a member is unknown or malformed, an issuer has no name, an authority no role.
         """
         data = _Table(_parsed(text), "")
         policy = cls(
             issuers=tuple(_issuer(item) for item in data.tables("issuer")),
             domains=_domains(data),
-            authorities=frozenset(_address(item) for item in data.tables("authority", {"address"})),
+            authorities=tuple(_authority(item) for item in data.tables("authority")),
             clock_skew=data.seconds("clock_skew_seconds", cls.clock_skew),
             largest_delay=data.seconds("largest_delay_seconds", cls.largest_delay),
             required=_required(data, cls.required),
@@ -219,9 +243,25 @@ def _address(table: _Table) -> Address:
         raise PolicyError("expected an address", path=f"{table.place} address") from exc
 
 
+def _authority(table: _Table) -> TrustedAuthority:
+    roles = frozenset(table.texts("roles"))
+    if not roles or not roles <= set(ROLES):
+        raise PolicyError(f"an authority has roles, of {', '.join(ROLES)}", path=table.place)
+    name = table.take("name", str, "")
+    if name and not _is_name(name):
+        raise PolicyError("expected a name", path=table.place)
+    authority = TrustedAuthority(_address(table), roles, name)
+    table.require_no_more()
+    return authority
+
+
+def _is_name(text: str | None) -> bool:
+    return text is not None and bool(text.strip()) and len(text) <= _LONGEST_NAME and text.isprintable()
+
+
 def _issuer(table: _Table) -> TrustedIssuer:
     name = table.take("name", str)
-    if not name or name.isspace() or len(name) > _LONGEST_NAME or not name.isprintable():
+    if not _is_name(name):
         raise PolicyError("an issuer has a name", path=table.place)
     issuer = TrustedIssuer(_address(table), name, _moment(table, "valid_from"), _moment(table, "valid_until"))
     table.require_no_more()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from chartseal.attestation import VerifiedAttestation
+from chartseal.attestation import Address, Digest, VerifiedAttestation
 from chartseal.errors import NotCheckedError
 from chartseal.record import Container, Field
 from chartseal.verification.facts import Fact
@@ -73,6 +73,20 @@ class Report:
             self.checked(number)
 
 
+class IssuedUnder(NamedTuple):
+    """The accreditation that an issuer was trusted by: who gave it, and its roles that the policy takes."""
+
+    authority: Address
+    roles: frozenset[str]
+
+
+class Issuer(NamedTuple):
+    """Who sealed a record: the name, and the accreditation where the policy does not name the issuer itself."""
+
+    name: str
+    issued_under: IssuedUnder | None = None
+
+
 @dataclass(frozen=True)
 class VerifiedRecord:
     """One record of which every step held, or says that it was not checked."""
@@ -80,6 +94,8 @@ class VerifiedRecord:
     attestation: VerifiedAttestation
     issuer: str
     """The name under which the policy or an authority knows the attester; empty where issuers were not checked."""
+    issued_under: IssuedUnder | None
+    """The accreditation that counted; None where the policy names the issuer itself, or issuers were not checked."""
     resource_type: str
     about: str
     """`patient`, `patient+focus`, `relative` or `other`: whom the record speaks of."""
@@ -89,6 +105,9 @@ class VerifiedRecord:
     expires_at: datetime | None
     evidence_time: datetime | None
     """When a chain proves that the seal existed; None without an anchor, and then `sealed_at` is the issuer's word."""
+    amends: Digest | None
+    """The uid of the seal that this one replaces; None where that is not opened or it replaces none. It counts only for
+    a seal of the same attester, or of one whose accredited successor this attester is."""
     is_test: bool
     is_complete: bool
     """All fields are opened, and `chartseal.names` says so."""

@@ -14,12 +14,15 @@ from chartseal.attestation import (
     Digest,
     UnverifiedPackage,
     VerifiedAttestation,
+    checksum_address,
+    offchain_uid,
     recover_offchain,
 )
-from chartseal.errors import AnchorError, IssuerError, RevokedError, SealError, SealTimeError
-from chartseal.verification.chain import ROLE, AnchorProof, ChainView
+from chartseal.errors import AnchorError, IssuerError, RevokedError, SealError, SealTimeError, SignatureError
+from chartseal.verification.chain import AnchorProof, ChainView, Question
 from chartseal.verification.content import refusing
 from chartseal.verification.policy import TrustPolicy
+from chartseal.verification.report import Issuer
 
 Anchors = Mapping[tuple[Address, Digest], AnchorProof]
 """Inclusion proofs by the seal's identity, (attester, uid)."""
@@ -50,15 +53,52 @@ _LAST_MOMENT = 253_402_300_799
 """9999-12-31T23:59:59Z; what lies after it is no date."""
 
 
-def check_signature(package: UnverifiedPackage, trust: TrustPolicy, place: str) -> VerifiedAttestation:
+def check_signature(package: UnverifiedPackage, setting: Setting, place: str) -> VerifiedAttestation:
     """The seal, if its signer signed it and it is a seal of this format for a chain that the policy lists.
+
+    A signature that is not the stated signer's own key's may be a contract's (EIP-1271), which a chain tells, as of
+    now. The attester is then the contract, whatever address the signature would give.
 
     Raises:
         SealError: `signature_invalid`, `uid_mismatch`, `signer_mismatch`, `schema_refused`, `domain_refused`,
             `seal_form` or `time_range`.
+        ChainError: as the view.
     """
     with refusing(SealError, place):
-        seal = recover_offchain(package)
+        seal, refusal = _recovered(package)
+    _require_seal(seal, place)
+    trust = setting.trust
+    if trust.domains is not None and seal.domain not in trust.domains:
+        raise SealError("for a chain or contract that the policy does not list", "domain_refused", place)
+    if refusal is not None and not _is_contracts(package, setting.chain):
+        raise SealError(refusal.detail, refusal.code, f"{place} {refusal.path}".strip()) from refusal
+    return seal
+
+
+def _recovered(package: UnverifiedPackage) -> tuple[VerifiedAttestation, SignatureError | None]:
+    """The seal, signed by its signer's own key; else with the reason, which a contract at that address may mend.
+
+    Raises:
+        SignatureError: `uid_mismatch`, or no signer is stated.
+    """
+    try:
+        return recover_offchain(package), None
+    except SignatureError as exc:
+        if package.signer == ZERO_ADDRESS or offchain_uid(package.message, package.form) != package.uid:
+            raise
+        stated = VerifiedAttestation(
+            package.signer, package.uid, package.form, package.domain, package.message, package.signature
+        )
+        return stated, exc
+
+
+def _is_contracts(package: UnverifiedPackage, chain: ChainView | None) -> bool:
+    return chain is not None and chain.is_valid_signature(
+        package.domain, package.signer, package.digest(), package.signature
+    )
+
+
+def _require_seal(seal: VerifiedAttestation, place: str) -> None:
     message = seal.message
     if message.schema != PRIVATE_DATA_SCHEMA:
         raise SealError("the attestation is not under the private data schema", "schema_refused", place)
@@ -67,9 +107,12 @@ def check_signature(package: UnverifiedPackage, trust: TrustPolicy, place: str) 
         raise SealError("not a seal: recipient, refUID, revocable or data", "seal_form", place)
     if max(message.time, message.expiration_time) > _LAST_MOMENT:
         raise SealError("a time is no date", "time_range", place)
-    if trust.domains is not None and seal.domain not in trust.domains:
-        raise SealError("for a chain or contract that the policy does not list", "domain_refused", place)
-    return seal
+
+
+def question(seal: VerifiedAttestation, anchors: Anchors) -> Question:
+    """What a chain will be asked about the seal."""
+    proof = anchors.get((seal.attester, seal.uid))
+    return Question(seal.domain, seal.attester, seal.uid, proof.root(seal) if proof else None)
 
 
 def evidence_time(seal: VerifiedAttestation, setting: Setting) -> datetime | None:
@@ -80,23 +123,25 @@ def evidence_time(seal: VerifiedAttestation, setting: Setting) -> datetime | Non
     return setting.chain.timestamped_at(seal.domain, proof.root(seal))
 
 
-def check_issuer(seal: VerifiedAttestation, evidence: datetime | None, setting: Setting, place: str) -> str:
-    """The issuer's name in the policy, or in an accreditation of an authority that the policy trusts.
+def check_issuer(seal: VerifiedAttestation, evidence: datetime | None, setting: Setting, place: str) -> Issuer:
+    """The issuer, by the policy's name for it or by an accreditation of an authority that the policy trusts.
 
     With an anchor it must be trusted at evidence time, else now: an issuer's own `time` proves nothing once its key may
     be in other hands. By name it must be trusted at the seal's time besides.
 
     Raises:
         IssuerError: `issuer_untrusted`.
+        ChainError: as the view.
     """
-    judged_at = evidence or setting.now
-    name = setting.trust.issuer(seal.attester, [sealed_at(seal), judged_at])
+    trust, judged_at = setting.trust, evidence or setting.now
+    name = trust.issuer(seal.attester, [sealed_at(seal), judged_at])
     if name is not None:
-        return name
-    if setting.chain is not None and setting.trust.authorities:
-        for accreditation in setting.chain.accreditations(seal.attester, judged_at):
-            if accreditation.authority in setting.trust.authorities and accreditation.role == ROLE:
-                return accreditation.name
+        return Issuer(name)
+    if setting.chain is not None and trust.authorities:
+        named = trust.authority_addresses
+        for accreditation in setting.chain.accreditations(seal.domain, seal.attester, judged_at, named):
+            if (issued_under := trust.accepted(accreditation)) is not None:
+                return Issuer(accreditation.name, issued_under)
     raise IssuerError("sealed by nobody whom the policy trusts at that time", path=place)
 
 
@@ -110,14 +155,18 @@ def check_time(seal: VerifiedAttestation, setting: Setting, place: str) -> None:
         seal.require_live(setting.now, setting.trust.clock_skew)
 
 
-def check_not_revoked(seal: VerifiedAttestation, chain: ChainView, place: str) -> None:
-    """Not revoked, whenever.
+def check_not_revoked(seal: VerifiedAttestation, chain: ChainView, trust: TrustPolicy, place: str) -> None:
+    """Not revoked, whenever, by nobody whose revocation counts.
 
     Raises:
-        RevokedError: `seal_revoked`.
+        RevokedError: `seal_revoked`; its members say when, by whom and why.
+        ChainError: as the view.
     """
-    if chain.revoked_at(seal.domain, seal.attester, seal.uid) is not None:
-        raise RevokedError("the seal is revoked", path=place)
+    found = chain.revocation(seal.domain, seal.attester, seal.uid, trust.authority_addresses)
+    if found is not None:
+        by = "its attester" if found.by == seal.attester else checksum_address(found.by)
+        why = f", reason {found.reason}" if found.reason else ""
+        raise RevokedError(f"the seal was revoked by {by}{why}", place, at=found.at, by=found.by, reason=found.reason)
 
 
 def check_anchor(seal: VerifiedAttestation, evidence: datetime | None, setting: Setting, place: str) -> None:

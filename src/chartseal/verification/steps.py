@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from chartseal.attestation import VerifiedAttestation
+from chartseal.attestation import ZERO_DIGEST, Digest, VerifiedAttestation
 from chartseal.disclosure.form import UnverifiedDisclosure
 from chartseal.errors import AttestationError, DisclosureError, FieldEncodingError, FormError, PredicateProofError
 from chartseal.verification import facts, holder, seals
-from chartseal.verification.chain import ChainView
+from chartseal.verification.chain import BatchChainView, ChainView
 from chartseal.verification.content import Content, check_content, check_leaves, require_some_leaf
 from chartseal.verification.policy import TrustPolicy
-from chartseal.verification.report import Report, VerifiedDisclosure, VerifiedRecord, same_person
+from chartseal.verification.report import Issuer, Report, VerifiedDisclosure, VerifiedRecord, same_person
 from chartseal.verification.seals import Anchors, Setting
 
 _TEST_FORMAT = "chartseal/1-test"
@@ -38,6 +38,7 @@ def verify(
 
     Raises:
         VerificationError: one class for each step; `code` says what exactly.
+        ChainError: as the chain view raised it, unchanged: the chain cannot be asked, and nothing is verified.
     """
     if now.tzinfo is None:
         raise ValueError("now must be aware")
@@ -55,9 +56,12 @@ def verify(
     ]
     report.checked(4)
     attested = [  # 5. signed, and a seal of ours
-        seals.check_signature(record.package, trust, place) for record, place in zip(shown.records, places, strict=True)
+        seals.check_signature(record.package, setting, place)
+        for record, place in zip(shown.records, places, strict=True)
     ]
     report.checked(5)
+    if isinstance(chain, BatchChainView):
+        chain.prefetch([seals.question(seal, anchors) for seal in attested], trust.authority_addresses)
     evidence = [seals.evidence_time(seal, setting) for seal in attested]
     issuers = check_issuers(attested, evidence, places, setting, report)  # 6. by somebody trusted at that time
     for seal, place in zip(attested, places, strict=True):  # 7. not expired, not from the future
@@ -120,21 +124,21 @@ def check_issuers(
     places: Sequence[str],
     setting: Setting,
     report: Report,
-) -> list[str]:
-    """Step 6, for all records: the issuers' names.
+) -> list[Issuer]:
+    """Step 6, for all records: the issuers.
 
     Raises:
         IssuerError, NotCheckedError.
     """
     if setting.trust.trusts_anyone:
         report.skipped(6, "UnsafeTrustAnyone takes any issuer")
-        return [""] * len(attested)
-    names = [
+        return [Issuer("")] * len(attested)
+    issuers = [
         seals.check_issuer(seal, time, setting, place)
         for seal, time, place in zip(attested, evidence, places, strict=True)
     ]
     report.checked(6)
-    return names
+    return issuers
 
 
 def check_revocations(
@@ -149,7 +153,7 @@ def check_revocations(
         report.skipped(8, "no chain given")
         return
     for seal, place in zip(attested, places, strict=True):
-        seals.check_not_revoked(seal, setting.chain, place)
+        seals.check_not_revoked(seal, setting.chain, setting.trust, place)
     report.checked(8)
 
 
@@ -190,7 +194,7 @@ def check_proofs(disclosure: UnverifiedDisclosure) -> None:
 def verified_records(
     contents: Sequence[Content],
     attested: Sequence[VerifiedAttestation],
-    issuers: Sequence[str],
+    issuers: Sequence[Issuer],
     evidence: Sequence[datetime | None],
 ) -> tuple[VerifiedRecord, ...]:
     """The records with their facts, once every step has held."""
@@ -198,23 +202,30 @@ def verified_records(
     return tuple(
         VerifiedRecord(
             attestation=seal,
-            issuer=issuer,
+            issuer=issuer.name,
+            issued_under=issuer.issued_under,
             resource_type=content.resource_type,
             about=content.text("about"),
             labels=tuple(label for label in content.text("labels").split(",") if label),
             sealed_at=seals.sealed_at(seal),
             expires_at=seals.expires_at(seal),
             evidence_time=time,
+            amends=_amended(content),
             is_test=content.text("format") == _TEST_FORMAT,
             is_complete=content.is_complete,
             fields=content.fields,
             containers=content.containers,
             targets_not_shown=links.targets_not_shown(content, seal),
             values_not_shown=facts.values_not_shown(content),
-            fact=facts.fact(content, seal, issuer, links),
+            fact=facts.fact(content, seal, issuer.name, links),
         )
         for content, seal, issuer, time in zip(contents, attested, issuers, evidence, strict=True)
     )
+
+
+def _amended(content: Content) -> Digest | None:
+    uid = Digest(content.word("amends"))
+    return uid if uid != ZERO_DIGEST else None
 
 
 def _person(content: Content, seal: VerifiedAttestation) -> tuple[bytes, bytes] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,43 +12,109 @@ from typing import Any
 import pytest
 
 from chartseal import _core, errors
-from chartseal.attestation import Address, Digest, Domain, from_hex, recover_offchain, to_hex
-from chartseal.disclosure import UnverifiedDisclosure
-from chartseal.errors import PackageError, VerificationError
+from chartseal.attestation import (
+    ZERO_ADDRESS,
+    Address,
+    Digest,
+    Domain,
+    from_hex,
+    offchain_uid,
+    recover_offchain,
+    to_hex,
+)
+from chartseal.disclosure import UnverifiedDisclosure, UnverifiedRecord
+from chartseal.errors import NodeError, PackageError, VerificationError
+from chartseal.sealing import SealedRecord
 from chartseal.verification import (
     Accreditation,
     AnchorProof,
     ChainView,
+    IssuedUnder,
+    Question,
+    Revocation,
+    TrustedAuthority,
     TrustedIssuer,
     TrustPolicy,
+    UnsafeTrustAnyone,
     VerifiedDisclosure,
     anchor_leaf,
     verify,
 )
-from tests.charts import AUDIENCE, DOMAIN, ISSUER, NONCE, NOW, SEALED_AT, chart, open_paths, vector_record
+from tests.charts import (
+    AUDIENCE,
+    DOMAIN,
+    HOLDER,
+    ISSUER,
+    NONCE,
+    NOW,
+    SEALED_AT,
+    chart,
+    open_paths,
+    resource_fields,
+    sealed,
+    vector_record,
+    vectors,
+)
 
 AUTHORITY = Address(b"\xaa" * 20)
 POLICY = TrustPolicy(issuers=(TrustedIssuer(ISSUER, "Example hospital"),), domains=frozenset({DOMAIN}))
-ACCREDITED = replace(POLICY, issuers=(), authorities=frozenset({AUTHORITY}))
+BOARD = TrustedAuthority(AUTHORITY, frozenset({"hospital", "pharmacy"}))
+ACCREDITED = replace(POLICY, issuers=(), authorities=(BOARD,))
+HOSPITAL = Accreditation(AUTHORITY, frozenset({"hospital", "device"}), "Example hospital")
+WALLET = Address(b"\xcc" * 20)
 DAY = timedelta(days=1)
 
 
 @dataclass
 class FakeChain:
-    """Finalised state of one chain. `accredited` are (accreditation, from, until)."""
+    """What one chain says. `accredited` are (accreditation, from, until), `signed` (signer, digest, signature)."""
 
     timestamps: dict[bytes, datetime] = field(default_factory=dict)
     accredited: list[tuple[Accreditation, datetime, datetime]] = field(default_factory=list)
-    revoked: dict[tuple[bytes, bytes], datetime] = field(default_factory=dict)
+    revoked: dict[tuple[bytes, bytes], Revocation] = field(default_factory=dict)
+    signed: Set[tuple[bytes, bytes, bytes]] = frozenset()
+    asked: list[frozenset[Address]] = field(default_factory=list)
 
     def timestamped_at(self, domain: Domain, root: Digest) -> datetime | None:
         return self.timestamps.get(root) if domain == DOMAIN else None
 
-    def accreditations(self, attester: Address, at: datetime) -> Sequence[Accreditation]:
-        return [each for each, begins, ends in self.accredited if attester == ISSUER and begins <= at < ends]
+    def accreditations(
+        self, domain: Domain, attester: Address, at: datetime, authorities: frozenset[Address]
+    ) -> Sequence[Accreditation]:
+        self.asked.append(authorities)
+        mine = attester == ISSUER and domain == DOMAIN
+        return [each for each, begins, ends in self.accredited if mine and begins <= at < ends]
 
-    def revoked_at(self, domain: Domain, attester: Address, uid: Digest) -> datetime | None:
+    def revocation(
+        self, domain: Domain, attester: Address, uid: Digest, authorities: frozenset[Address]
+    ) -> Revocation | None:
+        self.asked.append(authorities)
         return self.revoked.get((attester, uid)) if domain == DOMAIN else None
+
+    def is_valid_signature(self, domain: Domain, signer: Address, digest: Digest, signature: bytes) -> bool:
+        return domain == DOMAIN and (signer, digest, signature) in self.signed
+
+
+@dataclass
+class Unreachable(FakeChain):
+    """A chain whose node answers some questions and fails at the one named."""
+
+    failing: str = ""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == object.__getattribute__(self, "failing"):
+            raise NodeError("the node cannot be reached", "node_unreachable", "node.example")
+        return object.__getattribute__(self, name)
+
+
+@dataclass
+class Batching(FakeChain):
+    """A chain that learns beforehand."""
+
+    questions: list[Question] = field(default_factory=list)
+
+    def prefetch(self, questions: Sequence[Question], authorities: frozenset[Address]) -> None:
+        self.questions += questions
 
 
 @pytest.fixture(scope="module")
@@ -93,24 +159,32 @@ def test_the_anchor_of_all_vectors(shared: Path) -> None:
 
 
 def test_step_6_by_accreditation(disclosure: UnverifiedDisclosure) -> None:
-    good = (Accreditation(AUTHORITY, "issuer", "Example hospital"), SEALED_AT - DAY, NOW + DAY)
-    assert check(disclosure, ACCREDITED, FakeChain(accredited=[good])).records[0].issuer == "Example hospital"
+    good = (HOSPITAL, SEALED_AT - DAY, NOW + DAY)
+    chain = FakeChain(accredited=[good])
+    record = check(disclosure, ACCREDITED, chain).records[0]
+    assert (record.issuer, record.issued_under) == ("Example hospital", IssuedUnder(AUTHORITY, frozenset({"hospital"})))
+    assert set(chain.asked) == {frozenset({AUTHORITY})}
     for other in (
-        (good[0]._replace(role="payer"), *good[1:]),
-        (good[0]._replace(authority=ISSUER), *good[1:]),
-        (good[0], NOW + timedelta(seconds=1), NOW + DAY),
-        (good[0], SEALED_AT - DAY, NOW),
+        (HOSPITAL._replace(roles=frozenset({"device"})), *good[1:]),
+        (HOSPITAL._replace(roles=frozenset()), *good[1:]),
+        (HOSPITAL._replace(authority=ISSUER), *good[1:]),
+        (HOSPITAL, NOW + timedelta(seconds=1), NOW + DAY),
+        (HOSPITAL, SEALED_AT - DAY, NOW),
     ):
         refused(errors.IssuerError, "issuer_untrusted", disclosure, ACCREDITED, FakeChain(accredited=[other]))
-    nobody = replace(ACCREDITED, authorities=frozenset())
-    refused(errors.IssuerError, "issuer_untrusted", disclosure, nobody, FakeChain(accredited=[good]))
+    refused(errors.IssuerError, "issuer_untrusted", disclosure, replace(ACCREDITED, authorities=()), chain)
+    devices = replace(ACCREDITED, authorities=(BOARD, TrustedAuthority(ISSUER, frozenset({"device"}))))
+    record = check(disclosure, devices, chain).records[0]
+    assert record.issued_under == IssuedUnder(AUTHORITY, frozenset({"hospital"})), (
+        "one authority's roles are not another's"
+    )
+    assert check(disclosure, POLICY, chain).records[0].issued_under is None
 
 
 def test_a_withdrawn_issuer_counts_only_for_what_was_anchored_before(disclosure: UnverifiedDisclosure) -> None:
     evidence = SEALED_AT + timedelta(hours=5)
-    ended = (Accreditation(AUTHORITY, "issuer", "Example hospital"), SEALED_AT - DAY, NOW)
     chain, proofs = anchored(disclosure, evidence)
-    chain.accredited.append(ended)
+    chain.accredited.append((HOSPITAL, SEALED_AT - DAY, NOW))
     result = check(disclosure, ACCREDITED, chain, anchors=proofs)
     assert result.records[0].evidence_time == evidence
     refused(errors.IssuerError, "issuer_untrusted", disclosure, ACCREDITED, chain)
@@ -123,8 +197,103 @@ def test_step_8_revoked(disclosure: UnverifiedDisclosure) -> None:
     record = disclosure.records[1]
     result = check(disclosure, replace(POLICY, required=frozenset({6, 8, 11})), FakeChain())
     assert result.steps[7].state == "checked"
-    refused(errors.RevokedError, "seal_revoked", disclosure, POLICY, FakeChain(revoked={record.identity: NOW - DAY}))
-    check(disclosure, POLICY, FakeChain(revoked={(AUTHORITY, record.package.uid): NOW}))
+    for by, reason, told in ((ISSUER, "amended", "its attester, reason amended"), (AUTHORITY, None, "by 0x")):
+        found = Revocation(NOW - DAY, by, reason)
+        with pytest.raises(errors.RevokedError, match=told) as caught:
+            check(disclosure, POLICY, FakeChain(revoked={record.identity: found}))
+        assert (caught.value.at, caught.value.by, caught.value.reason) == found
+        assert (caught.value.code, caught.value.path) == ("seal_revoked", "records[1]")
+    other: dict[tuple[bytes, bytes], Revocation] = {(AUTHORITY, record.package.uid): Revocation(NOW, ISSUER)}
+    check(disclosure, POLICY, FakeChain(revoked=other))
+
+
+@pytest.mark.parametrize("failing", ["timestamped_at", "accreditations", "revocation"])
+def test_a_chain_that_cannot_answer_verifies_nothing(disclosure: UnverifiedDisclosure, failing: str) -> None:
+    chain, proofs = anchored(disclosure, SEALED_AT)
+    good = [(HOSPITAL, SEALED_AT - DAY, NOW + DAY)]
+    check(disclosure, ACCREDITED, Unreachable(chain.timestamps, good), anchors=proofs)
+    with pytest.raises(NodeError) as caught:
+        check(disclosure, ACCREDITED, Unreachable(chain.timestamps, good, failing=failing), anchors=proofs)
+    assert caught.value.code == "node_unreachable"
+
+
+def restated(records: Sequence[SealedRecord], **change: Any) -> UnverifiedDisclosure:
+    """The records' values shown by their holder, under seals that say something else."""
+    plain = open_paths(records, "Observation.value")
+    shown = {record.identity: record for record in plain.records}
+    changed = [replace(shown[r.attester, r.uid], package=replace(r.package, **change)) for r in records]
+    disclosure = replace(plain, records=tuple(sorted(changed, key=lambda each: each.identity)))
+    held = {record.package.message.data: record for record in records}
+
+    def sign(record: UnverifiedRecord) -> bytes:
+        own, digest, expiry = held[record.package.message.data], disclosure.digest(), disclosure.expiry
+        return HOLDER.sign_disclosure(own.enc, own.subject, digest, audience=AUDIENCE, nonce=NONCE, expiry=expiry)
+
+    return replace(disclosure, records=tuple(replace(each, signature=sign(each)) for each in disclosure.records))
+
+
+def test_step_5_a_contract_signs(shared: Path) -> None:
+    disclosure = restated(chart(shared, "Observation"), signer=WALLET)
+    [(digest, signature)] = [(each.package.digest(), each.package.signature) for each in disclosure.records]
+    chain, named = FakeChain(signed={(WALLET, digest, signature)}), TrustedIssuer(WALLET, "Example clinic")
+    trust = replace(POLICY, issuers=(named,))
+    record = check(disclosure, trust, chain).records[0]
+    assert (record.attestation.attester, record.issuer) == (WALLET, "Example clinic")
+    refused(errors.IssuerError, "issuer_untrusted", disclosure, POLICY, chain)  # its key's owner is not who signed
+    for other in (set(), {(ISSUER, digest, signature)}, {(WALLET, digest, bytes(65))}):
+        refused(errors.SealError, "signer_mismatch", disclosure, trust, FakeChain(signed=other))
+    with pytest.raises(errors.SealError):
+        verify(disclosure, trust, audience=AUDIENCE, nonce=NONCE, now=NOW)
+    elsewhere, broken = replace(trust, domains=frozenset()), Unreachable(failing="is_valid_signature")
+    refused(errors.SealError, "domain_refused", disclosure, elsewhere, broken)
+    with pytest.raises(NodeError):
+        check(disclosure, trust, broken)
+
+
+class Willing(FakeChain):
+    """A chain on which every contract takes every signature."""
+
+    def is_valid_signature(self, domain: Domain, signer: Address, digest: Digest, signature: bytes) -> bool:
+        return True
+
+
+def test_step_5_no_contract_mends_a_uid_or_a_seal_of_another_form(shared: Path) -> None:
+    records = chart(shared, "Observation")
+    message = replace(records[0].package.message, revocable=False)
+    for code, change in (
+        ("uid_mismatch", {"uid": Digest(b"\1" * 32)}),
+        ("signer_mismatch", {"signer": ZERO_ADDRESS}),
+        ("seal_form", {"message": message, "uid": offchain_uid(message)}),
+    ):
+        refused(errors.SealError, code, restated(records, **change), UnsafeTrustAnyone(), Willing())
+    check(restated(records, signature=bytes(65)), UnsafeTrustAnyone(), Willing())
+
+
+def test_a_batching_view_learns_of_all_seals_first(disclosure: UnverifiedDisclosure) -> None:
+    chain, proofs = anchored(disclosure, SEALED_AT)
+    batching, (first, second) = Batching(chain.timestamps), proofs.keys()
+    check(disclosure, POLICY, batching, anchors={first: proofs[first]})
+    [root] = chain.timestamps
+    assert batching.questions == [
+        Question(DOMAIN, first[0], first[1], Digest(root)),
+        Question(DOMAIN, second[0], second[1]),
+    ]
+
+
+def test_what_a_seal_amends_is_told_once_opened(shared: Path) -> None:
+    vector = vectors(shared)["Observation"]
+    old = Digest(b"\5" * 32)
+    record = sealed("Observation", resource_fields(vector), amends=old)
+    assert (
+        check(open_paths([record], "Observation.value", "chartseal.amends"), POLICY, FakeChain()).records[0].amends
+        == old
+    )
+    assert check(open_paths([record], "Observation.value"), POLICY, FakeChain()).records[0].amends is None
+    [plain] = chart(shared, "Observation")
+    assert (
+        check(open_paths([plain], "Observation.value", "chartseal.amends"), POLICY, FakeChain()).records[0].amends
+        is None
+    )
 
 
 def test_step_9_anchored_in_time(disclosure: UnverifiedDisclosure) -> None:

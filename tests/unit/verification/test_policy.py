@@ -9,7 +9,7 @@ import pytest
 
 from chartseal.attestation import Domain, address_from, checksum_address, network
 from chartseal.errors import PolicyError
-from chartseal.verification import Limits, TrustedIssuer, TrustPolicy, UnsafeTrustAnyone
+from chartseal.verification import Limits, TrustedAuthority, TrustedIssuer, TrustPolicy, UnsafeTrustAnyone
 from tests.charts import CONTRACT, ISSUER
 
 ADDRESS = checksum_address(ISSUER)
@@ -33,6 +33,8 @@ valid_from = 2026-01-01
 valid_until = 2027-01-01T12:00:00+01:00
 [[authority]]
 address = "{ADDRESS}"
+roles = ["hospital", "pharmacy"]
+name = "Example board"
 """
 
 
@@ -42,7 +44,7 @@ def test_a_whole_policy() -> None:
     assert policy == TrustPolicy(
         issuers=(TrustedIssuer(ISSUER, "Example hospital", begins, ends),),
         domains=frozenset({network("sepolia").domain(), Domain("1.4.0", 31337, CONTRACT)}),
-        authorities=frozenset({ISSUER}),
+        authorities=(TrustedAuthority(ISSUER, frozenset({"hospital", "pharmacy"}), "Example board"),),
         clock_skew=timedelta(seconds=30),
         largest_delay=timedelta(hours=1),
         required=frozenset({8, 9}),
@@ -103,6 +105,13 @@ def test_a_period_has_a_first_and_no_last_moment() -> None:
         '[[domain]]\nversion = "1.4.0"\nchain_id = 1',
         f'[[domain]]\nversion = "1.4.0"\nchain_id = -1\ncontract = "{ADDRESS}"',
         "[[authority]]",
+        f'[[authority]]\naddress = "{ADDRESS}"',
+        f'[[authority]]\naddress = "{ADDRESS}"\nroles = []',
+        f'[[authority]]\naddress = "{ADDRESS}"\nroles = ["hopsital"]',
+        f'[[authority]]\naddress = "{ADDRESS}"\nroles = "hospital"',
+        f'[[authority]]\naddress = "{ADDRESS}"\nroles = ["hospital"]\nname = " "',
+        f'[[authority]]\naddress = "{ADDRESS}"\nroles = ["hospital"]\nunknown = 1',
+        '[[authority]]\nroles = ["hospital"]',
         'test_records = ["Nobody"]',
         "a = " + "[" * 100_000,
     ],
