@@ -51,6 +51,8 @@ class Block:
     base_fee: int | None = None
     """Wei per gas, where the chain has EIP-1559."""
     gas_limit: int = 0
+    logs_bloom: bytes = field(default=b"", repr=False)
+    """A filter over addresses and topics of all its logs, 256 bytes; empty where the node gives none."""
 
     @property
     def time(self) -> datetime:
