@@ -48,7 +48,8 @@ _TOO_MANY = re.compile(
 _SENDING = (
     ("nonce_too_low", re.compile(r"nonce.*(too low|below)|oldnonce|old nonce|invalid nonce|nonce expired", re.I)),
     ("tx_known", re.compile(r"already (known|imported)|alreadyknown|known transaction", re.I)),
-    ("tx_underpriced", re.compile(r"replacement|underpriced|fee ?too ?low|below (the )?(configured )?minimum", re.I)),
+    ("replacement_underpriced", re.compile(r"replacement", re.I)),
+    ("tx_underpriced", re.compile(r"underpriced|fee ?too ?low|below (the )?(configured )?minimum", re.I)),
     ("fees_below_base", re.compile(r"less than block base ?fee|below (block )?base ?fee", re.I)),
     ("funds_short", re.compile(r"insufficient funds|insufficient.*balance|exceeds.*balance", re.I)),
     ("gas_over_cap", re.compile(r"gas ?limit|exceeds.*gas|gas.*(too high|exceeds)", re.I)),
@@ -186,7 +187,7 @@ def _refusal(error: dict[str, Any], method: str) -> ChainError:
         return NodeError("the node limits our requests", "node_limited", method)
     if method == "eth_sendRawTransaction":
         return _send_refusal(words, known, method)
-    if _UNKNOWN_BLOCK.search(words):
+    if known == -32001 or _UNKNOWN_BLOCK.search(words):  # EIP-1474: resource not found
         return NodeError("the node does not know the block", "block_unknown", method)
     if method == "eth_getLogs" and (known == -32005 or _TOO_MANY.search(words)):
         return NodeError("the node wants a smaller range of blocks", "logs_too_many", method)
