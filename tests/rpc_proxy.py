@@ -42,7 +42,7 @@ class Fault(StrEnum):
     CUT_OFF = "cut-off"
     """Half of the body, announced as the whole, then a closed connection."""
     OVERSIZED = "oversized"
-    """A body of `oversize` bytes."""
+    """A body of `oversize` bytes, whose size is not announced."""
     NOT_JSON = "not-json"
     """A page in HTML."""
     NO_BATCHES = "no-batches"
@@ -356,7 +356,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault is Fault.FAILED:
             self._reply(503, {"error": "no backend"})
         elif fault is Fault.OVERSIZED:
-            self._send(200, b'"' + b"a" * proxy.oversize + b'"')
+            self._send(200, b'"' + b"a" * proxy.oversize + b'"', -1)
+            self.close_connection = True
         elif fault is Fault.NOT_JSON:
             self._send(200, b"<html>Bad gateway</html>")
         else:
@@ -380,7 +381,8 @@ class _Handler(BaseHTTPRequestHandler):
         with suppress(ConnectionError):
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data) if announced is None else announced))
+            if announced != -1:
+                self.send_header("Content-Length", str(len(data) if announced is None else announced))
             if status == 429 and proxy.retry_after is not None:
                 self.send_header("Retry-After", proxy.retry_after)
             self.end_headers()

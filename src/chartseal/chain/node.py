@@ -18,7 +18,7 @@ from chartseal.attestation import Address, Digest
 from chartseal.chain.calls import Block, Log, Read, Receipt
 from chartseal.chain.dialogue import Dialogue
 from chartseal.chain.dialogue import Which as Which
-from chartseal.chain.exchange import AsyncConnection, Connection, Endpoint, Talk, run, run_async
+from chartseal.chain.exchange import LARGEST_ANSWER, AsyncConnection, Connection, Endpoint, Talk, run, run_async
 from chartseal.chain.filters import LogFilter
 from chartseal.chain.jsonrpc import Query
 
@@ -28,15 +28,24 @@ T = TypeVar("T")
 class Node:
     """A connection to one node of one chain, safe to share between threads."""
 
-    def __init__(self, url: str, *, chain_id: int | None = None, timeout: float = 20, attempts: int = 5) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        chain_id: int | None = None,
+        timeout: float = 20,
+        attempts: int = 5,
+        largest: int = LARGEST_ANSWER,
+    ) -> None:
         """Connect lazily; with `chain_id`, a node of another chain is refused at the first request.
 
-        `timeout` is in seconds for one request, `attempts` counts tries of one that fails in passing.
+        `timeout` is in seconds for one request, `attempts` counts tries of one that fails in passing, `largest` is
+        the most bytes of one answer.
 
         Raises:
             NodeError: `node_url`; no http or https URL.
         """
-        endpoint = Endpoint(url, timeout)
+        endpoint = Endpoint(url, timeout, largest)
         self.dialogue = Dialogue(endpoint, chain_id, attempts)
         self.host = endpoint.host
         """What errors may name: the rest of the URL may hold a key."""
@@ -143,9 +152,17 @@ class Node:
 class AsyncNode:
     """As Node, for one event loop; close it, or use it as a context manager."""
 
-    def __init__(self, url: str, *, chain_id: int | None = None, timeout: float = 20, attempts: int = 5) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        chain_id: int | None = None,
+        timeout: float = 20,
+        attempts: int = 5,
+        largest: int = LARGEST_ANSWER,
+    ) -> None:
         """As Node."""
-        endpoint = Endpoint(url, timeout)
+        endpoint = Endpoint(url, timeout, largest)
         self.dialogue = Dialogue(endpoint, chain_id, attempts)
         self.host = endpoint.host
         """What errors may name."""
