@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from chartseal.attestation import LocalSigner
+from chartseal.attestation import Address, LocalSigner, to_hex
 from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.node import Node
@@ -20,6 +22,8 @@ from chartseal.chain.sender import Sender
 from chartseal.errors import DeploymentError, NodeError
 
 CHAIN_ID = 31_337
+_PATIENCE = 20.0
+"""Seconds in which it writes its state and ends."""
 _SECRETS = (
     # anvil's first accounts, of the mnemonic "test test … junk", known to everybody.
     "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
@@ -52,15 +56,47 @@ def accounts() -> list[LocalSigner]:
     return [LocalSigner(bytes.fromhex(each)) for each in _SECRETS]
 
 
-class Devnet:
-    """A running anvil; use it as a context manager."""
+_WATCHED = 'exec 3<&0; (cat <&3 >/dev/null; kill "$$") & exec "$0" "$@" </dev/null 3<&-'
+"""Shell that becomes the program given, and ends it when standard input closes.
 
-    def __init__(self, *options: str, port: int | None = None, deploy: bool = True) -> None:
-        """Start one; further options go to anvil."""
+The parent alone holds the other end, so that even `kill -9` of it closes the pipe: the kernel does, on every Unix
+(PR_SET_PDEATHSIG is Linux' own and follows the thread that started the child). exec keeps the shell's id, `$$`.
+"""
+
+
+def _watched(command: Sequence[str], holding: Sequence[int]) -> subprocess.Popen[bytes]:
+    # The shell's own descriptors have one digit: those to be held must not be among them.
+    held = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, 10) for each in holding]
+    try:
+        return subprocess.Popen(  # noqa: S603 (our own command)
+            ["/bin/sh", "-c", _WATCHED, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches us alone, and we end it in order
+            pass_fds=held,
+        )
+    finally:
+        for each in held:
+            os.close(each)
+
+
+class Devnet:
+    """A running anvil that ends with this process, however that ends; use it as a context manager."""
+
+    def __init__(
+        self, *options: str, port: int | None = None, deploy: bool = True, holding: Sequence[int] = ()
+    ) -> None:
+        """Start one; further options go to anvil, and it keeps the descriptors `holding` open as long as it runs.
+
+        Raises:
+            DeploymentError: `anvil_missing`, `port_taken`, `anvil_failed`.
+        """
         self.port = port or _free_port()
+        _require_free(self.port)
         self.url = f"http://127.0.0.1:{self.port}"
-        command = [find_anvil(), "--port", str(self.port), "--chain-id", str(CHAIN_ID), "--silent", *options]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 (ours)
+        anvil = [find_anvil(), "--port", str(self.port), "--chain-id", str(CHAIN_ID), "--silent", *options]
+        self._process = _watched(anvil, holding)
         self.node = Node(self.url, chain_id=CHAIN_ID)
         try:
             self._await()
@@ -72,18 +108,28 @@ class Devnet:
     def _await(self) -> None:
         probe = Node(self.url, attempts=1, timeout=2)
         for _ in range(200):
+            if not self.running:
+                break
             with suppress(NodeError):
                 _ = probe.chain_id
                 return
-            if self._process.poll() is not None:
-                break
             time.sleep(0.05)
         raise DeploymentError("anvil did not start", "anvil_failed")
 
+    @property
+    def running(self) -> bool:
+        """Whether anvil has not ended."""
+        return self._process.poll() is None
+
     def stop(self) -> None:
-        """End it."""
-        self._process.terminate()
-        self._process.wait(timeout=10)
+        """End it, and wait until it has written its state."""
+        assert self._process.stdin is not None  # noqa: S101 (a pipe, above)
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def __enter__(self) -> Self:
         return self
@@ -92,12 +138,39 @@ class Devnet:
         self.stop()
 
 
-def deploy_eas(sender: Sender) -> Deployment:
-    """Deploy SchemaRegistry and EAS."""
+def deploy_eas(sender: Sender, *, name: str = "local", finality: int = 0) -> Deployment:
+    """Deploy SchemaRegistry and EAS.
+
+    Raises:
+        NodeError, RevertError, SendError: as the sender.
+    """
+    from_block = sender.node.block().number
     registry = sender.send(Contract.load("schema_registry").deploy())
     eas = sender.send(Contract.load("eas").deploy(registry))
     version = sender.node.read(Contract.load("eas").at(eas).read("version"))
-    return Deployment(sender.node.chain_id, version, eas, registry, finality=0, name="local")
+    return Deployment(sender.node.chain_id, version, eas, registry, from_block, finality, name)
+
+
+def fund(node: Node, address: Address, wei: int) -> None:
+    """Give an account that balance, on a local chain.
+
+    Raises:
+        DeploymentError: `not_local`; the node is no anvil.
+        NodeError: as the node.
+    """
+    if not str(node.request("web3_clientVersion")).startswith("anvil/"):
+        raise DeploymentError("only a local chain gives money away: this node is no anvil", "not_local")
+    node.request("anvil_setBalance", [to_hex(address), hex(wei)])
+
+
+def _require_free(port: int) -> None:
+    """Else another's node would answer for ours."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise DeploymentError("another program listens on this port", "port_taken", str(port)) from None
 
 
 def _free_port() -> int:

@@ -70,17 +70,26 @@ def connected(rpc: str | None, deployment: Path | None) -> Chain:
         DeploymentError: the file is malformed, or no public deployment is known on the node's chain.
         NodeError: the node does not answer, or is of another chain than the file's.
     """
+    if deployment is None:
+        node = node_at(rpc)
+        return Chain(node, Deployment.public(node.chain_id))
+    stated = Deployment.load(deployment)
+    node = node_at(rpc, stated.chain_id)
+    _ = node.chain_id  # asked now, so that nothing is done for another chain
+    return Chain(node, stated)
+
+
+def node_at(rpc: str | None, chain_id: int | None = None) -> Node:
+    """The node at that URL.
+
+    Raises:
+        click.UsageError: no URL, or none of HTTP.
+    """
     if not rpc:
         raise click.UsageError(f"no node: give --rpc or set {RPC_VARIABLE}")
     if not _is_http(rpc):  # the message leaves the URL out: it may hold a key
         raise click.UsageError("--rpc takes an http or https URL")
-    if deployment is None:
-        node = Node(rpc)
-        return Chain(node, Deployment.public(node.chain_id))
-    stated = Deployment.load(deployment)
-    node = Node(rpc, chain_id=stated.chain_id)
-    _ = node.chain_id  # asked now, so that nothing is done for another chain
-    return Chain(node, stated)
+    return Node(rpc, chain_id=chain_id)
 
 
 def _is_http(url: str) -> bool:
