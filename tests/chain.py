@@ -33,9 +33,9 @@ def local() -> Iterator[Local]:
         yield Local(running.url, running.node, known(running), accounts())
 
 
-def started(*options: str) -> Devnet:
+def started(*options: str, deploy: bool = True) -> Devnet:
     try:
-        return Devnet(*options)
+        return Devnet(*options, deploy=deploy)
     except DeploymentError as error:
         if error.code != "anvil_missing":
             raise
