@@ -24,11 +24,12 @@ from tests.chain import started
 
 SECRET = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # anvil's first, known to everybody
 ACCOUNT = "0x00000000000000000000000000000000000000aa"
+UNSET = {"CHARTSEAL_RPC": None, "CHARTSEAL_DEPLOYMENT": None}
 COMMAND = [sys.executable, "-c", "from chartseal.cli import main; main()", "chain"]
 
 
 def run(*arguments: str, key: str | None = None) -> Any:
-    result = CliRunner().invoke(cli, ["chain", *arguments, "--json"], env={"CHARTSEAL_KEY": key, "CHARTSEAL_RPC": None})
+    result = CliRunner().invoke(cli, ["chain", *arguments, "--json"], env={**UNSET, "CHARTSEAL_KEY": key})
     if result.exception is not None:
         raise result.exception
     return json.loads(result.stdout)
@@ -129,7 +130,6 @@ def test_a_file_of_another_deployment_is_kept(tmp_path: Path, bare: Devnet) -> N
         ["up", "--rpc", "http://127.0.0.1:9", "--deploy", "--deployment", "d.json"],
         ["up", "--port", "65536"],
         ["up", "--block-time", "0"],
-        ["status", "--deployment", "d.json"],
         ["status", "--rpc", "ws://127.0.0.1:9"],
         ["fund", "0x00"],
     ],
