@@ -10,6 +10,7 @@ that it may be torn after a crash; and `running.json` (URL and process) while th
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -61,7 +62,7 @@ class KeptChain:
         self._folder = folder
         with ExitStack() as begun:
             lock = begun.enter_context(_locked(folder))
-            self._whole_at = 0
+            self._seen_at, self._kept = 0, b""
             self._keep_dump()
             options = ["--dump-state", str(folder / _DUMP), "--state-interval", str(_DUMP_SECONDS)]
             if (folder / _STATE).exists():
@@ -114,17 +115,22 @@ class KeptChain:
 
     def _keep_dump(self) -> None:
         """Put anvil's dump in the kept state's place, if it is new and whole."""
+        dump = self._folder / _DUMP
         try:
-            at = (self._folder / _DUMP).stat().st_mtime_ns
-            if at == self._whole_at:
+            at = dump.stat().st_mtime_ns
+            if at == self._seen_at:
                 return
-            with (self._folder / _DUMP).open("rb") as stream:
+            with dump.open("rb") as stream:
                 data = stream.read(_LARGEST_STATE + 1)
             if len(data) > _LARGEST_STATE:
                 raise DeploymentError("the chain's state is over 1 GiB", "state_malformed", _DUMP)
-            if _is_whole(data):
+            digest = hashlib.sha256(data).digest()
+            if digest != self._kept:  # a resting chain is dumped all the same
+                if not _is_whole(data):
+                    return
                 _put(self._folder / _STATE, data)
-                self._whole_at = at
+                self._kept = digest
+            self._seen_at = at
         except FileNotFoundError:
             return
         except OSError as exc:
