@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
@@ -224,7 +225,8 @@ def save_deployments(path: Path, deployments: Deployments) -> None:
             os.fsync(stream.fileno())
         beside.replace(path)
     except OSError as exc:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise DeploymentError(f"the file cannot be written: {exc.strerror}", "deployment_unwritable") from exc
 
 
