@@ -15,7 +15,7 @@ from pathlib import Path
 
 from _figures import Figure, table
 
-NAMES = ("tree", "seal_signature", "multiproof", "disclosure", "keys", "reading", "limits", "sealing")
+NAMES = ("tree", "seal_signature", "multiproof", "disclosure", "keys", "reading", "limits", "contracts", "sealing")
 """One module each, with `figures()`; the slowest last."""
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"

@@ -13,8 +13,8 @@ from .modules import merkle
 implements: IPrivateDataVerifier
 
 MOST_LEAVES: constant(uint256) = 16
-MOST_SIBLINGS: constant(uint256) = 256
-MOST_FLAGS: constant(uint256) = MOST_LEAVES + MOST_SIBLINGS - 1
+MOST_SIBLINGS: constant(uint256) = 128
+MOST_FLAGS: constant(uint256) = MOST_LEAVES + MOST_SIBLINGS - 1  # under 256: they travel inside as bits of one word
 # keccak256("bytes32 privateData" ‖ no resolver ‖ revocable), which needs no look into the registry.
 PRIVATE_DATA: constant(bytes32) = 0x20351f973fdec1478924c89dfa533d8f872defa108d9c3c6512267d7e7e5dbc2
 # Words of getAttestation's answer after its leading offset: ten of the struct, then the length and one word of data.
@@ -51,7 +51,7 @@ def verify(
     hashes: DynArray[bytes32, MOST_LEAVES] = []
     for leaf: IPrivateDataVerifier.Leaf in leaves:
         hashes.append(self._leaf_hash(leaf))
-    return self._open(uid, hashes, proof, flags).root
+    return self._open(uid, hashes, proof, self._bits(flags), len(flags)).root
 
 
 @view
@@ -65,7 +65,7 @@ def verifyAttested(
     hashes: DynArray[bytes32, MOST_LEAVES] = []
     for leaf: IPrivateDataVerifier.Leaf in leaves:
         hashes.append(self._leaf_hash(leaf))
-    seal: Seal = self._open(uid, hashes, proof, flags)
+    seal: Seal = self._open(uid, hashes, proof, self._bits(flags), len(flags))
     return seal.attester, seal.time
 
 
@@ -87,55 +87,47 @@ def _leaf_hash(leaf: IPrivateDataVerifier.Leaf) -> bytes32:
     return merkle._leaf(keccak256(abi_encode(leaf.abiType, leaf.name, leaf.value, leaf.salt)))
 
 
+@pure
+@internal
+def _bits(flags: DynArray[bool, MOST_FLAGS]) -> uint256:
+    bits: uint256 = 0
+    at: uint256 = 0
+    for flag: bool in flags:
+        bits |= convert(flag, uint256) << at
+        at += 1
+    return bits
+
+
 @view
 @internal
 def _open(
     uid: bytes32,
     hashes: DynArray[bytes32, MOST_LEAVES],
     proof: DynArray[bytes32, MOST_SIBLINGS],
-    flags: DynArray[bool, MOST_FLAGS],
+    bits: uint256,
+    steps: uint256,
 ) -> Seal:
-    # Shape first: an empty proof of the root, which eas-sdk takes, would else open nothing and pass.
-    self._check_order(hashes)
-    root: bytes32 = self._implied_root(hashes, proof, flags)
-    seal: Seal = self._live(uid)
-    assert root == seal.root, "RootMismatch"
-    return seal
-
-
-@pure
-@internal
-def _check_order(hashes: DynArray[bytes32, MOST_LEAVES]):
-    assert len(hashes) != 0, "LeavesEmpty"
-    before: uint256 = 0
-    for each: bytes32 in hashes:
-        assert convert(each, uint256) > before, "LeavesUnordered"
-        before = convert(each, uint256)
-
-
-@pure
-@internal
-def _implied_root(
-    hashes: DynArray[bytes32, MOST_LEAVES],
-    proof: DynArray[bytes32, MOST_SIBLINGS],
-    flags: DynArray[bool, MOST_FLAGS],
-) -> bytes32:
     # OpenZeppelin's processMultiProof. Its queue of nodes never holds more than the leaves it began with, so a ring does.
-    assert len(hashes) + len(proof) == len(flags) + 1, "ProofMalformed"
+    # Without a leaf it would give the one sibling: an empty proof of the root, which eas-sdk takes, opens nothing.
+    assert len(hashes) != 0, "LeavesEmpty"
+    assert len(hashes) + len(proof) == steps + 1, "ProofMalformed"
     ring: bytes32[MOST_LEAVES] = empty(bytes32[MOST_LEAVES])
+    before: bytes32 = empty(bytes32)
     last: uint256 = 0
     for each: bytes32 in hashes:
+        assert convert(each, uint256) > convert(before, uint256), "LeavesUnordered"
+        before = each
         ring[last] = each
         last += 1
     first: uint256 = 0
     used: uint256 = 0
-    for ours: bool in flags:
+    for step: uint256 in range(steps, bound=MOST_FLAGS):
         # Never a place that nothing was put in: zero nodes once let anything through (CVE-2023-34459).
         assert first < last, "ProofMalformed"
         one: bytes32 = ring[first % MOST_LEAVES]
         other: bytes32 = empty(bytes32)
         first += 1
-        if ours:
+        if (bits >> step) & 1 == 1:
             assert first < last, "ProofMalformed"
             other = ring[first % MOST_LEAVES]
             first += 1
@@ -146,7 +138,9 @@ def _implied_root(
         ring[last % MOST_LEAVES] = merkle._pair(one, other)
         last += 1
     assert used == len(proof) and first + 1 == last, "ProofMalformed"
-    return ring[first % MOST_LEAVES]
+    seal: Seal = self._live(uid)
+    assert ring[first % MOST_LEAVES] == seal.root, "RootMismatch"
+    return seal
 
 
 @view

@@ -17,8 +17,8 @@ def _leaf(encoded_hash: bytes32) -> bytes32:
 @internal
 def _pair(one: bytes32, other: bytes32) -> bytes32:
     if convert(one, uint256) < convert(other, uint256):
-        return keccak256(concat(one, other))
-    return keccak256(concat(other, one))
+        return keccak256(abi_encode(one, other))
+    return keccak256(abi_encode(other, one))
 
 
 @pure
