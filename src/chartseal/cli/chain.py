@@ -19,6 +19,7 @@ from chartseal.chain.kept import DEFAULT_PORT, DEPLOYMENT, KeptChain
 from chartseal.chain.registry import register
 from chartseal.chain.sender import Sender
 from chartseal.cli import background
+from chartseal.cli.chain_deploy import deploy_contract
 from chartseal.cli.chain_options import (
     DEPLOYMENT_VARIABLE,
     RPC_VARIABLE,
@@ -45,7 +46,7 @@ def chain() -> None:
     """A local chain with EAS, and EAS on any other."""
 
 
-for _each in (fund_account, schemas, status):
+for _each in (deploy_contract, fund_account, schemas, status):
     chain.add_command(_each)
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from chartseal.attestation import checksum_address
+from chartseal.chain.deploy import load_deployments
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.devnet import Devnet, accounts
 from chartseal.chain.kept import is_locked
@@ -149,3 +151,31 @@ def test_an_error_names_no_more_of_a_url_than_its_host(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert b"node_unreachable: 127.0.0.1" in ended.stderr
     assert b"hidden" not in ended.stderr + ended.stdout
+
+
+def test_our_contracts_are_deployed_and_written_down(tmp_path: Path, bare: Devnet) -> None:
+    run("up", "--rpc", bare.url, "--folder", str(tmp_path), "--deploy", key=SECRET)
+    there = ("--rpc", bare.url, "--deployment", str(tmp_path / "deployment.json"))
+    kept = tmp_path / "ours.json"
+    into = (*there, "--into", str(kept))
+    first = run("deploy", "accreditation_resolver", ACCOUNT, *into, key=SECRET)
+    second = run("deploy", "record_resolver", first["address"], "hospital,pharmacy", *into, key=SECRET)
+    ours = load_deployments(kept)
+    assert [checksum_address(each.address) for each in ours.contracts] == [first["address"], second["address"]]
+    node = bare.node
+    assert node.read(ours.at(node, "record_resolver").read("roles")) == 0b101
+    assert "0x" + node.read(ours.at(node, "accreditation_resolver").read("authority")).hex() == ACCOUNT
+
+    before = kept.read_bytes()
+    number = int(node.request("eth_blockNumber"), 16)
+    refusals = {
+        ("anchor_verifier", "7"): "field_encoding",
+        ("record_resolver", ACCOUNT, "1"): "call_reverted",
+    }
+    for arguments, code in refusals.items():
+        assert refused("deploy", *arguments, *into, key=SECRET) == code
+    kept.write_bytes(before.replace(b"31337", b"1"))
+    assert refused("deploy", "anchor_verifier", *into, key=SECRET) == "deployment_mismatch"
+    with pytest.raises(SystemExit):
+        run("deploy", "record_resolver", "0x00", *into, key=SECRET)
+    assert int(node.request("eth_blockNumber"), 16) == number
