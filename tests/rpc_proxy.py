@@ -167,7 +167,7 @@ class RpcProxy:
         self._server.proxy = self
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1/secret-key"
         """With a path that no message may show."""
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

@@ -6,7 +6,7 @@ Each method is a talk (`chartseal.chain.exchange`), which Node and AsyncNode car
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -26,6 +26,8 @@ Which = int | str | Digest
 
 _LARGEST_BATCH = 500
 """Requests in one HTTP exchange, until a node wants fewer."""
+_SMALL_BATCH = 16
+"""Requests that a node which answers too late is not to blame for."""
 _BACK_OFF = wait_random_exponential(multiplier=0.1, max=5)
 
 
@@ -120,14 +122,13 @@ class Dialogue:
         """Logs of a range whose last block the node has: one that lags would pass over the newest without a word."""
         query = [{**wanted.to_json(), "fromBlock": hex(first), "toBlock": hex(last)}]
         queries = [block_query(last), Query("eth_getLogs", query, answers.logs)]
-        pauses: list[float] = []
-        for attempt in self._retrying(pauses, {"logs_inconsistent"}):
-            while pauses:
-                yield Pause(pauses.pop())
-            with attempt:
-                head, logs = yield from self.ask(queries)
-                return wanted.check(logs, first, last, head)
-        raise AssertionError  # reraise leaves no other way out
+
+        def ask() -> Talk[list[Log]]:
+            # Always both: logs of an exchange in which the node did not have the block yet are not all.
+            head, logs = map(_value, (yield from self.once_each(queries)))
+            return wanted.check(logs, first, last, head)
+
+        return (yield from self.repeated(ask, jsonrpc.PASSING - _unrepeated(queries)))
 
     def block_logs(self, wanted: LogFilter, hashes: Sequence[Digest]) -> Talk[list[list[Log]]]:
         """Logs of single blocks, each by its hash."""
@@ -141,14 +142,25 @@ class Dialogue:
         ]
         return (yield from self.ask(queries))
 
-    def _settled(self, queries: Sequence[Query]) -> Talk[list[Any]]:
-        done: dict[int, Any] = {}
+    def repeated(self, talk: Callable[[], Talk[T]], codes: Set[str]) -> Talk[T]:
+        """A talk, held anew where it ends in a NodeError of these codes, with back-off and as often as is allowed."""
         pauses: list[float] = []
-        for attempt in self._retrying(pauses, jsonrpc.PASSING - _unrepeated(queries)):
+        for attempt in Retrying(
+            stop=stop_after_attempt(self._attempts),
+            wait=_wait,
+            retry=retry_if_exception(lambda exc: isinstance(exc, NodeError) and exc.code in codes),
+            sleep=pauses.append,  # a talk does not sleep: it asks for a pause
+            reraise=True,
+        ):
             while pauses:
                 yield Pause(pauses.pop())
             with attempt:
-                yield from self._settle(queries, done)
+                return (yield from talk())
+        raise AssertionError  # reraise leaves no other way out
+
+    def _settled(self, queries: Sequence[Query]) -> Talk[list[Any]]:
+        done: dict[int, Any] = {}
+        yield from self.repeated(lambda: self._settle(queries, done), jsonrpc.PASSING - _unrepeated(queries))
         return [done[at] for at in range(len(queries))]
 
     def _settle(self, queries: Sequence[Query], done: dict[int, Any]) -> Talk[None]:
@@ -180,24 +192,17 @@ class Dialogue:
                 if error.code != "batch_refused":
                     raise
                 raised: NodeError | None = NodeError(error.detail, "node_refused", error.path)
-            elif error.code in ("batch_refused", "node_oversized", "node_timeout"):
-                raised = None if error.code != "node_timeout" else error
+            elif error.code in ("batch_refused", "node_oversized"):
+                raised = None
                 self.limit = max(1, len(queries) // 2)
             else:
+                if error.code == "node_timeout" and len(queries) > _SMALL_BATCH:
+                    self.limit = max(_SMALL_BATCH, len(queries) // 2)
                 raise
         if raised is not None:
             raise raised
         half = len(queries) // 2
         return (yield from self._exchange(queries[:half])) + (yield from self._exchange(queries[half:]))
-
-    def _retrying(self, pauses: list[float], codes: frozenset[str] | set[str]) -> Retrying:
-        return Retrying(
-            stop=stop_after_attempt(self._attempts),
-            wait=_wait,
-            retry=retry_if_exception(lambda exc: isinstance(exc, NodeError) and exc.code in codes),
-            sleep=pauses.append,
-            reraise=True,
-        )
 
 
 def _wait(state: RetryCallState) -> float:

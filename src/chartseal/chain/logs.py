@@ -131,12 +131,17 @@ def complete(dialogue: Dialogue, wanted: LogFilter, headers: Sequence[Block], tw
             raise ValueError("headers do not follow one another")
     found: list[Log] = []
     at, size = 0, RangeSize(len(headers) or 1, len(headers) or 1)
-    while at < len(headers):
+
+    def next_part() -> Talk[tuple[int, list[Log]]]:
         part = yield from next_range(dialogue, wanted, headers[at].number, headers[-1].number, size)
         wanted.check_headers(part.logs, by_number)
         covered = headers[at : at + part.last - part.first + 1]
-        found += yield from _supplemented(dialogue, wanted, part.logs, covered, twice)
-        at += len(covered)
+        return len(covered), (yield from _supplemented(dialogue, wanted, part.logs, covered, twice))
+
+    while at < len(headers):
+        count, logs = yield from dialogue.repeated(next_part, {"logs_inconsistent"})
+        found += logs
+        at += count
     return found
 
 
