@@ -185,6 +185,7 @@ def _accredit(attestation: IAccreditationResolver.Attestation):
     roles: uint256 = 0
     begins: uint256 = 0
     roles, begins = self._read_accreditation(attestation.data)
+    assert self._word(attestation.data, 7) != convert(issuer, uint256), "PredecessorInvalid"
     begins = max(begins, block.timestamp)
     ends: uint256 = NEVER
     if attestation.expirationTime != 0:
@@ -263,6 +264,7 @@ def _read_accreditation(data: Bytes[LONGEST_DATA]) -> (uint256, uint256):
     at = self._tail(data, 3, at, SIGNATURE_SIZE, "PossessionMalformed")
     at = self._tail(data, 5, at, LONGEST_ENDPOINT, "EndpointTooLong")
     assert at == len(data), "DataMalformed"
+    assert self._word(data, 8) != 0, "NameMissing"  # the first tail's length
     roles: uint256 = self._word(data, 1)
     begins: uint256 = self._word(data, 6)
     assert begins <= NEVER and self._word(data, 7) >> 160 == 0, "DataMalformed"

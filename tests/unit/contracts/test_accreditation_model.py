@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -20,7 +21,9 @@ from hypothesis.stateful import (
 )
 
 from chartseal.attestation import ZERO_DIGEST, Address, Digest
-from chartseal.chain.schemas import ACCREDITATION, TRUST_ROOT, WITHDRAWAL
+from chartseal.chain.authority import Standing
+from chartseal.chain.facts import Attestation
+from chartseal.chain.schemas import ACCREDITATION, TRUST_ROOT, WITHDRAWAL, role_bits
 from tests.evm import START, Eas, accreditation, named, refused, trust_root, withdrawal
 
 AUTHORITY, STRANGER = named(11), named(12)
@@ -33,7 +36,7 @@ MOMENTS = st.integers(-200, 400)
 
 
 @dataclass
-class Standing:
+class Life:
     """One accreditation as its attestations say, each kept as it was made."""
 
     issuer: Address
@@ -81,7 +84,8 @@ class Accreditations(RuleBasedStateMachine):
         super().__init__()
         self.setting = built()
         self.chain = self.setting.chain
-        self.known: dict[Digest, Standing] = {}
+        self.known: dict[Digest, Life] = {}
+        self.withdrawn: list[Digest] = []
         self.stated: dict[tuple[int, int], Digest] = {}
         self.undone = self.chain.undone()
         self.undone.__enter__()
@@ -110,7 +114,7 @@ class Accreditations(RuleBasedStateMachine):
     )
     def accredit(self, issuer: Address, roles: int, begins: int, lasts: int | None) -> Digest:
         now = self.chain.now
-        made = Standing(issuer, roles, now + begins, now, 0 if lasts is None else now + lasts)
+        made = Life(issuer, roles, now + begins, now, 0 if lasts is None else now + lasts)
         members: dict[str, Any] = {"recipient": issuer, "expiration": made.expiration}
         data = accreditation(roles=roles, valid_from=made.valid_from)
         pending = [each for each in self.known.values() if each.issuer == issuer and each.ends > now]
@@ -137,8 +141,22 @@ class Accreditations(RuleBasedStateMachine):
             with refused("AccreditationUnknown"):
                 self.attest(WITHDRAWAL, data, **members)
         else:
-            self.attest(WITHDRAWAL, data, **members)
+            self.withdrawn.append(self.attest(WITHDRAWAL, data, **members))
             made.withdrawals.append(max(now + since, now) if cause == 0 else now + since)
+
+    @rule()
+    def a_reader_of_the_attestations_agrees(self) -> None:
+        """Off chain the same attestations are judged by chain/authority: one world, two judges."""
+        standing = Standing(self.read(self.known), self.read(self.withdrawn))
+        assert not standing.malformed
+        for issuer in ISSUERS:
+            live = standing.live(issuer, self.chain.now)
+            for role in ROLES:
+                assert self.ask("isAccredited", issuer, role) == any(role_bits(each.roles) & role for each in live)
+
+    def read(self, uids: Iterable[Digest]) -> list[Attestation]:
+        found = [self.chain.read(self.chain.eas.read("getAttestation", uid)) for uid in uids]
+        return [each for each in map(Attestation.from_tuple, found) if each]
 
     @rule(uid=uids)
     def revoke(self, uid: Digest) -> None:
@@ -195,13 +213,14 @@ class Accreditations(RuleBasedStateMachine):
             assert pending <= listed <= self.known.keys()
 
 
+PROFILE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 def test_lives() -> None:
-    run_state_machine_as_test(Accreditations, settings=settings(max_examples=6, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(Accreditations, settings=settings(PROFILE, max_examples=4, stateful_step_count=25))
 
 
 @pytest.mark.long
 def test_long_lives(drill_scale: float) -> None:
-    examples = max(2, round(500 * drill_scale))
-    run_state_machine_as_test(
-        Accreditations, settings=settings(max_examples=examples, stateful_step_count=60, deadline=None)
-    )
+    examples = max(2, round(200 * drill_scale))
+    run_state_machine_as_test(Accreditations, settings=settings(PROFILE, max_examples=examples, stateful_step_count=60))

@@ -274,10 +274,18 @@ def test_lengths_have_limits(world: World) -> None:
         world.accredit(accreditation(name="n" * 201))
     with refused("EndpointTooLong"):
         world.accredit(accreditation(endpoint="e" * 501))
-    world.accredit(accreditation(name="", endpoint=""))
+    world.accredit(accreditation(name="n", endpoint=""))
+    with refused("NameMissing"):
+        world.accredit(accreditation(name=""))
     world.accredit(accreditation(name="ä" * 100))
     with refused("NameTooLong"):
         world.accredit(accreditation(name="ä" * 100 + "a"))
+
+
+def test_nobody_succeeds_itself(world: World) -> None:
+    with refused("PredecessorInvalid"):
+        world.accredit(accreditation(predecessor=ISSUER))
+    world.accredit(accreditation(predecessor=OTHER))
 
 
 @pytest.mark.parametrize(("key", "size"), [(KEY, 0), (KEY, 63), (KEY, 65), (ZERO_DIGEST, 64), (ZERO_DIGEST, 1)])
@@ -424,6 +432,16 @@ def test_a_trust_root_is_of_a_begun_epoch_and_a_field_element(world: World) -> N
         world.state_root(TODAY + 1, 2, KEY)
     world.chain.now = (TODAY + 1) * DAY
     world.state_root(TODAY + 1, 2, KEY)
+
+
+def test_a_revocation_under_another_schema_is_refused_even_from_eas(world: World) -> None:
+    """EAS lets none through: withdrawals are irrevocable, and nothing is attested under another schema."""
+    uid = world.accredit()
+    for schema in (world.withdrawal, ZERO_DIGEST):
+        one = (uid, schema, START, 0, START, ZERO_DIGEST, ISSUER, AUTHORITY, True, withdrawal(uid))
+        with refused("SchemaUnknown"):
+            world.chain.send(world.resolver.write("revoke", one), world.chain.eas.address)
+    assert world.is_live()
 
 
 def test_takes_no_ether(world: World) -> None:

@@ -324,6 +324,15 @@ def test_bounds(world: World) -> None:
         world.verify(arguments(many.multiproof(range(17))), uid)
 
 
+def test_three_leaves_cost_at_most_60000_gas_above_base() -> None:
+    world, data = World(), salted(30)
+    uid = world.attest(data.root)
+    write = world.verifier.write("verify", uid, *arguments(data.multiproof([1, 11, 21])))
+    warm = world.chain.send(write, STRANGER).gas
+    world.chain.cool()
+    assert warm + 10_000 < world.chain.send(write, STRANGER).gas <= 60_000
+
+
 def test_is_deployed_with_an_eas_and_takes_no_ether(world: World) -> None:
     with refused("EasMissing"):
         world.chain.deploy("private_data_verifier", STRANGER)

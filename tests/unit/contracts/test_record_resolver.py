@@ -114,6 +114,19 @@ def test_data_has_at_most_512_bytes(world: World) -> None:
         world.chain.attest(world.records, ISSUER, bytes(513))
 
 
+def test_each_attester_of_a_batch_is_asked_for(world: World) -> None:
+    """EAS gives a batch one attester; were it to give more, the second would be asked for too."""
+    world.accredit(PHARMACY)
+    batch = [
+        (ZERO_DIGEST, world.records, START, 0, 0, ZERO_DIGEST, ISSUER, attester, True, DATA)
+        for attester in (ISSUER, ISSUER, STRANGER)
+    ]
+    eas = world.chain.eas.address
+    with refused("NotAccredited"):
+        world.chain.send(world.resolver.write("multiAttest", batch, [0] * 3), eas)
+    world.chain.send(world.resolver.write("multiAttest", batch[:2], [0] * 2), eas)
+
+
 @pytest.mark.parametrize("name", ["attest", "revoke", "multiAttest", "multiRevoke"])
 def test_only_eas_calls(world: World, name: str) -> None:
     world.accredit(PHARMACY)
