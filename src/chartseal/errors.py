@@ -345,6 +345,12 @@ class RevertError(ChainError):
         self.name = name
 
 
+class RequestError(ChainError):
+    """What EAS would refuse, found before anything is sent: `path` says which of several requests."""
+
+    code = "request_refused"
+
+
 class SendError(ChainError):
     """A transaction could not be sent or mined: fees over the cap, funds, a key in use elsewhere."""
 

@@ -100,8 +100,12 @@ class SignedRequest:
         }
 
 
-def _release(version: str) -> tuple[int, int]:
-    """Major and minor of a contract version, as semver coerces them."""
+def release(version: str) -> tuple[int, int]:
+    """Major and minor of a contract version, as semver coerces them.
+
+    Raises:
+        DomainError: no such version.
+    """
     parts = version.split("-")[0].split(".")
     if not 1 <= len(parts) <= 3 or not all(part.isascii() and part.isdigit() and len(part) <= 4 for part in parts):
         raise DomainError("expected a contract version", path="domain.version")
@@ -119,15 +123,15 @@ def _signer_name(request: DelegatedRequest) -> str:
 
 def _members(request: DelegatedRequest, domain: Domain) -> list[str]:
     """Names of what is signed, in order, for the contract that the domain names."""
-    release, proxy = _release(domain.version), domain.name != ONCHAIN_NAME
+    since, proxy = release(domain.version), domain.name != ONCHAIN_NAME
     names = list(_ATTESTED) if isinstance(request, DelegatedAttestation) else ["schema", "uid"]
-    if release >= (1, 3):
+    if since >= (1, 3):
         names.insert(0, _signer_name(request))
-    if release >= (1, 2):
+    if since >= (1, 2):
         names.append("value")
     if not proxy:
         names.append("nonce")
-    if proxy or release >= (1, 2):
+    if proxy or since >= (1, 2):
         names.append("deadline")
     return names
 

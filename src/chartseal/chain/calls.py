@@ -62,9 +62,9 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Read(Generic[T]):
-    """A call that changes nothing: what to call, and how to read the answer."""
+    """A call that changes nothing: what to call (None runs `data` as creation code), and how to read the answer."""
 
-    to: Address
+    to: Address | None
     data: bytes = field(repr=False)
     decode: Callable[[bytes], T] = field(repr=False)
 

@@ -103,7 +103,7 @@ class Dialogue:
         queries = [
             Query(
                 "eth_call",
-                [{"to": to_hex(each.to), "data": to_hex(each.data), **from_}, at],
+                [{**_target(each.to), "data": to_hex(each.data), **from_}, at],
                 partial(_decoded, each.decode),
             )
             for each in reads
@@ -217,6 +217,11 @@ def _unrepeated(queries: Sequence[Query]) -> set[str]:
     ranges = [each for each in queries if each.method == "eth_getLogs"]
     wide = any(each.params[0].get("fromBlock") != each.params[0].get("toBlock") for each in ranges)
     return {"node_timeout"} if wide else set()
+
+
+def _target(to: Address | None) -> dict[str, str]:
+    """Without one, the call runs its data as creation code."""
+    return {} if to is None else {"to": to_hex(to)}
 
 
 def _decoded(decode: Callable[[bytes], T], result: Any) -> T:

@@ -1,0 +1,114 @@
+"""Many requests in as few transactions as gas and size allow.
+
+A transaction's gas is bounded by the block's limit and EIP-7825's cap; its size by what nodes pass on to one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from chartseal.attestation import Address
+from chartseal.chain.calls import Block, Write
+from chartseal.chain.steps import Estimate, Flow, Newest, Send
+from chartseal.errors import RequestError
+
+I = TypeVar("I")  # noqa: E741 (items)
+R = TypeVar("R")
+
+TRANSACTION_CAP = 1 << 24
+"""Gas of one transaction. Source: EIP-7825."""
+
+_LARGEST_DATA = 120_000
+"""Bytes of call data: geth passes on transactions of 128 KiB at most (core/txpool, txMaxSize)."""
+
+_BLOCK_SHARE = 2
+"""A transaction that asks for more than half a block waits long."""
+
+_WORD_GAS = 23_000
+"""For one more word of an attestation's data: a new storage slot (EIP-2929), its call data and hashing."""
+
+
+class Batching:
+    """Sends lists of requests for one account."""
+
+    def __init__(self, me: Callable[[], Address]) -> None:
+        """Take who sends, as a function that refuses if nobody does."""
+        self._me = me
+
+    def send(
+        self,
+        items: Sequence[I],
+        write_of: Callable[[Sequence[I]], Write[list[R]]],
+        budget: int | None = None,
+        *,
+        waiting: bool = False,
+    ) -> Flow[list[R]]:
+        """Send all, `budget` being the most gas of one transaction; results in the order of the items.
+
+        With `waiting` each part is mined before the next is estimated, as nonces of delegated requests need it;
+        else nothing is sent before every part has its estimate.
+
+        Raises:
+            RequestError: `gas_budget`; not even one fits.
+            RevertError, SendError, NodeError: as the sender. Parts that were sent before stay.
+        """
+        most = yield from self._budget(budget)
+        results: list[R] = []
+        writes: list[Write[list[R]]] = []
+        done, each = 0, (yield Estimate(write_of(items[:1]), self._me()))
+        while done < len(items):
+            size, gas = yield from self._fitting(items[done:], write_of, max(1, _without_margin(most) // each), most)
+            writes.append(replace(write_of(items[done : done + size]), gas=gas))
+            done, each = done + size, max(1, _without_margin(gas) // size)
+            if waiting or done == len(items):
+                parts: list[list[R]] = yield Send(writes)
+                results += [result for part in parts for result in part]
+                writes = []
+        return results
+
+    def pipeline(self, writes: Sequence[Write[R]], sizes: Sequence[int], gas: int | None) -> Flow[list[R]]:
+        """Send each as a transaction of its own, without waiting between them; `sizes` in bytes of their data.
+
+        Where `gas`, the limit of each, is not given, the first is estimated and the others get as much, a quarter more
+        and what larger data costs.
+
+        Raises:
+            RevertError, SendError, NodeError: as the sender.
+        """
+        if gas is None:
+            estimate: int = yield Estimate(writes[0], self._me())
+            limits = [estimate * 5 // 4 + max(0, size - sizes[0] + 31) // 32 * _WORD_GAS for size in sizes]
+        else:
+            limits = [gas for _ in sizes]
+        results: list[R] = yield Send([replace(write, gas=limit) for write, limit in zip(writes, limits, strict=True)])
+        return results
+
+    def _budget(self, asked: int | None) -> Flow[int]:
+        block: Block = yield Newest()
+        most = min(TRANSACTION_CAP, block.gas_limit or TRANSACTION_CAP)
+        if asked is not None:
+            return min(asked, most)
+        return min(most, (block.gas_limit or most) // _BLOCK_SHARE)
+
+    def _fitting(
+        self, items: Sequence[I], write_of: Callable[[Sequence[I]], Write[list[R]]], size: int, most: int
+    ) -> Flow[tuple[int, int]]:
+        """How many of the first items fit one transaction, `size` at most, and its gas limit."""
+        size = min(size, len(items))
+        while True:
+            write = write_of(items[:size])
+            if len(write.data) > _LARGEST_DATA and size > 1:
+                size = max(1, min(size - 1, size * _LARGEST_DATA // len(write.data)))
+                continue
+            gas: int = (yield Estimate(write, self._me())) * 6 // 5
+            if gas <= most:
+                return size, gas
+            if size == 1:
+                raise RequestError("one request takes more gas than a transaction may", "gas_budget")
+            size = max(1, min(size - 1, size * most // gas))
+
+
+def _without_margin(gas: int) -> int:
+    return gas * 5 // 6
