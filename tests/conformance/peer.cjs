@@ -4,7 +4,7 @@
 
 const readline = require("node:readline");
 const eas = require("@ethereum-attestation-service/eas-sdk");
-const { Wallet } = require("ethers");
+const { JsonRpcProvider, Wallet } = require("ethers");
 
 const plain = (value) => JSON.parse(JSON.stringify(value, (_, v) => (typeof v === "bigint" ? v.toString() : v)));
 const offchain = ({ domain, version }) =>
@@ -14,7 +14,32 @@ const offchain = ({ domain, version }) =>
     undefined
   );
 
+// On a chain: `of` is the SDK's class, `at` its contract's address.
+const providers = {};
+const provider = (url) => {
+  // Without its quarter second of remembered answers, which would hide what the other side has just done.
+  providers[url] ??= new JsonRpcProvider(url, undefined, { cacheTimeout: -1, polling: true, pollingInterval: 20 });
+  return providers[url];
+};
+const contract = ({ url, key, of, at }) =>
+  new eas[of](at).connect(key ? new Wallet(key, provider(url)) : provider(url));
+const delegated = async ({ version, ...where }) => {
+  const target = contract(where);
+  if (!version) return target.getDelegated();
+  const { chainId } = await provider(where.url).getNetwork();
+  return new eas.Delegated({ address: where.at, version, chainId }, target); // one that the SDK does not list
+};
+
 const calls = {
+  read: ({ method, args, ...where }) => contract(where)[method](...args),
+  send: async ({ method, args, ...where }) => {
+    const transaction = await contract(where)[method](...args);
+    const result = await transaction.wait();
+    return { result, data: transaction.data.data, block: transaction.receipt.blockNumber };
+  },
+  delegate: async ({ method, params, ...where }) =>
+    (await delegated(where))[method](params, new Wallet(where.key, provider(where.url))),
+  verifyDelegated: async ({ method, signer, response, ...where }) => (await delegated(where))[method](signer, response),
   sign: async ({ key, domain, version, message }) => {
     const wallet = new Wallet(key);
     const sig = await offchain({ domain, version }).signOffchainAttestation(message, wallet);

@@ -134,21 +134,27 @@ class Checks:
             nonces[each.signer] += 1
         yield from self._requests(signed, [each.signer for each in signed])
 
-    def proxied(self, signed: Sequence[SignedRequest], proxy: ProxyOperations) -> Flow[None]:
+    def proxied(self, signed: Sequence[SignedRequest], proxy: ProxyOperations, sender: Address) -> Flow[None]:
         """Refuse delegated requests that a proxy would not take; a used signature it shows only by refusing it.
 
         Raises:
-            DomainError, ExpiredError, SignatureError, RequestError: as `delegations`, without nonces.
+            DomainError, ExpiredError, SignatureError, RequestError: as `delegations`, without nonces and contracts;
+                RequestError `sender_other` where only the attester itself may send.
         """
-        yield from self._signatures(signed, proxy.domain)
-        revocations = [each for each in signed if isinstance(each.request, DelegatedRevocation)]
-        attesters = yield Ask([proxy.get_attester(each.request.uid) for each in revocations])  # type: ignore[union-attr]
-        for at, (each, attester) in enumerate(zip(revocations, attesters, strict=True)):
-            if attester not in (each.signer, ZERO_ADDRESS):
+        yield from self._signatures(signed, proxy.domain, contracts=False)
+        revocations = [each.signer for each in signed if isinstance(each.request, DelegatedRevocation)]
+        uids = [each.request.uid for each in signed if isinstance(each.request, DelegatedRevocation)]
+        attesters = yield Ask([proxy.get_attester(uid) for uid in uids])
+        for at, (revoker, attester) in enumerate(zip(revocations, attesters, strict=True)):
+            if attester not in (revoker, ZERO_ADDRESS):
                 raise RequestError("only its attester can revoke an attestation", "attester_other", _at(at))
+            if attester != sender and not proxy.revokes_for_others:
+                raise RequestError(
+                    "this version of the proxy takes a revocation from its attester alone", "sender_other", _at(at)
+                )
         yield from self._requests(signed, [proxy.bound.address for _ in signed])
 
-    def _signatures(self, signed: Sequence[SignedRequest], domain: Domain) -> Flow[None]:
+    def _signatures(self, signed: Sequence[SignedRequest], domain: Domain, *, contracts: bool = True) -> Flow[None]:
         _require_some(signed)
         block: Block = yield Newest()
         for at, each in enumerate(signed):
@@ -157,7 +163,7 @@ class Checks:
                 delegated.verify(each, domain, now=0)
             except SignatureError as exc:
                 digest = delegated.digest(each.request, domain, each.signer)
-                if not (yield from checking(each.signer, digest, each.signature)):
+                if not contracts or not (yield from checking(each.signer, digest, each.signature)):
                     raise SignatureError(exc.detail, exc.code, _at(at)) from exc
             if 0 < each.request.deadline < block.timestamp:
                 raise ExpiredError("the request's deadline has passed", "deadline_expired", _at(at))

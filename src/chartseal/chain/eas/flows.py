@@ -175,6 +175,7 @@ class ProxyFlows:
         """Take the proxy, checked, and the work on the EAS behind it."""
         self.proxy = proxy
         self._checks = flows.checks
+        self._me = flows.me
         self._batching = Batching(flows.me)
 
     def delegate(self, requests: Sequence[Request], signer: Signer, deadline: int) -> list[SignedRequest]:
@@ -191,23 +192,23 @@ class ProxyFlows:
     def attest(self, signed: SignedRequest) -> Flow[Digest]:
         """Send an attestation that another signed."""
         write = self.proxy.attest(signed)
-        yield from self._checks.proxied([signed], self.proxy)
+        yield from self._checks.proxied([signed], self.proxy, self._me())
         return (yield from _sent(write))
 
     def multi_attest(self, signed: Sequence[SignedRequest], budget: int | None) -> Flow[list[Digest]]:
         """Send several."""
-        yield from self._checks.proxied(signed, self.proxy)
+        yield from self._checks.proxied(signed, self.proxy, self._me())
         return (yield from self._batching.send(signed, self.proxy.multi_attest, budget))
 
     def revoke(self, signed: SignedRequest) -> Flow[Receipt]:
         """Send a revocation that another signed."""
         write = self.proxy.revoke(signed)
-        yield from self._checks.proxied([signed], self.proxy)
+        yield from self._checks.proxied([signed], self.proxy, self._me())
         return (yield from _sent(write))
 
     def multi_revoke(self, signed: Sequence[SignedRequest], budget: int | None) -> Flow[list[Receipt]]:
         """Send several."""
-        yield from self._checks.proxied(signed, self.proxy)
+        yield from self._checks.proxied(signed, self.proxy, self._me())
         return (yield from self._batching.send(signed, _listed(self.proxy.multi_revoke), budget))
 
 

@@ -1,6 +1,7 @@
 """Every function of an EIP712Proxy as a call to be made.
 
-A proxy attests in its own name and remembers for whom; it takes each signature once and knows no nonces.
+A proxy attests in its own name and remembers for whom; it takes each signature once and knows no nonces. Before 1.4.0
+it took a revocation from the attester's own account only, signed or not.
 Source: eas-contracts EIP712Proxy.sol, eas-sdk 2.10 eip712-proxy.ts.
 """
 
@@ -11,12 +12,14 @@ from itertools import groupby
 from typing import Any
 
 from chartseal.attestation import Address, Digest, Domain
-from chartseal.attestation.delegated import DelegatedAttestation, DelegatedRevocation, SignedRequest
+from chartseal.attestation.delegated import DelegatedAttestation, DelegatedRevocation, SignedRequest, release
 from chartseal.chain.calls import Read, Receipt, Write
 from chartseal.chain.contract import Bound
 from chartseal.chain.eas.contracts import proxy_contract, then
 from chartseal.chain.eas.operations import Expected, attested, first, revoked, signature, uids_in
 from chartseal.errors import RequestError
+
+_REVOKING_FOR_OTHERS = (1, 4)
 
 
 class ProxyOperations:
@@ -26,6 +29,7 @@ class ProxyOperations:
         """Take where it is, the EAS behind it, and the domain that its requests are signed under."""
         self.bound = proxy_contract().at(address)
         self.domain = domain
+        self.revokes_for_others = release(domain.version) >= _REVOKING_FOR_OTHERS
         self._eas = eas
 
     def get_attester(self, uid: Digest) -> Read[Address]:
