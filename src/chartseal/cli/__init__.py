@@ -19,6 +19,7 @@ _COMMANDS = {
     # command: module under chartseal.cli that defines it as `command` (its name with - as _)
     "chain": "chain",
     "disclose": "disclose",
+    "eas": "eas",
     "issuer": "keys",
     "seal": "seal",
     "show": "show",
