@@ -96,6 +96,7 @@ class Evm:
         return Done(bytes(computation.output), logs, int(computation.get_gas_used()))
 
     def read(self, read: Read[T], sender: Address = ZERO_ADDRESS) -> T:
+        assert read.to is not None
         return read.decode(self.call(read.to, read.data, sender).output)
 
     def send(self, write: Write[Any], sender: Address, value: int = 0) -> Done:

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from chartseal.attestation import Address, to_hex
+from chartseal.chain import answers
 from chartseal.chain.calls import Read, Write
-from chartseal.chain.node import Node, Which
-from chartseal.chain.sender import Sender
-from chartseal.errors import ChartsealError, NodeError, SendError
+from chartseal.chain.node import AsyncNode, Node, Which
+from chartseal.chain.sender import AsyncSender, Sender
+from chartseal.errors import ChartsealError, SendError
 
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +33,19 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """Requests to the node in one round trip, by method and parameters; the answer is the list of their results."""
+
+    calls: Sequence[tuple[str, Sequence[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """Transactions to be sent at once and waited for; the answer is the list of their results."""
 
     writes: Sequence[Write[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """How much gas a transaction would take now; the answer is that number."""
-
-    write: Write[Any]
-    sender: Address
+    gas: Sequence[int] | None = None
+    """Limits, where they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class ChainId:
     """The answer is the id of the node's chain."""
 
 
-Step: TypeAlias = Ask | Send | Estimate | Newest | ChainId
+Step: TypeAlias = Ask | Request | Send | Newest | ChainId
 Flow: TypeAlias = Generator[Step, Any, T]
 
 
@@ -82,14 +85,44 @@ def run(flow: Flow[T], node: Node, sender: Sender | None = None) -> T:
 
 def _perform(step: Step, node: Node, sender: Sender | None) -> Any:
     if isinstance(step, Ask):
-        return node.read_many(step.reads, step.block) if step.reads else []
+        return node.read_many(step.reads, step.block)
+    if isinstance(step, Request):
+        return node.batch(step.calls)
     if isinstance(step, Send):
-        if sender is None:
-            raise no_sender()
-        return sender.send_many(step.writes)
-    if isinstance(step, Estimate):
-        return gas_of(node.request("eth_estimateGas", [estimate_request(step)]))
+        return _given(sender).send_many(step.writes, gas=step.gas)
     return node.block() if isinstance(step, Newest) else node.chain_id
+
+
+async def run_async(flow: Flow[T], node: AsyncNode, sender: AsyncSender | None = None) -> T:
+    """As `run`."""
+    try:
+        step = next(flow)
+        while True:
+            try:
+                answer = await _perform_async(step, node, sender)
+            except ChartsealError as error:
+                step = flow.throw(error)
+            else:
+                step = flow.send(answer)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+
+
+async def _perform_async(step: Step, node: AsyncNode, sender: AsyncSender | None) -> Any:
+    if isinstance(step, Ask):
+        return await node.read_many(step.reads, step.block)
+    if isinstance(step, Request):
+        return await node.batch(step.calls)
+    if isinstance(step, Send):
+        return await _given(sender).send_many(step.writes, gas=step.gas)
+    return await (node.block() if isinstance(step, Newest) else node.chain_id())
+
+
+def _given(sender: S | None) -> S:
+    if sender is None:
+        raise no_sender()
+    return sender
 
 
 def no_sender() -> SendError:
@@ -97,20 +130,14 @@ def no_sender() -> SendError:
     return SendError("no key to send with was given", "signer_missing")
 
 
-def estimate_request(step: Estimate) -> dict[str, str]:
-    """The transaction as `eth_estimateGas` takes it."""
-    to = {"to": to_hex(step.write.to)} if step.write.to is not None else {}
-    members = {"from": to_hex(step.sender), "data": to_hex(step.write.data), "value": hex(step.write.value)}
-    return {**to, **members}
-
-
-def gas_of(answer: Any) -> int:
-    """An estimate's number.
+def estimating(write: Write[Any], sender: Address) -> Flow[int]:
+    """How much gas a transaction would take now.
 
     Raises:
-        NodeError: `node_malformed`.
+        RevertError: the contract refuses it.
+        NodeError: as the node.
     """
-    try:
-        return int(answer, 16)
-    except (TypeError, ValueError):
-        raise NodeError("expected a number in hex", "node_malformed", "eth_estimateGas") from None
+    to = {"to": to_hex(write.to)} if write.to is not None else {}
+    call = {**to, "from": to_hex(sender), "data": to_hex(write.data), "value": hex(write.value)}
+    [answer] = yield Request([("eth_estimateGas", [call])])
+    return answers.number(answer, "eth_estimateGas")

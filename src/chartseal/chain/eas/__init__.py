@@ -7,6 +7,7 @@ In: a node, a deployment, a signer for what sends. Out: uids, times, receipts; o
     eas.get_attestation(uid).data == data.root
 """
 
+from chartseal.chain.eas.async_client import AsyncEAS, AsyncEIP712Proxy, AsyncSchemaRegistry
 from chartseal.chain.eas.client import EAS, EIP712Proxy, SchemaRegistry
 from chartseal.chain.eas.requests import NEVER, AttestationRequest, RevocationRequest, SchemaRecord
 from chartseal.chain.facts import Attestation
@@ -14,6 +15,9 @@ from chartseal.chain.facts import Attestation
 __all__ = [
     "EAS",
     "NEVER",
+    "AsyncEAS",
+    "AsyncEIP712Proxy",
+    "AsyncSchemaRegistry",
     "Attestation",
     "AttestationRequest",
     "EIP712Proxy",

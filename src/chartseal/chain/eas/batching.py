@@ -6,19 +6,16 @@ A transaction's gas is bounded by the block's limit and EIP-7825's cap; its size
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from chartseal.attestation import Address
 from chartseal.chain.calls import Block, Write
-from chartseal.chain.steps import Estimate, Flow, Newest, Send
+from chartseal.chain.fees import TRANSACTION_GAS_CAP
+from chartseal.chain.steps import Flow, Newest, Send, estimating
 from chartseal.errors import RequestError
 
 I = TypeVar("I")  # noqa: E741 (items)
 R = TypeVar("R")
-
-TRANSACTION_CAP = 1 << 24
-"""Gas of one transaction. Source: EIP-7825."""
 
 _LARGEST_DATA = 120_000
 """Bytes of call data: geth passes on transactions of 128 KiB at most (core/txpool, txMaxSize)."""
@@ -57,15 +54,17 @@ class Batching:
         most = yield from self._budget(budget)
         results: list[R] = []
         writes: list[Write[list[R]]] = []
-        done, each = 0, (yield Estimate(write_of(items[:1]), self._me()))
+        limits: list[int] = []
+        done, each = 0, (yield from estimating(write_of(items[:1]), self._me()))
         while done < len(items):
             size, gas = yield from self._fitting(items[done:], write_of, max(1, _without_margin(most) // each), most)
-            writes.append(replace(write_of(items[done : done + size]), gas=gas))
+            writes.append(write_of(items[done : done + size]))
+            limits.append(gas)
             done, each = done + size, max(1, _without_margin(gas) // size)
             if waiting or done == len(items):
-                parts: list[list[R]] = yield Send(writes)
+                parts: list[list[R]] = yield Send(writes, limits)
                 results += [result for part in parts for result in part]
-                writes = []
+                writes, limits = [], []
         return results
 
     def pipeline(self, writes: Sequence[Write[R]], sizes: Sequence[int], gas: int | None) -> Flow[list[R]]:
@@ -78,16 +77,16 @@ class Batching:
             RevertError, SendError, NodeError: as the sender.
         """
         if gas is None:
-            estimate: int = yield Estimate(writes[0], self._me())
+            estimate = yield from estimating(writes[0], self._me())
             limits = [estimate * 5 // 4 + max(0, size - sizes[0] + 31) // 32 * _WORD_GAS for size in sizes]
         else:
             limits = [gas for _ in sizes]
-        results: list[R] = yield Send([replace(write, gas=limit) for write, limit in zip(writes, limits, strict=True)])
+        results: list[R] = yield Send(writes, limits)
         return results
 
     def _budget(self, asked: int | None) -> Flow[int]:
         block: Block = yield Newest()
-        most = min(TRANSACTION_CAP, block.gas_limit or TRANSACTION_CAP)
+        most = min(TRANSACTION_GAS_CAP, block.gas_limit or TRANSACTION_GAS_CAP)
         if asked is not None:
             return min(asked, most)
         return min(most, (block.gas_limit or most) // _BLOCK_SHARE)
@@ -102,7 +101,7 @@ class Batching:
             if len(write.data) > _LARGEST_DATA and size > 1:
                 size = max(1, min(size - 1, size * _LARGEST_DATA // len(write.data)))
                 continue
-            gas: int = (yield Estimate(write, self._me())) * 6 // 5
+            gas = (yield from estimating(write, self._me())) * 6 // 5
             if gas <= most:
                 return size, gas
             if size == 1:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chartseal.attestation import Address, Domain
+from chartseal.attestation import Address, Domain, to_hex
 from chartseal.chain.calls import Read
+from chartseal.chain.contract import Item
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.eas.contracts import domain_of, proxy_contract
 from chartseal.chain.eas.operations import Operations
 from chartseal.chain.eas.proxying import ProxyOperations
 from chartseal.chain.eas.registering import RegistryOperations
-from chartseal.chain.steps import Ask, ChainId, Flow
+from chartseal.chain.steps import Ask, ChainId, Flow, Request
 from chartseal.errors import DeploymentError, NodeError, RevertError
+
+_NEW_VERSION = Item("version", (), ("string",))
+_OLD_VERSION = Item("VERSION", (), ("string",))
+"""What contracts before 1.0 have instead."""
 
 
 @dataclass(frozen=True)
@@ -27,59 +33,80 @@ class Connected:
 
 
 def connecting(deployment: Deployment) -> Flow[Connected]:
-    """Check chain id, version, domain separator and registry.
+    """Check chain id, code, version, EIP-712 domain, and EAS's own registry.
 
     Raises:
-        DeploymentError: `chain_wrong`, or `contract_wrong`: another contract, or none, is there.
+        DeploymentError: `chain_wrong`, `contract_missing` or `contract_wrong`, at the member that differs.
         NodeError: the node does not answer.
     """
     if (found := (yield ChainId())) != deployment.chain_id:
-        detail = f"the node is of chain {found}, the deployment of chain {deployment.chain_id}"
-        raise DeploymentError(detail, "chain_wrong", "chainId")
+        raise DeploymentError(f"the node is of chain {found}, the deployment of {deployment.chain_id}", "chain_wrong")
+    places = {"eas": deployment.eas, "schemaRegistry": deployment.schema_registry}
+    yield from _require_code(places)
     eas, registry = Operations(deployment), RegistryOperations(deployment.schema_registry)
-    version = yield from _version(eas.version(), eas.version(old=True))
-    if version != deployment.version:
-        raise DeploymentError("the contract has another version than the deployment", "contract_wrong", "version")
-    separator, stated = yield from _asked("eas", eas.domain_separator(), eas.schema_registry())
-    if stated != deployment.schema_registry:
-        raise DeploymentError("the contract has another SchemaRegistry", "contract_wrong", "schemaRegistry")
+    version = yield from stated_version(deployment.eas)
+    # A published beta may call itself by the version that it leads to.
+    if version is None or version not in (deployment.version, deployment.version.partition("-")[0]):
+        raise DeploymentError("the contract says that it is of another version", "contract_wrong", "version")
+    separator = yield from _answer(eas.domain_separator())
+    if separator is None:
+        raise DeploymentError("the contract is no EAS", "contract_wrong", "eas")
     domain = domain_of(version, deployment.chain_id, deployment.eas, separator)
+    if (yield from _answer(eas.schema_registry())) != deployment.schema_registry:
+        raise DeploymentError("EAS uses another schema registry", "contract_wrong", "schemaRegistry")
     return Connected(eas, registry, domain)
+
+
+def _require_code(places: Mapping[str, Address]) -> Flow[None]:
+    codes = yield Request([("eth_getCode", [to_hex(address), "latest"]) for address in places.values()])
+    for place, code in zip(places, codes, strict=True):
+        if not isinstance(code, str) or len(code) <= len("0x"):
+            raise DeploymentError("there is no contract at this address", "contract_missing", place)
+
+
+def stated_version(contract: Address) -> Flow[str | None]:
+    """The version that a contract of EAS states, of either form; None where it states none.
+
+    Raises:
+        NodeError: the node does not answer.
+    """
+    for item in (_NEW_VERSION, _OLD_VERSION):
+        found = yield from _answer(Read(contract, item.encode(()), item.decode_result))
+        if found is not None:
+            return str(found[0])
+    return None
+
+
+def _answer(read: Read[Any]) -> Flow[Any]:
+    """A view's result; None where the contract has no such function."""
+    try:
+        [found] = yield Ask([read])
+    except RevertError:
+        return None
+    except NodeError as error:
+        if error.code != "node_malformed":  # what another kind of contract answers
+            raise
+        return None
+    return found
 
 
 def connecting_proxy(connected: Connected, address: Address) -> Flow[ProxyOperations]:
     """Check that a proxy stands before this EAS, and find its domain.
 
     Raises:
-        DeploymentError: `contract_wrong`.
+        DeploymentError: `contract_missing` or `contract_wrong`.
+        NodeError: the node does not answer.
     """
     bound, deployment = proxy_contract().at(address), connected.eas.deployment
-    version = yield from _version(bound.read("version"), bound.read("VERSION"))
-    name, separator, eas = yield from _asked(
-        "proxy", bound.read("getName"), bound.read("getDomainSeparator"), bound.read("getEAS")
-    )
+    yield from _require_code({"proxy": address})
+    version = yield from stated_version(address)
+    found = []
+    for name in ("getName", "getDomainSeparator", "getEAS"):
+        found.append((yield from _answer(bound.read(name))))
+    if version is None or None in found:
+        raise DeploymentError("the contract is no proxy of EAS", "contract_wrong", "proxy")
+    name, separator, eas = found
     if eas != deployment.eas:
         raise DeploymentError("the proxy stands before another EAS", "contract_wrong", "proxy")
-    domain = domain_of(version, deployment.chain_id, address, separator, name)
+    domain = domain_of(version, deployment.chain_id, address, separator, name, place="proxy")
     return ProxyOperations(address, connected.eas.bound, domain)
-
-
-def _version(new: Read[str], old: Read[str]) -> Flow[str]:
-    try:
-        [version] = yield Ask([new])
-    except (RevertError, NodeError):
-        # A call of what 0.x has not reverts; a node that fails will fail again.
-        [version] = yield from _asked("version", old)
-    return str(version)
-
-
-def _asked(place: str, *reads: Read[Any]) -> Flow[list[Any]]:
-    try:
-        answers: list[Any] = yield Ask(reads)
-    except RevertError as exc:
-        raise DeploymentError("another contract stands at this address", "contract_wrong", place) from exc
-    except NodeError as exc:
-        if exc.code != "node_malformed":
-            raise
-        raise DeploymentError("no such contract stands at this address", "contract_wrong", place) from exc
-    return answers

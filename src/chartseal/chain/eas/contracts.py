@@ -18,7 +18,7 @@ from chartseal.attestation import CONTRACT_VERSIONS, Address, Digest, Domain
 from chartseal.attestation.delegated import release
 from chartseal.attestation.networks import ONCHAIN_NAME
 from chartseal.chain.calls import Receipt, Write
-from chartseal.chain.contract import Contract, Item
+from chartseal.chain.contract import Contract
 from chartseal.errors import DeploymentError
 
 T = TypeVar("T")
@@ -28,7 +28,6 @@ WITH_DEADLINES = (1, 2)
 
 _DELEGATED = ("attestByDelegation", "multiAttestByDelegation", "revokeByDelegation", "multiRevokeByDelegation")
 _DEADLINE = re.compile(r",uint64\)(\[\])?$", re.ASCII)
-_OLD_VERSION = Item("VERSION", (), ("string",))
 
 
 @lru_cache(maxsize=16)
@@ -38,37 +37,34 @@ def eas_contract(version: str) -> Contract:
     Raises:
         DomainError: no such version.
     """
-    return _aged(Contract.load("eas"), with_deadlines=release(version) >= WITH_DEADLINES)
+    contract = Contract.load("eas")
+    if release(version) >= WITH_DEADLINES:
+        return contract
+    functions = {name: item for name, item in contract.functions.items() if name != "increaseNonce"}
+    for name in _DELEGATED:
+        [request] = functions[name].inputs
+        functions[name] = replace(functions[name], inputs=(_DEADLINE.sub(r")\1", request),))
+    return replace(contract, functions=functions)
 
 
-@lru_cache(maxsize=1)
 def registry_contract() -> Contract:
     """SchemaRegistry's ABI."""
-    return _aged(Contract.load("schema_registry"), with_deadlines=True)
+    return Contract.load("schema_registry")
 
 
-@lru_cache(maxsize=1)
 def proxy_contract() -> Contract:
     """EIP712Proxy's ABI: it had deadlines from the start."""
-    return _aged(Contract.load("eip712_proxy"), with_deadlines=True)
-
-
-def _aged(contract: Contract, *, with_deadlines: bool) -> Contract:
-    functions = {**contract.functions, "VERSION": _OLD_VERSION}
-    if not with_deadlines:
-        del functions["increaseNonce"]
-        for name in _DELEGATED:
-            [request] = functions[name].inputs
-            functions[name] = replace(functions[name], inputs=(_DEADLINE.sub(r")\1", request),))
-    return replace(contract, functions=functions)
+    return Contract.load("eip712_proxy")
 
 
 def then(write: Write[Receipt], decode: Callable[[Receipt], T]) -> Write[T]:
     """The same transaction, its receipt read so."""
-    return Write(write.to, write.data, decode, write.value, write.gas)
+    return Write(write.to, write.data, decode, write.value)
 
 
-def domain_of(version: str, chain_id: int, contract: Address, separator: Digest, name: str = ONCHAIN_NAME) -> Domain:
+def domain_of(
+    version: str, chain_id: int, contract: Address, separator: Digest, name: str = ONCHAIN_NAME, *, place: str = "eas"
+) -> Domain:
     """The domain of delegated requests, found by the separator that the contract states.
 
     A contract's EIP-712 version is not always its own: 1.4.1-beta.1, say, signs as 1.3.0.
@@ -80,4 +76,4 @@ def domain_of(version: str, chain_id: int, contract: Address, separator: Digest,
         domain = Domain(each, chain_id, contract, name)
         if domain.separator() == separator:
             return domain
-    raise DeploymentError("the contract's domain separator is not EAS's on this chain", "contract_wrong", "domain")
+    raise DeploymentError("the contract's EIP-712 domain is another", "contract_wrong", place)

@@ -223,6 +223,6 @@ def _listed(write_of: Callable[[Sequence[T]], Write[Receipt]]) -> Callable[[Sequ
 
     def made(part: Sequence[T]) -> Write[list[Receipt]]:
         write = write_of(part)
-        return Write(write.to, write.data, lambda receipt: [receipt], write.value, write.gas)
+        return Write(write.to, write.data, lambda receipt: [receipt], write.value)
 
     return made

@@ -42,10 +42,6 @@ class Operations:
 
     # reads
 
-    def version(self, *, old: bool = False) -> Read[str]:
-        """The contract's version; `old`: by the function that 0.x had."""
-        return self.bound.read("VERSION" if old else "version")
-
     def domain_separator(self) -> Read[Digest]:
         """EIP-712's, of delegated requests."""
         return self.bound.read("getDomainSeparator")
