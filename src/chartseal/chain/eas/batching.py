@@ -12,7 +12,7 @@ from chartseal.attestation import Address
 from chartseal.chain.calls import Block, Write
 from chartseal.chain.fees import TRANSACTION_GAS_CAP
 from chartseal.chain.steps import Flow, Newest, Send, estimating
-from chartseal.errors import RequestError
+from chartseal.errors import RequestError, RevertError
 
 I = TypeVar("I")  # noqa: E741 (items)
 R = TypeVar("R")
@@ -101,7 +101,13 @@ class Batching:
             if len(write.data) > _LARGEST_DATA and size > 1:
                 size = max(1, min(size - 1, size * _LARGEST_DATA // len(write.data)))
                 continue
-            gas = (yield from estimating(write, self._me())) * 6 // 5
+            try:
+                gas = (yield from estimating(write, self._me())) * 6 // 5
+            except RevertError as error:
+                if error.code != "out_of_gas" or size == 1:
+                    raise
+                size //= 2
+                continue
             if gas <= most:
                 return size, gas
             if size == 1:
