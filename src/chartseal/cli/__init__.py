@@ -17,6 +17,7 @@ from chartseal.errors import ChartsealError
 
 _COMMANDS = {
     # command: module under chartseal.cli that defines it as `command` (its name with - as _)
+    "anchor": "anchor",
     "chain": "chain",
     "disclose": "disclose",
     "eas": "eas",

@@ -17,7 +17,7 @@ from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.errors import KeyFormatError
 from chartseal.fhir import Reading
 from chartseal.keys import IssuerKey, SealingAddress
-from chartseal.sealing import OnePatient, PatientMap, Source, Summary, seal_run
+from chartseal.sealing import OnePatient, PatientMap, Source, Summary, read_records, seal_run
 from chartseal.sealing.plan import Addresses
 from chartseal.sealing.run import Done
 
@@ -56,6 +56,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     show_default=True,
     help="full: ask a validation library besides (the extra `validate`).",
 )
+@click.option(
+    "--anchor-queue",
+    metavar="FILE|URL",
+    help="Add the sealed records to this anchor queue too (`chartseal anchor run`; the extra `chain`).",
+)
 @passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
@@ -73,6 +78,7 @@ def seal(
     allow_rules: tuple[str, ...],
     valid_days: int,
     validate: str,
+    anchor_queue: str | None,
     passphrase_fd: int | None,
     as_json: bool,
 ) -> None:
@@ -96,7 +102,8 @@ def seal(
             reading=reading,
             progress=progress,
         )
-    _report(summary, output, as_json)
+    queued = _enqueue(output, anchor_queue) if anchor_queue else None
+    _report(summary, output, as_json, queued)
     context.exit(SOME_REFUSED if summary.refused else 0)
 
 
@@ -123,7 +130,14 @@ def _progress(as_json: bool) -> Iterator[Callable[[Done], None]]:
         yield lambda done: bar.update(task, completed=done.items, total=done.total)
 
 
-def _report(summary: Summary, output: Path, as_json: bool) -> None:
+def _enqueue(output: Path, place: str) -> int:
+    """How many records of the folder are new in the queue. They are on disk: the same command mends a crash."""
+    from chartseal.chain.anchors import fill, open_queue  # the extra `chain`, which sealing alone does without
+
+    return fill(open_queue(place), read_records([output])).new
+
+
+def _report(summary: Summary, output: Path, as_json: bool, queued: int | None) -> None:
     if as_json:
         click.echo(
             json.dumps(
@@ -133,12 +147,15 @@ def _report(summary: Summary, output: Path, as_json: bool) -> None:
                     "codes": dict(sorted(summary.codes.items())),
                     "resumedAt": summary.resumed_at,
                     "output": str(output),
+                    **({} if queued is None else {"queued": queued}),
                 }
             )
         )
         return
     again = f" (after {summary.resumed_at} done before)" if summary.resumed_at else ""
     click.echo(f"{summary.sealed} records sealed into {output}{again}")
+    if queued is not None:
+        click.echo(f"{queued} added to the anchor queue")
     if summary.refused:
         click.echo(f"{summary.refused} refused, listed in {output / 'rejects.ndjson'}:", err=True)
         for code, count in summary.codes.most_common():

@@ -36,6 +36,8 @@ LARGEST_RECORD = 64 << 20
 
 RUN, REJECTS = "run.json", "rejects.ndjson"
 """Files beside sealed records in the folder that a run of sealing writes."""
+ANCHORS = "anchors.ndjson"
+"""The file of their anchors' proofs, which may lie beside them too."""
 
 _MEMBERS = {"format", "kind", "for", "enc", "tag", "seed", "seal", "fields", "detached", "dropped"}
 _OPTIONAL = {"detached", "dropped", "tag"}
@@ -248,7 +250,7 @@ def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     found = sorted(file for file in path.iterdir() if file.suffix in {".ndjson", ".json"} and file.is_file())
-    return [file for file in found if file.name not in {RUN, REJECTS} and not file.name.startswith(".")]
+    return [file for file in found if file.name not in {RUN, REJECTS, ANCHORS} and not file.name.startswith(".")]
 
 
 def lines_of(stream: BinaryIO) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ answers moves it from `pending` over `sent` and `mined` to `final`.
 """
 
 from chartseal.chain.anchors.database import open_queue, reading, upgrade, writing
+from chartseal.chain.anchors.filling import Filled, fill
 from chartseal.chain.anchors.leaves import AnchorTree, announcements_leaf, implied_root, seal_leaf, statement_leaf
 from chartseal.chain.anchors.pages import AnnouncementPage, pages
 from chartseal.chain.anchors.proofs import AnchoredSeal, AnchorFile, leaf_proof, proofs
@@ -27,10 +28,12 @@ __all__ = [
     "AnchorWorker",
     "AnchoredSeal",
     "AnnouncementPage",
+    "Filled",
     "Recount",
     "Status",
     "Step",
     "announcements_leaf",
+    "fill",
     "implied_root",
     "leaf_proof",
     "open_queue",
