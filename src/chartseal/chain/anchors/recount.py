@@ -16,7 +16,7 @@ from chartseal.chain.anchors.leaves import AnchorTree, announcements_leaf, seal_
 from chartseal.chain.anchors.pages import page_of
 from chartseal.chain.anchors.queue import AnchorQueue
 from chartseal.chain.anchors.tables import ANNOUNCEMENTS, BATCH, FINAL, LEAF
-from chartseal.chain.contract import Contract
+from chartseal.chain.anchors.timestamps import Timestamps
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.node import Node
 from chartseal.sealing import SealedRecord
@@ -53,13 +53,16 @@ def recount(connection: Connection, records: Iterable[SealedRecord], node: Node,
 
     Raises:
         QueueError: `queue_unavailable`.
-        NodeError: as the node.
+        NodeError, DeploymentError: as the chain.
     """
     with storing():
         queue = AnchorQueue(deployment.domain()).find(connection)
         known = select(BATCH.c.id, BATCH.c.root, BATCH.c.state, BATCH.c.timestamp).where(BATCH.c.queue_id == queue)
         batches = connection.execute(known.order_by(BATCH.c.id)).all()
-        on_chain = _timestamps(node, deployment, [Digest(row.root) for row in batches])
+        timestamps = Timestamps(node, deployment)
+        timestamps.check()
+        _, final = timestamps.blocks()
+        on_chain = timestamps.at([Digest(row.root) for row in batches], final) if final else [0] * len(batches)
         good, wrong = set(), 0
         for row, timestamp in zip(batches, on_chain, strict=True):
             is_right = _is_made_of_its_leaves(connection, row)
@@ -69,19 +72,6 @@ def recount(connection: Connection, records: Iterable[SealedRecord], node: Node,
                 good.add(row.id)
         counts = _count(connection, queue, records, good)
         return Recount(*counts, len(batches), wrong)
-
-
-def _timestamps(node: Node, deployment: Deployment, roots: Sequence[Digest]) -> list[int]:
-    final = node.block().number - deployment.finality
-    if final < 0:
-        return [0] * len(roots)
-    eas = Contract.load("eas").at(deployment.eas)
-    reads = [eas.read("getTimestamp", root) for root in roots]
-    return [
-        timestamp
-        for start in range(0, len(reads), _CHUNK)
-        for timestamp in node.read_many(reads[start : start + _CHUNK], final)
-    ]
 
 
 def _is_made_of_its_leaves(connection: Connection, batch: Any) -> bool:

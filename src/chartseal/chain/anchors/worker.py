@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -20,19 +19,19 @@ from chartseal.attestation import Digest
 from chartseal.chain.anchors.database import reading, writing
 from chartseal.chain.anchors.queue import DAY, AnchorQueue
 from chartseal.chain.anchors.tables import BATCH, FINAL, MINED, PENDING, SENT
+from chartseal.chain.anchors.timestamps import Timestamps
 from chartseal.chain.calls import Block, Receipt
 from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.node import Node
 from chartseal.chain.sender import Sender
-from chartseal.errors import ChainError, DeploymentError, NodeError, QueueError, RevertError, SendError
+from chartseal.errors import ChainError, NodeError, QueueError, RevertError, SendError
 
 MOST_ROOTS = 100
 """That one transaction timestamps: about 3 million gas."""
 LEASE = timedelta(minutes=5)
 """For how long a worker has what it took to send: longer than a sender waits."""
 
-_READS = 500
 _PATIENT_TRIES = 3
 _LASTING = {"chain_wrong", "queue_domain"}
 
@@ -57,14 +56,6 @@ class Claimed(NamedTuple):
     """How often it was claimed before."""
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What the chain says of one root: EAS's timestamps at the newest and at the newest final block, 0 for none."""
-
-    at_head: int
-    at_final: int
-
-
 class AnchorWorker:
     """Sends what a queue holds for one deployment; several may work on one queue."""
 
@@ -82,9 +73,8 @@ class AnchorWorker:
         """Take the queue's database, the chain and who pays; `period` as `AnchorQueue.close` takes it."""
         self.queue = AnchorQueue(deployment.domain())
         self._engine = engine
-        self._node = node
         self._sender = sender
-        self._deployment = deployment
+        self._timestamps = Timestamps(node, deployment)
         self._eas = Contract.load("eas").at(deployment.eas)
         self._period = period
         self._lease = lease
@@ -100,11 +90,14 @@ class AnchorWorker:
             NodeError, SendError, RevertError, DeploymentError: as the chain.
             QueueError: `queue_unavailable`.
         """
-        self._check_deployment()
+        if not self._is_checked:
+            self._timestamps.check()
+            self._is_checked = True
         closed = self._close()
         before = self._settle()
-        sent = self._send(self._claim())
-        after = self._settle() if sent else Step()
+        claimed = self._claim()
+        sent = self._send(claimed)
+        after = self._settle() if claimed else Step()
         return Step(closed, sent, *(one + other for one, other in zip(before[2:], after[2:], strict=True)))
 
     def run(
@@ -136,15 +129,6 @@ class AnchorWorker:
                     raise
             stop.wait(every.total_seconds())
 
-    def _check_deployment(self) -> None:
-        if self._is_checked:
-            return
-        if self._node.chain_id != self._deployment.chain_id:
-            raise NodeError("the node is of another chain than the deployment", "chain_wrong")
-        if self._node.read(self._eas.read("version")) != self._deployment.version:
-            raise DeploymentError("EAS has another version than the deployment says", "contract_wrong")
-        self._is_checked = True
-
     def _close(self) -> int:
         now = self._clock()
         with reading(self._engine) as connection:
@@ -163,47 +147,23 @@ class AnchorWorker:
             rows = connection.execute(open_.order_by(BATCH.c.id)).all()
         if not rows:
             return Step()
-        head, final = self._blocks()
-        seen = self._seen([Digest(row.root) for row in rows], head, final)
-        if self._node.block(head.number).hash != head.hash:
-            raise NodeError("the chain was reorganised while it was read", "block_unknown")
+        roots = [Digest(row.root) for row in rows]
+        head, final = self._timestamps.blocks()
+        at_head = self._timestamps.at(roots, head)
+        at_final = [0] * len(roots) if final is None else self._timestamps.at(roots, final)
         counts = dict.fromkeys((MINED, FINAL, SENT), 0)
         with writing(self._engine) as connection:
-            for row, each in zip(rows, seen, strict=True):
-                change = self._change(row, each, head, final)
+            for row, soon, good in zip(rows, at_head, at_final, strict=True):
+                change = _found(FINAL, good, final) if final and good else self._change(row, soon, head)
                 unmoved = and_(BATCH.c.id == row.id, BATCH.c.state == row.state)
                 if change and connection.execute(update(BATCH).where(unmoved).values(change)).rowcount:
                     counts[change["state"]] += change["state"] != row.state
         return Step(mined=counts[MINED], final=counts[FINAL], undone=counts[SENT])
 
-    def _blocks(self) -> tuple[Block, Block | None]:
-        """The newest block and the newest final one, if the chain is that long."""
-        head = self._node.block()
-        number = head.number - self._deployment.finality
-        if number < 0:
-            return head, None
-        return head, head if number == head.number else self._node.block(number)
-
-    def _seen(self, roots: Sequence[Digest], head: Block, final: Block | None) -> list[_Seen]:
-        at_head = self._timestamps(roots, head)
-        at_final = [0] * len(roots) if final is None else at_head if final is head else self._timestamps(roots, final)
-        return [_Seen(*each) for each in zip(at_head, at_final, strict=True)]
-
-    def _timestamps(self, roots: Sequence[Digest], block: Block | str) -> list[int]:
-        """EAS's timestamp of each root at that very block, 0 for none."""
-        which = block if isinstance(block, str) else block.number
-        reads = [self._eas.read("getTimestamp", root) for root in roots]
-        found: list[int] = []
-        for start in range(0, len(reads), _READS):
-            found += self._node.read_many(reads[start : start + _READS], which)
-        return found
-
-    def _change(self, row: Any, seen: _Seen, head: Block, final: Block | None) -> dict[str, Any]:
-        """The columns that change; nothing where all is as it was."""
-        if seen.at_final and final is not None:
-            return _found(FINAL, seen.at_final, final)
-        if seen.at_head:
-            return _found(MINED, seen.at_head, head)
+    def _change(self, row: Any, timestamp: int, head: Block) -> dict[str, Any]:
+        """The columns of a batch that is not final that change; none where all is as it was."""
+        if timestamp:
+            return _found(MINED, timestamp, head)
         # A node that lags has not undone anything: only one that has come as far can say so.
         if row.state == MINED and head.number >= row.block_number:
             gone = {"timestamp": None, "block_number": None, "block_hash": None}
@@ -224,7 +184,8 @@ class AnchorWorker:
             )
             rows = connection.execute(waiting.limit(MOST_ROOTS).with_for_update(skip_locked=True)).all()
             taken = {"state": SENT, "lease_until": self._leased(), "tries": BATCH.c.tries + 1}
-            connection.execute(update(BATCH).where(BATCH.c.id.in_([row.id for row in rows])).values(taken))
+            if rows:
+                connection.execute(update(BATCH).where(BATCH.c.id.in_([row.id for row in rows])).values(taken))
         return [Claimed(row.id, Digest(row.root), row.tries) for row in rows]
 
     def _send(self, claimed: Sequence[Claimed]) -> int:
@@ -243,19 +204,20 @@ class AnchorWorker:
                 return len(missing)
             except RevertError:
                 missing = self._missing(missing)  # others sent some of them meanwhile
-        self._send_singly(missing)
-        return len(claimed)
+        return self._send_singly(missing)
 
-    def _send_singly(self, missing: Sequence[Claimed]) -> None:
-        refused: RevertError | None = None
+    def _send_singly(self, missing: Sequence[Claimed]) -> int:
+        sent, refused = 0, None
         for each in missing:
             try:
                 self._note([each], self._sender.send(self._eas.write("timestamp", each.root)))
+                sent += 1
             except RevertError as error:
                 if self._missing([each]):  # else it is timestamped, whoever sent it
                     refused = error
         if refused is not None:
             raise refused
+        return sent
 
     def _missing(self, batches: Sequence[Claimed]) -> list[Claimed]:
         """Those without a timestamp, mined or (where the node tells) waiting in its pool.
@@ -263,14 +225,7 @@ class AnchorWorker:
         What stays in a pool is not waited for: after some tries it is sent again.
         """
         roots = [each.root for each in batches]
-        mined = self._timestamps(roots, "latest")
-        try:
-            pooled = self._timestamps(roots, "pending")
-        except NodeError as error:
-            if error.code != "node_refused":
-                raise
-            pooled = mined
-        known = zip(batches, mined, pooled, strict=True)
+        known = zip(batches, self._timestamps.newest(roots), self._timestamps.pooled(roots), strict=True)
         return [each for each, at, soon in known if not at and not (soon and each.tries < _PATIENT_TRIES)]
 
     def _note(self, batches: Sequence[Claimed], receipt: Receipt) -> None:
