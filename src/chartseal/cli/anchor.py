@@ -20,9 +20,9 @@ from chartseal.chain.anchors import (
     Step,
     fill,
     open_queue,
-    pages,
-    proofs,
     queues,
+    read_pages,
+    read_proofs,
     reading,
     recount,
 )
@@ -142,7 +142,7 @@ def write_proofs(
     packages = [record.package for record in read_records(paths)] if paths else None
     with reading(open_queue(place)) as connection:
         wanted = None if packages is None else {(each.signer, each.uid) for each in packages}
-        found = AnchorFile.of(proofs(connection, wanted, young=young))
+        found = AnchorFile.of(read_proofs(connection, wanted, young=young))
     if packages is not None:
         found = found.trim(packages)
     write_private(output, found.to_ndjson())
@@ -159,7 +159,9 @@ def write_proofs(
 def announcements(place: str, output: str, since: datetime | None) -> None:
     """Write the announcements of final anchors, one page a line, for wallets to scan."""
     with reading(open_queue(place)) as connection:
-        found = [page.to_json() + b"\n" for page in pages(connection, since=int(since.timestamp()) if since else 0)]
+        found = [
+            page.to_json() + b"\n" for page in read_pages(connection, since=int(since.timestamp()) if since else 0)
+        ]
     write_private(output, b"".join(found))
 
 

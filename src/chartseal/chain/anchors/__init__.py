@@ -14,8 +14,8 @@ answers moves it from `pending` over `sent` and `mined` to `final`.
 from chartseal.chain.anchors.database import open_queue, reading, upgrade, writing
 from chartseal.chain.anchors.filling import Filled, fill
 from chartseal.chain.anchors.leaves import AnchorTree, announcements_leaf, implied_root, seal_leaf, statement_leaf
-from chartseal.chain.anchors.pages import AnnouncementPage, pages
-from chartseal.chain.anchors.proofs import AnchoredSeal, AnchorFile, leaf_proof, proofs
+from chartseal.chain.anchors.pages import AnnouncementPage, read_pages
+from chartseal.chain.anchors.proofs import AnchoredSeal, AnchorFile, leaf_proof, read_proofs
 from chartseal.chain.anchors.queue import DAY, AnchorQueue, Status, queues
 from chartseal.chain.anchors.recount import Recount, recount
 from chartseal.chain.anchors.worker import AnchorWorker, Step
@@ -37,9 +37,9 @@ __all__ = [
     "implied_root",
     "leaf_proof",
     "open_queue",
-    "pages",
-    "proofs",
     "queues",
+    "read_pages",
+    "read_proofs",
     "reading",
     "recount",
     "seal_leaf",

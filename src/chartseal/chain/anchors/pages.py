@@ -97,7 +97,7 @@ def _time(value: Any) -> int:
     return value
 
 
-def pages(connection: Connection, *, since: int = 0) -> Iterator[AnnouncementPage]:
+def read_pages(connection: Connection, *, since: int = 0) -> Iterator[AnnouncementPage]:
     """Pages of final anchors whose time is at least `since` (Unix seconds), in the order of their making.
 
     Raises:

@@ -169,7 +169,7 @@ def _lines(stream: BinaryIO, name: str) -> Iterator[AnchoredSeal]:
             raise type(exc)(exc.detail, exc.code, f"{name} line {number} {exc.path}".strip()) from exc
 
 
-def proofs(
+def read_proofs(
     connection: Connection, identities: Collection[Identity] | None = None, *, young: bool = False
 ) -> Iterator[AnchoredSeal]:
     """Proofs of these seals, or of all, as far as their anchors are final (with `young`: or mined).

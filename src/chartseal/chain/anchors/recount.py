@@ -91,12 +91,11 @@ def _count(
     total: Counter[str] = Counter()
     fresh = _once(records, seen)
     while chunk := list(islice(fresh, _CHUNK)):
-        uids = [record.uid for record in chunk]
+        leaves = [seal_leaf(record.uid, _core.keccak256(record.package.signature)) for record in chunk]
         places: dict[bytes, list[Any]] = {}
-        for row in connection.execute(select(LEAF).where(LEAF.c.uid.in_(uids))):
+        for row in connection.execute(select(LEAF).where(LEAF.c.leaf.in_(leaves))):
             places.setdefault(row.leaf, []).append(row)
-        for record in chunk:
-            leaf = seal_leaf(record.uid, _core.keccak256(record.package.signature))
+        for leaf in leaves:
             total.update(_judged(places.get(leaf, []), queue, good))
     return len(seen), total["anchored"], total["waiting"], total["missing"], total["doubled"]
 

@@ -83,7 +83,7 @@ LEAF = Table(
     Column("uid", LargeBinary(32)),
     Column("signature_hash", LargeBinary(32)),
     Column("batch_id", ForeignKey(BATCH.c.id)),
-    UniqueConstraint("queue_id", "leaf"),
+    UniqueConstraint("leaf", "queue_id"),
     Index(None, "batch_id", "time"),
     Index(None, "uid"),
 )

@@ -28,7 +28,7 @@ from chartseal.chain.anchors import (
     statement_leaf,
     writing,
 )
-from chartseal.chain.anchors.proofs import proofs
+from chartseal.chain.anchors.proofs import read_proofs
 from chartseal.chain.anchors.tables import BATCH, LEAF
 from chartseal.errors import ChartsealError, QueueError, SignatureError
 from chartseal.sealing import SealedRecord
@@ -222,7 +222,7 @@ def test_workers_that_close_and_add_at_once_double_nothing(engine: Engine) -> No
     with writing(engine) as connection:
         QUEUE.close(connection, now=now, period=None)
         connection.execute(BATCH.update().values(state="final"))
-        found = list(proofs(connection))
+        found = list(read_proofs(connection))
     assert Counter(each.identity for each in found) == Counter((each.attester, each.uid) for each in shared)
     for each, record in ((seal, record) for seal in found for record in shared if record.uid == seal.uid):
         assert each.proof.root(recover_offchain(record.package)) == each.root

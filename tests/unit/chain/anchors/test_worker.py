@@ -225,9 +225,9 @@ def test_random_faults_only_delay(local: Local, own: Engine, proxy: RpcProxy) ->
     roots = fill(own, local.deployment, 5)
     faults = (Fault.FAILED, Fault.TRUNCATED, Fault.DROPPED, Fault.MISSING, Fault.LAGGING, Fault.BODY_LIMITED)
     proxy.script = seeded(7, dict.fromkeys(faults, 0.05))
-    node = Node(proxy.url, chain_id=local.deployment.chain_id, attempts=2, timeout=5)
+    node = Node(proxy.url, chain_id=local.deployment.chain_id, attempts=1, timeout=5)
     works = worker(own, Sender(node, local.keys[1]), local.deployment)
-    for _ in range(200):
+    for _ in range(400):
         with suppress(ChainError):
             works.step()
         if states(own) == [FINAL] * 5:

@@ -24,7 +24,7 @@ def upgrade() -> None:
     op.create_table(
         "anchor_batch",
         sa.Column("id", _ID, nullable=False),
-        sa.Column("queue_id", sa.BigInteger, nullable=False),
+        sa.Column("queue_id", _ID, nullable=False),
         sa.Column("root", sa.LargeBinary(32), nullable=False),
         sa.Column("leaves", sa.Integer, nullable=False),
         sa.Column("closed_at", sa.BigInteger, nullable=False),
@@ -43,28 +43,28 @@ def upgrade() -> None:
     op.create_table(
         "anchor_leaf",
         sa.Column("id", _ID, nullable=False),
-        sa.Column("queue_id", sa.BigInteger, nullable=False),
+        sa.Column("queue_id", _ID, nullable=False),
         sa.Column("kind", sa.SmallInteger, nullable=False),
         sa.Column("leaf", sa.LargeBinary(32), nullable=False),
         sa.Column("time", sa.BigInteger, nullable=False),
         sa.Column("attester", sa.LargeBinary(20)),
         sa.Column("uid", sa.LargeBinary(32)),
         sa.Column("signature_hash", sa.LargeBinary(32)),
-        sa.Column("batch_id", sa.BigInteger),
+        sa.Column("batch_id", _ID),
         sa.PrimaryKeyConstraint("id", name="anchor_leaf_pk"),
         sa.ForeignKeyConstraint(["queue_id"], ["anchor_queue.id"], name="anchor_leaf_queue_id_fk"),
         sa.ForeignKeyConstraint(["batch_id"], ["anchor_batch.id"], name="anchor_leaf_batch_id_fk"),
-        sa.UniqueConstraint("queue_id", "leaf", name="anchor_leaf_queue_id_leaf_uq"),
+        sa.UniqueConstraint("leaf", "queue_id", name="anchor_leaf_leaf_queue_id_uq"),
     )
     op.create_index("anchor_leaf_batch_id_time_ix", "anchor_leaf", ["batch_id", "time"])
     op.create_index("anchor_leaf_uid_ix", "anchor_leaf", ["uid"])
     op.create_table(
         "anchor_announcement",
         sa.Column("id", _ID, nullable=False),
-        sa.Column("queue_id", sa.BigInteger, nullable=False),
+        sa.Column("queue_id", _ID, nullable=False),
         sa.Column("entry", sa.LargeBinary(34), nullable=False),
         sa.Column("time", sa.BigInteger, nullable=False),
-        sa.Column("batch_id", sa.BigInteger),
+        sa.Column("batch_id", _ID),
         sa.PrimaryKeyConstraint("id", name="anchor_announcement_pk"),
         sa.ForeignKeyConstraint(["queue_id"], ["anchor_queue.id"], name="anchor_announcement_queue_id_fk"),
         sa.ForeignKeyConstraint(["batch_id"], ["anchor_batch.id"], name="anchor_announcement_batch_id_fk"),
@@ -73,7 +73,7 @@ def upgrade() -> None:
     op.create_index("anchor_announcement_batch_id_time_ix", "anchor_announcement", ["batch_id", "time"])
     op.create_table(
         "anchor_statement",
-        sa.Column("leaf_id", sa.BigInteger, nullable=False),
+        sa.Column("leaf_id", _ID, nullable=False),
         sa.Column("statement", sa.LargeBinary, nullable=False),
         sa.Column("signature", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("leaf_id", name="anchor_statement_pk"),
