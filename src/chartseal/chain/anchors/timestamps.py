@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from chartseal.attestation import Digest, to_hex
 from chartseal.chain.calls import Block
+from chartseal.chain.checks import check_deployment
 from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
+from chartseal.chain.dialogue import Which
 from chartseal.chain.node import Node
-from chartseal.errors import DeploymentError, NodeError, RevertError
-
-_READS = 500
+from chartseal.errors import NodeError
 
 
 class Timestamps:
@@ -28,20 +28,9 @@ class Timestamps:
         """It is this EAS, on this chain.
 
         Raises:
-            NodeError: `chain_wrong`, or no answer.
-            DeploymentError: `contract_wrong`.
+            DeploymentError, NodeError: as `check_deployment`.
         """
-        if self._node.chain_id != self._deployment.chain_id:
-            raise NodeError("the node is of another chain than the deployment", "chain_wrong")
-        if not self._has_code("latest"):
-            raise DeploymentError("there is no contract at EAS's address", "contract_wrong")
-        try:
-            version = self._node.read(self._eas.read("version"))
-            registry = self._node.read(self._eas.read("getSchemaRegistry"))
-        except RevertError:
-            raise DeploymentError("the contract is not EAS", "contract_wrong") from None
-        if (version, registry) != (self._deployment.version, self._deployment.schema_registry):
-            raise DeploymentError("EAS has another version or registry than the deployment says", "contract_wrong")
+        check_deployment(self._node, self._deployment)
 
     def blocks(self) -> tuple[Block, Block | None]:
         """The newest block and the newest final one; None where EAS is younger than that.
@@ -68,10 +57,7 @@ class Timestamps:
         Raises:
             NodeError: as the node; `block_unknown` where the chain no longer has the block.
         """
-        found = self._at(roots, block.number)
-        if self._node.block(block.number).hash != block.hash:
-            raise NodeError("the chain was reorganised while it was read", "block_unknown")
-        return found
+        return self._at(roots, block.hash)
 
     def newest(self, roots: Sequence[Digest]) -> list[int]:
         """Of each root, at whatever block the node has.
@@ -94,9 +80,5 @@ class Timestamps:
                 raise
             return self.newest(roots)
 
-    def _at(self, roots: Sequence[Digest], which: int | str) -> list[int]:
-        reads = [self._eas.read("getTimestamp", root) for root in roots]
-        found: list[int] = []
-        for start in range(0, len(reads), _READS):
-            found += self._node.read_many(reads[start : start + _READS], which)
-        return found
+    def _at(self, roots: Sequence[Digest], which: Which) -> list[int]:
+        return self._node.read_many([self._eas.read("getTimestamp", root) for root in roots], which)

@@ -29,8 +29,8 @@ from chartseal.errors import ChainError, NodeError, QueueError, RevertError, Sen
 
 MOST_ROOTS = 100
 """That one transaction timestamps: about 3 million gas."""
-LEASE = timedelta(minutes=5)
-"""For how long a worker has what it took to send: longer than a sender waits."""
+LEASE = timedelta(minutes=20)
+"""For how long a worker has what it took to send: longer than a sender waits for its transactions."""
 
 _PATIENT_TRIES = 3
 _LASTING = {"chain_wrong", "queue_domain"}

@@ -30,12 +30,16 @@ from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.node import Node
 from chartseal.chain.sender import Sender
-from chartseal.errors import ChainError, DeploymentError, NodeError, SendError
+from chartseal.chain.sending import SendPolicy
+from chartseal.errors import ChainError, DeploymentError, SendError
 from tests.anchoring import records, timestamps, total, with_finality, worker
 from tests.chain import Local
 from tests.rpc_proxy import Fault, RpcProxy, always, never, once, seeded
 
 T = TypeVar("T")
+
+
+HASTY = SendPolicy(patience=0.5, timeout=1)
 
 
 class Killed(BaseException):
@@ -49,10 +53,10 @@ class Meddling(Sender):
         super().__init__(sender.node, sender.signer)
         self.before, self.dies = before, dies
 
-    def send(self, write: Write[T]) -> T:
+    def send(self, write: Write[T], *, gas: int | None = None) -> T:
         self.before()
         self.before = lambda: None
-        result = super().send(write)
+        result = super().send(write, gas=gas)
         if self.dies:
             raise Killed
         return result
@@ -166,7 +170,7 @@ def test_who_dies_before_sending_leaves_it_to_others_after_the_lease(local: Loca
     other = worker(own, local.sender(), local.deployment)
     assert other.step() == Step()
     assert states(own) == [SENT]
-    with writing(own) as connection:  # five minutes later
+    with writing(own) as connection:  # after the lease
         connection.execute(BATCH.update().values(lease_until=BATCH.c.lease_until - 300_000))
     assert other.step() == Step(sent=1, final=1)
 
@@ -212,7 +216,7 @@ def test_a_fault_of_the_node_loses_and_doubles_nothing(
 ) -> None:
     [root] = fill(own, local.deployment)
     node = Node(proxy.url, chain_id=local.deployment.chain_id, attempts=1, timeout=5)
-    works = worker(own, Sender(node, local.keys[1]), local.deployment)
+    works = worker(own, Sender(node, local.keys[1], policy=HASTY), local.deployment)
     proxy.script = always(method, fault)
     with suppress(ChainError):
         works.step()
@@ -224,9 +228,9 @@ def test_a_fault_of_the_node_loses_and_doubles_nothing(
 def test_random_faults_only_delay(local: Local, own: Engine, proxy: RpcProxy) -> None:
     roots = fill(own, local.deployment, 5)
     faults = (Fault.FAILED, Fault.TRUNCATED, Fault.DROPPED, Fault.MISSING, Fault.LAGGING, Fault.BODY_LIMITED)
-    proxy.script = seeded(7, dict.fromkeys(faults, 0.05))
+    proxy.script = seeded(7, dict.fromkeys(faults, 0.02))
     node = Node(proxy.url, chain_id=local.deployment.chain_id, attempts=1, timeout=5)
-    works = worker(own, Sender(node, local.keys[1]), local.deployment)
+    works = worker(own, Sender(node, local.keys[1], policy=HASTY), local.deployment)
     for _ in range(400):
         with suppress(ChainError):
             works.step()
@@ -241,6 +245,7 @@ def test_a_node_that_lags_undoes_nothing(local: Local, own: Engine, proxy: RpcPr
     deployment = with_finality(local.deployment, 64)
     fill(own, deployment)
     works = worker(own, local.sender(), deployment, lease=300)
+    mine(local, 8)
     works.step()
     mine(local, 1)
     works.step()
@@ -313,10 +318,10 @@ def test_workers_at_once_send_each_root_once(local: Local, engine: Engine) -> No
 def test_another_chain_or_contract_is_refused_before_anything_is_closed(local: Local, own: Engine) -> None:
     fill(own, local.deployment)
     for wrong, kind, code in [
-        (replace(local.deployment, chain_id=1), NodeError, "chain_wrong"),
+        (replace(local.deployment, chain_id=1), DeploymentError, "chain_wrong"),
         (replace(local.deployment, version="1.3.0"), DeploymentError, "contract_wrong"),
         (replace(local.deployment, eas=local.deployment.schema_registry), DeploymentError, "contract_wrong"),
-        (replace(local.deployment, eas=local.keys[0].address), DeploymentError, "contract_wrong"),
+        (replace(local.deployment, eas=local.keys[0].address), DeploymentError, "contract_missing"),
     ]:
         with pytest.raises(kind) as caught:
             worker(own, local.sender(), wrong).step()
@@ -335,7 +340,7 @@ def test_a_loop_tells_passing_faults_and_goes_on(local: Local, own: Engine, prox
         if total(steps).final:
             stop.set()
 
-    works = worker(own, Sender(node, local.keys[1]), local.deployment)
+    works = worker(own, Sender(node, local.keys[1], policy=HASTY), local.deployment)
     works.run(stop, every=timedelta(milliseconds=10), told=told, failed=faults.append)
     assert [fault.code for fault in faults] == ["node_failed"]
     assert states(own) == [FINAL]
@@ -343,7 +348,7 @@ def test_a_loop_tells_passing_faults_and_goes_on(local: Local, own: Engine, prox
 
 def test_a_loop_ends_with_a_fault_that_stays(local: Local, own: Engine) -> None:
     works = worker(own, local.sender(), replace(local.deployment, chain_id=1))
-    with pytest.raises(NodeError) as caught:
+    with pytest.raises(DeploymentError) as caught:
         works.run(threading.Event())
     assert caught.value.code == "chain_wrong"
 
