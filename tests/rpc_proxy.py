@@ -289,7 +289,7 @@ class _Lagging:
         return {"jsonrpc": "2.0", "id": self._request["id"], "result": value}
 
     def _older(self, tag: Any) -> Any:
-        return hex(self._head) if tag in _HEADS else tag
+        return hex(self._head) if isinstance(tag, str) and tag in _HEADS else tag
 
     def _unseen(self, tag: Any) -> bool:
         if isinstance(tag, dict):
