@@ -1,0 +1,17 @@
+"""A copy of what EAS holds on one chain, in SQLite or PostgreSQL, that follows the chain wherever it goes.
+
+In: a node and a deployment. Out: `Index`, which lists; `IndexFacts`, which answers what verification asks.
+
+    engine = connect("sqlite:///index.db")
+    with sole_follower(engine):
+        store = Store(engine, deployment)
+        store.migrate()
+        Follower(NodeSource(node, deployment), store).sync()
+"""
+
+from chartseal.chain.index.engine import connect, sole_follower
+from chartseal.chain.index.follower import Follower, Progress
+from chartseal.chain.index.source import NodeSource, Source
+from chartseal.chain.index.store import Store
+
+__all__ = ["Follower", "NodeSource", "Progress", "Source", "Store", "connect", "sole_follower"]
