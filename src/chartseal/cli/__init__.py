@@ -21,6 +21,7 @@ _COMMANDS = {
     "chain": "chain",
     "disclose": "disclose",
     "eas": "eas",
+    "index": "index",
     "issuer": "keys",
     "seal": "seal",
     "show": "show",

@@ -2,7 +2,7 @@
 
 In: a node and a deployment. Out: `Index`, which lists; `IndexFacts`, which answers what verification asks.
 
-    engine = connect("sqlite:///index.db")
+    engine = connect("sqlite:///index.db", create=True)
     with sole_follower(engine):
         store = Store(engine, deployment)
         store.migrate()

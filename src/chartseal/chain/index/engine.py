@@ -15,30 +15,33 @@ from sqlalchemy.pool import StaticPool
 
 from chartseal.errors import IndexingError, MissingExtraError
 
-_DIALECTS = {"sqlite", "postgresql"}
+_DRIVERS = {"sqlite": "sqlite", "sqlite+pysqlite": "sqlite", "postgresql": "psycopg", "postgresql+psycopg": "psycopg"}
 _PATIENCE_MS = 10_000
 _LOCK = 0x6368_6172_7473_6561
 """PostgreSQL's advisory lock of the one follower: "chartsea"."""
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, *, create: bool = False) -> Engine:
     """An engine for `sqlite:///file` or `postgresql+psycopg://…`.
 
     In SQLite a read transaction is a snapshot beside which the follower goes on writing (WAL), as in PostgreSQL at
-    REPEATABLE READ.
+    REPEATABLE READ. A file that does not exist is made where `create` says so.
 
     Raises:
-        IndexingError: `index_url`; the URL is not shown, since it may hold a password.
+        IndexingError: `index_url`; the URL is not shown, since it may hold a password. `index_empty`: no such file.
         MissingExtraError: PostgreSQL's client is not installed.
     """
     try:
         parsed = make_url(url)
-        backend = parsed.get_backend_name()
-        if backend not in _DIALECTS:
+        driver = _DRIVERS.get(parsed.drivername)
+        if driver is None:
             raise IndexingError("an index's URL begins with sqlite:/// or postgresql+psycopg://", "index_url")
-        if backend == "postgresql":
-            return create_engine(parsed, isolation_level="REPEATABLE READ")
-        options = {} if parsed.database not in (None, "", ":memory:") else {"poolclass": StaticPool}
+        if driver == "psycopg":
+            return create_engine(parsed.set(drivername="postgresql+psycopg"), isolation_level="REPEATABLE READ")
+        is_file = parsed.database not in (None, "", ":memory:")
+        if is_file and not create and not Path(str(parsed.database)).is_file():
+            raise IndexingError("there is no such index: `chartseal index run` makes one", "index_empty")
+        options = {} if is_file else {"poolclass": StaticPool}
         engine = create_engine(parsed, connect_args={"check_same_thread": False}, **options)
     except (ArgumentError, ValueError):
         raise IndexingError("an index's URL begins with sqlite:/// or postgresql+psycopg://", "index_url") from None

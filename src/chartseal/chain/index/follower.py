@@ -55,8 +55,8 @@ class Follower:
         self._pause = pause
         self._reader = Reader(source, store.deployment, thorough=thorough)
 
-    def sync(self) -> Progress:
-        """Index up to the newest block.
+    def sync(self, stopping: threading.Event | None = None) -> Progress:
+        """Index up to the newest block, or as far as it got when `stopping` was set.
 
         Raises:
             NodeError: the node fails, or its answers do not fit one another however often they are asked for.
@@ -73,7 +73,7 @@ class Follower:
             reraise=True,
         ):
             with attempt:
-                return self._sync()
+                return self._sync(stopping or threading.Event())
         raise AssertionError  # reraise leaves no other way out
 
     def run(self, stopping: threading.Event, interval: float, report: Callable[[Progress | ChainError], None]) -> None:
@@ -85,14 +85,14 @@ class Follower:
         """
         while not stopping.is_set():
             try:
-                report(self.sync())
+                report(self.sync(stopping))
             except NodeError as error:
                 if error.code == "chain_wrong":
                     raise
                 report(error)
             stopping.wait(interval)
 
-    def _sync(self) -> Progress:
+    def _sync(self, stopping: threading.Event) -> Progress:
         asked_at = int(self._clock())
         head = self._source.head()
         mark = self._store.mark() or self._begin()
@@ -109,6 +109,8 @@ class Follower:
             self._store.apply(piece, synced_at=asked_at if reached else None)
             self._reader.known |= piece.schemas.keys()
             events += len(span.logs)
+            if stopping.is_set():
+                return Progress(piece.last.number, 0, mark.number - start.number, events)
         self._finish(head.block, asked_at)
         return Progress(head.block.number, 0, mark.number - start.number, events)
 

@@ -22,6 +22,8 @@ from chartseal.errors import NodeError, PackageError
 EVENTS = ("Attested", "Revoked", "RevokedOffchain", "Timestamped")
 EAS = Contract.load("eas")
 TOPICS = tuple(EAS.events[name].topic for name in EVENTS)
+_LATEST = 253_402_300_799
+"""Unix seconds of the end of year 9999; no chain has as many blocks either."""
 _GET_ATTESTATION = EAS.functions["getAttestation"].selector
 _GET_SCHEMA = Contract.load("schema_registry").functions["getSchema"].selector
 
@@ -149,6 +151,8 @@ def _logs(answer: Any, host: str) -> list[Log]:
 
 def _header(answer: Any) -> Header:
     block = _block(answer)
+    if max(block.number, block.timestamp) > _LATEST:
+        raise NodeError("a block's number or time is beyond any calendar", "node_malformed", "block")
     try:
         bloom = from_hex(answer.get("logsBloom") or "0x", "block.logsBloom")
         transactions = tuple(Digest(from_hex(each, "block.transactions", 32)) for each in answer["transactions"])
