@@ -20,7 +20,6 @@ from chartseal.errors import ChainError, IndexingError, NodeError
 
 _MOVING = {"chain_moved", "node_lags", "block_unknown", "logs_missing", "logs_inconsistent"}
 """Codes of answers that do not fit one another: another try may meet a chain that stands still."""
-_ATTEMPTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +46,13 @@ class Follower:
         clock: Callable[[], float] = time.time,
         thorough: bool = False,
         pause: float = 0.1,
+        attempts: int = 6,
     ) -> None:
-        """Take the chain and the index; `pause` is in seconds, the shortest between tries of one round."""
+        """Take the chain and the index; `attempts` counts tries of one round, `pause` (s) is the shortest between."""
         self._source = source
         self._store = store
         self._clock = clock
-        self._pause = pause
+        self._pause, self._attempts = pause, attempts
         self._reader = Reader(source, store.deployment, thorough=thorough)
 
     def sync(self, stopping: threading.Event | None = None) -> Progress:
@@ -67,7 +67,7 @@ class Follower:
         if self._source.chain_id != self._store.deployment.chain_id:
             raise NodeError("the node is of another chain than the deployment", "chain_wrong")
         for attempt in Retrying(
-            stop=stop_after_attempt(_ATTEMPTS),
+            stop=stop_after_attempt(self._attempts),
             wait=wait_random_exponential(multiplier=self._pause, max=5),
             retry=retry_if_exception(lambda exc: isinstance(exc, NodeError) and exc.code in _MOVING),
             reraise=True,

@@ -17,7 +17,7 @@ from chartseal.chain.deployment import Deployment
 from chartseal.chain.facts import Attestation
 from chartseal.chain.index import Follower, Store, tables
 from chartseal.chain.index.bodies import SchemaRow, gives_its_uid
-from chartseal.chain.index.source import EAS, Header
+from chartseal.chain.index.source import EAS, Header, Source
 from chartseal.chain.schemas import PRIVATE_DATA, SAMPLE
 from chartseal.errors import NodeError
 
@@ -80,9 +80,8 @@ def bloom_of(logs: Sequence[Log]) -> bytes:
 class FakeChain:
     """Implements `Source`; `calls` counts what was asked, `before_call` may do something in between."""
 
-    chain_id = 31_337
-
     def __init__(self) -> None:
+        self.chain_id = 31_337
         self.blocks: list[Mined] = []
         self.calls = 0
         self.before_call: Callable[[], None] = lambda: None
@@ -169,7 +168,7 @@ def encoded(body: Attestation | None) -> bytes:
 
 
 def _perform(state: State, action: Action, now: int) -> Iterator[tuple[tuple[Digest, ...], bytes]]:
-    who, data = person(action.who), word(bytes([action.what + 1]))
+    who, data = person(action.who), word((action.what + 1).to_bytes(4))
     events = EAS.events
     if action.kind == "attest":
         body = made(who, action.what, now)
@@ -206,7 +205,7 @@ def made(who: Address, what: int, now: int) -> Attestation:
         recipient=person(9),
         attester=who,
         revocable=True,
-        data=bytes([what]) * (what % 70),
+        data=what.to_bytes(4) * (what % 17),
     )
     times = now.to_bytes(8) + expiration.to_bytes(8)
     packed = schema + body.recipient + who + times + b"\1" + body.ref_uid + body.data + bytes(4)
@@ -225,8 +224,8 @@ def dump(engine: Engine) -> dict[str, list[Any]]:
     return found
 
 
-def indexed(chain: FakeChain, engine: Engine, of: Deployment | None = None) -> Follower:
+def indexed(chain: Source, engine: Engine, of: Deployment | None = None) -> Follower:
     """A follower of a fresh index."""
     store = Store(engine, of or deployment())
     store.migrate()
-    return Follower(chain, store, clock=lambda: 1_000.0, pause=0.001)
+    return Follower(chain, store, clock=lambda: 1_000.0, pause=0.001, attempts=3)

