@@ -96,27 +96,27 @@ class Follower:
         asked_at = int(self._clock())
         head = self._source.head()
         mark = self._store.mark() or self._begin()
-        if head.block.number < mark.number:
+        if head.number < mark.number:
             # Behind us, or on a branch that is shorter: nothing is taken back on the word of a node that lags.
-            return Progress(mark.number, mark.number - head.block.number, 0, 0)
+            return Progress(mark.number, mark.number - head.number, 0, 0)
         start = self._fork_point(mark)
         self._reader.known = self._store.schema_uids(start.number)
         events = 0
         for span in _ahead(self._reader.spans(start, head)):
             piece = build(span)
             self._explain(piece)
-            reached = piece.last.number == head.block.number
+            reached = piece.last.number == head.number
             self._store.apply(piece, synced_at=asked_at if reached else None)
             self._reader.known |= piece.schemas.keys()
             events += len(span.logs)
             if stopping.is_set():
                 return Progress(piece.last.number, 0, mark.number - start.number, events)
-        self._finish(head.block, asked_at)
-        return Progress(head.block.number, 0, mark.number - start.number, events)
+        self._finish(head, asked_at)
+        return Progress(head.number, 0, mark.number - start.number, events)
 
     def _begin(self) -> Mark:
         first = self._store.deployment.from_block
-        return self._store.begin(self._source.headers([max(0, first - 1)])[0].block)
+        return self._store.begin(self._source.headers([max(0, first - 1)])[0])
 
     def _fork_point(self, mark: Mark) -> Mark:
         """The newest indexed block that the chain still has."""
@@ -125,7 +125,7 @@ class Follower:
         kept = self._store.kept()
         headers = self._source.headers([each.number for each in kept])
         for each, header in zip(kept, headers, strict=True):
-            if header.block.hash == each.hash:
+            if header.hash == each.hash:
                 return each
         raise IndexingError(
             "the chain was reorganised deeper than its finality: rebuild the index, or ask another node",
@@ -133,7 +133,7 @@ class Follower:
         )
 
     def _hash_of(self, number: int) -> bytes:
-        return self._source.headers([number])[0].block.hash
+        return self._source.headers([number])[0].hash
 
     def _explain(self, piece: Piece) -> None:
         """Every revocation is of an attestation that is indexed, by who made it, or of one from before the index."""

@@ -10,7 +10,7 @@ from chartseal.attestation import Address, Digest
 from chartseal.chain.calls import Block, Log
 from chartseal.chain.facts import Attestation
 from chartseal.chain.index.bodies import SchemaRow, gives_its_uid, read_attestation
-from chartseal.chain.index.source import EAS, Header
+from chartseal.chain.index.source import EAS
 from chartseal.errors import NodeError
 
 _ATTESTED, _REVOKED, _OFFCHAIN, _TIMESTAMPED = (
@@ -37,7 +37,7 @@ class Span:
     previous: Mark
     """The block before the first."""
     last: int
-    headers: Mapping[int, Header]
+    headers: Mapping[int, Block]
     """Of every block that has an event, of the first and of the last."""
     keep: Sequence[Block]
     """What a later reorganisation is recognised by."""
@@ -86,33 +86,27 @@ def attested_schemas(logs: Iterable[Log]) -> set[Digest]:
     return {log.topics[3] for log in logs if log.topics[0] == _ATTESTED and len(log.topics) == 4}
 
 
-def checked_logs(logs: Sequence[Log], eas: Address, first: int, last: int) -> None:
-    """Refuse logs that were not asked for, or that are not in order.
+def check_form(logs: Sequence[Log]) -> None:
+    """Refuse logs that no EAS emits.
 
     Raises:
         NodeError: `logs_inconsistent`.
     """
-    before = (first, -1)
     for log in logs:
-        topic = log.topics[0] if log.topics else None
-        if log.address != eas or topic not in _WORDS or (len(log.topics), len(log.data)) != _WORDS[topic]:
+        if (len(log.topics), len(log.data)) != _WORDS.get(log.topics[0]) or log.index > _LARGEST_INDEX:
             raise _inconsistent("a log is none of EAS's events")
-        place = (log.block_number, log.index)
-        if not before < place or log.block_number > last or log.index > _LARGEST_INDEX:
-            raise _inconsistent("logs are out of order, doubled or outside the range")
-        before = place
 
 
 def build(span: Span) -> Piece:
-    """The rows of a span whose parts agree; its logs went through `checked_logs`.
+    """The rows of a span whose parts agree; its logs went through `check_form`.
 
     Raises:
         NodeError: `logs_inconsistent`, `node_lags` where a body is not there yet, `node_malformed`.
     """
-    piece = Piece(span.previous, span.headers[span.last].block, span.keep)
+    piece = Piece(span.previous, span.headers[span.last], span.keep)
     bodies = iter(span.bodies)
     for log in span.logs:
-        block = span.headers[log.block_number].block
+        block = span.headers[log.block_number]
         if block.hash != log.block_hash:
             raise NodeError("a log is of another block than the chain has", "chain_moved")
         kind = log.topics[0]

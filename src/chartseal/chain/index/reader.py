@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from chartseal import _core
-from chartseal.attestation import Address, Digest
-from chartseal.chain.calls import Log
+from chartseal.attestation import Digest
+from chartseal.chain.calls import Block, Log
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.index.bodies import SchemaRow
-from chartseal.chain.index.pieces import Mark, Span, attested_schemas, attested_uids, checked_logs
-from chartseal.chain.index.source import TOPICS, Header, Source
+from chartseal.chain.index.pieces import Mark, Span, attested_schemas, attested_uids, check_form
+from chartseal.chain.index.source import Source, wanted
+from chartseal.chain.logs import RangeSize
 from chartseal.errors import NodeError
 
 _NEAR = 8
@@ -25,8 +25,7 @@ _BATCH = 100
 """Bodies, headers or schemas in one request."""
 _EVENTS = 400
 """Events of a span, blocks being whole: storing one overlaps reading the next."""
-_WIDEST = 65_536
-_TOO_MANY = {"logs_too_many", "node_refused", "node_unreachable", "node_truncated", "node_oversized", "node_limited"}
+_TOO_MANY = {"logs_too_many", "node_oversized", "node_timeout"}
 """Answers to a range that a smaller one may not meet."""
 
 
@@ -36,52 +35,51 @@ class Reader:
     def __init__(self, source: Source, deployment: Deployment, *, thorough: bool = False) -> None:
         """Take where to read, and whether every block is looked at."""
         self._source = source
-        self._eas = deployment.eas
+        self._wanted = wanted(deployment.eas)
         self._near = max(deployment.finality, _NEAR)
         self._thorough = thorough
-        self._width = 2_048
+        self._size = RangeSize()
         self.known: set[Digest] = set()
         """Schemas whose text need not be asked for; the follower tells which are stored."""
 
-    def spans(self, after: Mark, head: Header) -> Iterator[Span]:
+    def spans(self, after: Mark, head: Block) -> Iterator[Span]:
         """From the block after that one up to `head`.
 
         Raises:
             NodeError: `chain_moved` where the chain is no longer the one that `after` or `head` stands on.
         """
-        far = after.number if self._thorough else head.block.number - self._near
+        far = after.number if self._thorough else head.number - self._near
         while after.number < far:
             logs, last = self._range(after.number + 1, far)
             for part, end in _cut(logs, last):
                 span = self._far_span(after, end, part)
                 yield span
-                after = Mark(end, span.headers[end].block.hash)
-        while after.number < head.block.number:
-            span = self._near_span(after, min(after.number + _CHUNK, head.block.number))
+                after = Mark(end, span.headers[end].hash)
+        while after.number < head.number:
+            span = self._near_span(after, min(after.number + _CHUNK, head.number))
             yield span
-            after = Mark(span.last, span.headers[span.last].block.hash)
-        if after != Mark(head.block.number, head.block.hash):
+            after = Mark(span.last, span.headers[span.last].hash)
+        if after != Mark(head.number, head.hash):
             raise NodeError("the chain moved while it was read", "chain_moved")
 
     def _range(self, first: int, far: int) -> tuple[list[Log], int]:
         """All events of as many blocks as the provider gives at once."""
         while True:
-            last = min(far, first + self._width - 1)
+            last = min(far, first + self._size.blocks - 1)
             try:
                 logs = self._source.range_logs(first, last)
             except NodeError as error:
-                if error.code not in _TOO_MANY or first == last:
+                if error.code not in _TOO_MANY or not self._size.refused(last - first + 1):
                     raise
-                self._width = max(1, (last - first + 1) // 2)
                 continue
-            checked_logs(logs, self._eas, first, last)
-            self._width = min(_WIDEST, self._width * 2)
+            check_form(self._wanted.check(logs, first, last))
+            self._size.answered(last - first + 1)
             return logs, last
 
     def _far_span(self, after: Mark, last: int, logs: list[Log]) -> Span:
         numbers = {after.number + 1, last, *(log.block_number for log in logs)}
         headers = self._headers(sorted(numbers))
-        if headers[after.number + 1].block.parent != after.hash:
+        if headers[after.number + 1].parent != after.hash:
             raise NodeError("the chain moved while it was read", "chain_moved")
         return self._span(after, last, headers, logs, keep=[headers[last]])
 
@@ -89,28 +87,26 @@ class Reader:
         headers = self._headers(range(after.number + 1, last + 1))
         parent = after.hash
         for header in headers.values():
-            if header.block.parent != parent:
+            if header.parent != parent:
                 raise NodeError("the chain moved while it was read", "chain_moved")
-            parent = header.block.hash
-        found = self._source.block_logs([each.block.hash for each in headers.values()])
+            parent = header.hash
+        found = self._source.block_logs([each.hash for each in headers.values()])
         for header, logs in zip(headers.values(), found, strict=True):
-            checked_logs(logs, self._eas, header.block.number, header.block.number)
+            check_form(self._wanted.check_block(logs, header.hash))
             self._require_complete(header, logs)
         logs = [log for each in found for log in each]
         return self._span(after, last, headers, logs, keep=list(headers.values()))
 
-    def _require_complete(self, header: Header, logs: list[Log]) -> None:
+    def _require_complete(self, header: Block, logs: list[Log]) -> None:
         """Hold a block's events against its receipts, where its bloom says that it may have some."""
-        if not may_hold(header.bloom, self._eas):
-            if logs and any(header.bloom):  # some chains have no blooms
+        if not self._wanted.may_match(header):
+            if logs and any(header.logs_bloom):  # some chains have no blooms
                 raise NodeError("a block has events that its bloom does not", "logs_inconsistent")
             return
         if self._source.receipt_logs(header) != logs:
             raise NodeError("a block's events are not those of its receipts", "logs_missing")
 
-    def _span(
-        self, after: Mark, last: int, headers: dict[int, Header], logs: list[Log], keep: Sequence[Header]
-    ) -> Span:
+    def _span(self, after: Mark, last: int, headers: dict[int, Block], logs: list[Log], keep: Sequence[Block]) -> Span:
         uids, schemas = attested_uids(logs), sorted(attested_schemas(logs) - self.known)
         bodies: list[bytes] = []
         for at in range(0, len(uids), _BATCH):
@@ -119,14 +115,14 @@ class Reader:
             previous=after,
             last=last,
             headers=headers,
-            keep=[each.block for each in keep],
+            keep=keep,
             logs=logs,
             bodies=bodies,
             schemas=self._schemas(schemas),
         )
 
-    def _headers(self, numbers: Sequence[int]) -> dict[int, Header]:
-        found: list[Header] = []
+    def _headers(self, numbers: Sequence[int]) -> dict[int, Block]:
+        found: list[Block] = []
         for at in range(0, len(numbers), _BATCH):
             found += self._source.headers(numbers[at : at + _BATCH])
         return dict(zip(numbers, found, strict=True))
@@ -148,19 +144,3 @@ def _cut(logs: list[Log], last: int) -> Iterator[tuple[list[Log], int]]:
             yield logs[begin:at], logs[at - 1].block_number
             begin = at
     yield logs[begin:], last
-
-
-def may_hold(bloom: bytes, eas: Address) -> bool:
-    """Whether a block with that bloom may have one of EAS's events.
-
-    Source: Ethereum yellow paper, 4.3.1: three bits of 2,048 for the address and for each topic.
-    """
-    if len(bloom) != 256:
-        return False
-    bits = int.from_bytes(bloom)
-    return _all_set(bits, eas) and any(_all_set(bits, topic) for topic in TOPICS)
-
-
-def _all_set(bits: int, entry: bytes) -> bool:
-    digest = _core.keccak256(entry)
-    return all(bits >> (int.from_bytes(digest[at : at + 2]) & 2_047) & 1 for at in (0, 2, 4))

@@ -17,7 +17,7 @@ from chartseal.chain.deployment import Deployment
 from chartseal.chain.facts import Attestation
 from chartseal.chain.index import Follower, Store, tables
 from chartseal.chain.index.bodies import SchemaRow, gives_its_uid
-from chartseal.chain.index.source import EAS, Header, Source
+from chartseal.chain.index.source import EAS, Source
 from chartseal.chain.schemas import PRIVATE_DATA, SAMPLE
 from chartseal.errors import NodeError
 
@@ -57,7 +57,7 @@ class State:
 
 
 class Mined(NamedTuple):
-    header: Header
+    header: Block
     logs: list[Log]
     state: State
     actions: tuple[Action, ...]
@@ -104,28 +104,28 @@ class FakeChain:
 
     def _mine_one(self, actions: tuple[Action, ...]) -> None:
         number = len(self.blocks)
-        parent = self.blocks[-1].header.block.hash if self.blocks else ZERO_DIGEST
+        parent = self.blocks[-1].header.hash if self.blocks else ZERO_DIGEST
         own = Digest(_core.keccak256(parent + next(_SALTS).to_bytes(8)))
-        block = Block(number, own, parent, GENESIS_TIME + 12 * number)
+        now = GENESIS_TIME + 12 * number
         state = self.blocks[-1].state.copy() if self.blocks else State()
         logs: list[Log] = []
         for action in actions:
-            for topics, data in _perform(state, action, block.timestamp):
+            for topics, data in _perform(state, action, now):
                 # Other contracts' logs stand between: positions have gaps.
                 tx = Digest(_core.keccak256(own + bytes([len(logs)])))
                 logs.append(Log(EAS_ADDRESS, topics, data, number, own, tx, 2 * len(logs) + 1))
-        header = Header(block, bloom_of(logs), tuple(log.tx_hash for log in logs))
+        header = Block(number, own, parent, now, logs_bloom=bloom_of(logs))
         self.blocks.append(Mined(header, logs, state, actions))
 
     def _asked(self) -> None:
         self.calls += 1
         self.before_call()
 
-    def head(self) -> Header:
+    def head(self) -> Block:
         self._asked()
         return self.blocks[-1].header
 
-    def headers(self, numbers: Sequence[int]) -> list[Header]:
+    def headers(self, numbers: Sequence[int]) -> list[Block]:
         self._asked()
         if any(number > self.height for number in numbers):
             raise NodeError("no such block", "block_unknown")
@@ -138,14 +138,14 @@ class FakeChain:
 
     def block_logs(self, hashes: Sequence[Digest]) -> list[list[Log]]:
         self._asked()
-        by_hash = {each.header.block.hash: each.logs for each in self.blocks}
+        by_hash = {each.header.hash: each.logs for each in self.blocks}
         if not set(hashes) <= by_hash.keys():
             raise NodeError("unknown block", "block_unknown")
         return [[log for log in by_hash[each] if not self.lose(log)] for each in hashes]
 
-    def receipt_logs(self, header: Header) -> list[Log]:
+    def receipt_logs(self, block: Block) -> list[Log]:
         self._asked()
-        return self.blocks[header.block.number].logs
+        return self.blocks[block.number].logs
 
     def bodies(self, uids: Sequence[Digest]) -> list[bytes]:
         self._asked()

@@ -12,10 +12,10 @@ from sqlalchemy import Engine
 
 from chartseal.attestation import Digest, OffchainMessage
 from chartseal.attestation.onchain import attestation_uid
-from chartseal.chain.calls import Log
+from chartseal.chain.calls import Block, Log
 from chartseal.chain.index import Follower, IndexFacts, Store, connect
 from chartseal.chain.index.bodies import SchemaRow, gives_its_uid, read_attestation, read_schema
-from chartseal.chain.index.source import EAS, Header
+from chartseal.chain.index.source import EAS
 from chartseal.errors import IndexingError, NodeError
 from tests.unit.chain.index.model import (
     SCHEMAS,
@@ -132,12 +132,12 @@ class Overridden:
         self.chain_id = chain.chain_id
         self._chain, self._answers = chain, answers
 
-    def head(self) -> Header:
-        found: Header = self._answers.get("head", self._chain.head)()
+    def head(self) -> Block:
+        found: Block = self._answers.get("head", self._chain.head)()
         return found
 
-    def headers(self, numbers: Sequence[int]) -> list[Header]:
-        found: list[Header] = self._answers.get("headers", self._chain.headers)(numbers)
+    def headers(self, numbers: Sequence[int]) -> list[Block]:
+        found: list[Block] = self._answers.get("headers", self._chain.headers)(numbers)
         return found
 
     def range_logs(self, first: int, last: int) -> list[Log]:
@@ -148,8 +148,8 @@ class Overridden:
         found: list[list[Log]] = self._answers.get("block_logs", self._chain.block_logs)(hashes)
         return found
 
-    def receipt_logs(self, header: Header) -> list[Log]:
-        return self._chain.receipt_logs(header)
+    def receipt_logs(self, block: Block) -> list[Log]:
+        return self._chain.receipt_logs(block)
 
     def bodies(self, uids: Sequence[Digest]) -> list[bytes]:
         found: list[bytes] = self._answers.get("bodies", self._chain.bodies)(uids)
@@ -186,7 +186,7 @@ def other_body(**members: Any) -> Callable[[FakeChain], Overridden]:
         (spoilt(lambda logs: [replace(logs[0], data=logs[0].data + b"\0"), *logs[1:]]), "logs_inconsistent"),
         (spoilt(lambda logs: [*logs[:-1], replace(logs[-1], block_number=5_000)]), "logs_inconsistent"),
         (spoilt(lambda logs: [*logs[:-1], replace(logs[-1], index=2**31)]), "logs_inconsistent"),
-        (spoilt(lambda logs: [replace(logs[0], block_hash=word(b"\1")), *logs[1:]]), "chain_moved"),
+        (spoilt(lambda logs: [replace(logs[0], block_hash=word(b"\1")), *logs[3:]]), "chain_moved"),
         (lambda chain: Overridden(chain, bodies=lambda uids: [encoded(None) for _ in uids]), "node_lags"),
         (lambda chain: Overridden(chain, bodies=lambda uids: [b"" for _ in uids]), "node_malformed"),
         (lambda chain: Overridden(chain, schemas=lambda uids: []), "node_lags"),
@@ -283,7 +283,7 @@ def test_while_blocks_are_undone_there_are_no_answers(engine: Engine) -> None:
     chain.reorganise(201, [*[[]] * 200, [Action("off", 1, 1)]])
     reads = []
 
-    def headers(numbers: Sequence[int]) -> list[Header]:
+    def headers(numbers: Sequence[int]) -> list[Block]:
         # The second span is being read while the first is stored: fail it.
         reads.append(len(numbers))
         if len(reads) > 4:

@@ -112,7 +112,7 @@ def test_a_step_that_fails_leaves_nothing(engine: Engine) -> None:
     chain.mine([Action("stamp", 0, 77)])
     header = chain.blocks[-1].header
     # A timestamp that stands already: its whole piece is refused.
-    doubled = Piece(mark, header.block, [header.block], timestamps=[(*before["timestamps"][0][:2], 11, 0, bytes(32))])
+    doubled = Piece(mark, header, [header], timestamps=[(*before["timestamps"][0][:2], 11, 0, bytes(32))])
     with pytest.raises(IndexingError) as refused:
         store.apply(doubled)
     assert refused.value.code == "index_contradiction"
@@ -126,7 +126,7 @@ def test_a_piece_must_follow_what_is_indexed(engine: Engine) -> None:
     store = Store(engine, deployment())
     mark = store.mark()
     assert mark is not None
-    block = chain.blocks[-1].header.block
+    block = chain.blocks[-1].header
     for previous in (mark._replace(number=mark.number + 1), mark._replace(hash=block.parent)):
         with pytest.raises(IndexingError) as refused:
             store.apply(Piece(previous, block, []))
