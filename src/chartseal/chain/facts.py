@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from chartseal.attestation import ZERO_DIGEST, Address, Digest
 from chartseal.chain.calls import Block
@@ -81,3 +81,21 @@ class ChainFacts(Protocol):
 
     def is_valid_signature(self, signer: Address, digest: Digest, signature: bytes) -> bool:
         """Whether the contract at `signer` accepts the signature (EIP-1271)."""
+
+
+@runtime_checkable
+class Prefetching(Protocol):
+    """Facts that can get many answers at once, before they are asked one by one."""
+
+    def prefetch(
+        self,
+        *,
+        timestamps: Sequence[Digest] = (),
+        revoked: Sequence[tuple[Address, Digest]] = (),
+        attestations: Sequence[Digest] = (),
+    ) -> None:
+        """Get what `timestamp`, `revoked_offchain` and `attestation` will be asked, as of `head`.
+
+        Raises:
+            NodeError, IndexingError: as they do.
+        """

@@ -1,0 +1,205 @@
+"""What verification asks of a chain, answered from facts of one or several deployments: a node's, or an index's.
+
+    verify(disclosure, trust, ..., chain=FactsView([RpcFacts(node, deployment)]))
+
+What speaks for a seal counts once it is final, what speaks against one at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import NamedTuple
+
+from chartseal.attestation import Address, Digest, Domain
+from chartseal.chain.authority import Accredited, Standing
+from chartseal.chain.authority.standing import known
+from chartseal.chain.facts import Attestation, ChainFacts, Prefetching
+from chartseal.chain.schemas import ACCREDITATION, REASONS, REVOCATION_REASON, WITHDRAWAL
+from chartseal.errors import NodeError
+from chartseal.verification import Accreditation, Question, Revocation
+
+_LAST_MOMENT = 253_402_300_799
+"""9999-12-31T23:59:59Z; what lies after it is no date."""
+_REASON_SIZE = 64
+_MOST_STANDINGS = 64
+
+
+class FactsView:
+    """A `verification.ChainView` over facts; each deployment answers for the seals of its own domain alone."""
+
+    def __init__(self, facts: Sequence[ChainFacts]) -> None:
+        """Take the facts of each deployment; the first of one domain stands."""
+        self._facts: dict[Domain, ChainFacts] = {}
+        for each in facts:
+            self._facts.setdefault(each.deployment.domain(), each)
+        self._known: dict[tuple[Domain, frozenset[Address]], _Known] = {}
+
+    def _of(self, domain: Domain) -> ChainFacts:
+        try:
+            return self._facts[domain]
+        except KeyError:
+            raise NodeError(
+                f"nothing is known of the contract on chain {domain.chain_id} that a seal is for", "chain_unknown"
+            ) from None
+
+    def timestamped_at(self, domain: Domain, root: Digest) -> datetime | None:
+        """When EAS timestamped an anchor root; None before that is final.
+
+        Raises:
+            NodeError: `chain_unknown`; other ChainErrors as the facts.
+        """
+        facts = self._of(domain)
+        timestamp = facts.timestamp(root)
+        return _moment(timestamp) if 0 < timestamp <= facts.final.timestamp else None
+
+    def accreditations(
+        self, domain: Domain, attester: Address, at: datetime, authorities: frozenset[Address]
+    ) -> Sequence[Accreditation]:
+        """Those by these authorities that were live then, final ones alone.
+
+        Raises:
+            NodeError: `chain_unknown`; other ChainErrors as the facts.
+        """
+        live = self._known_of(domain, authorities).final.live(attester, int(at.timestamp()))
+        return [Accreditation(each.authority, each.roles, each.name) for each in live]
+
+    def revocation(
+        self, domain: Domain, attester: Address, uid: Digest, authorities: frozenset[Address]
+    ) -> Revocation | None:
+        """The earliest revocation that counts, with the reason that its revoker stated on chain.
+
+        Raises:
+            NodeError: `chain_unknown`; other ChainErrors as the facts.
+        """
+        facts, known_ = self._of(domain), self._known_of(domain, authorities)
+        found = [*_revoked_on_chain(facts, attester, uid), *_revoked_off_chain(facts, known_, attester, uid)]
+        if not found:
+            return None
+        first = min(found)
+        return Revocation(_moment(first.at), first.by, reasons(facts, first.by).get(uid))
+
+    def is_valid_signature(self, domain: Domain, signer: Address, digest: Digest, signature: bytes) -> bool:
+        """Whether the contract at `signer` takes the signature for its own, at the newest block that is known.
+
+        Raises:
+            NodeError: `chain_unknown`; other ChainErrors as the facts.
+        """
+        return self._of(domain).is_valid_signature(signer, digest, signature)
+
+    def prefetch(self, questions: Sequence[Question], authorities: frozenset[Address]) -> None:
+        """Get what will be asked of these seals in few round trips, where the facts can.
+
+        Raises:
+            NodeError: `chain_unknown`; other ChainErrors as the facts.
+        """
+        for domain in dict.fromkeys(question.domain for question in questions):
+            facts, own = self._of(domain), [each for each in questions if each.domain == domain]
+            if isinstance(facts, Prefetching):
+                known_ = self._known_of(domain, authorities)
+                facts.prefetch(
+                    timestamps=[each.anchor_root for each in own if each.anchor_root is not None],
+                    revoked=[(by, each.uid) for each in own for by in known_.revokers(each.attester)],
+                    attestations=[each.uid for each in own],
+                )
+
+    def _known_of(self, domain: Domain, authorities: frozenset[Address]) -> _Known:
+        """Kept as long as the facts are of one block."""
+        facts, head = self._of(domain), self._of(domain).head.hash
+        found = self._known.get((domain, authorities))
+        if found is None or found.head != head:
+            if len(self._known) >= _MOST_STANDINGS:
+                self._known.clear()
+            found = self._known[domain, authorities] = _Known.of(facts, head, authorities)
+        return found
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What some authorities have attested, as of one block."""
+
+    head: Digest
+    final: Standing
+    """For seals: accreditations that are final, and every withdrawal there is."""
+    any: Standing
+    """Against seals: every accreditation there is, and withdrawals that are final."""
+
+    @classmethod
+    def of(cls, facts: ChainFacts, head: Digest, authorities: frozenset[Address]) -> _Known:
+        """Ask for all that these authorities have accredited and withdrawn."""
+        ordered = sorted(authorities)
+        given = [each for one in ordered for each in facts.attestations(ACCREDITATION, attester=one)]
+        ended = [each for one in ordered for each in facts.attestations(WITHDRAWAL, attester=one)]
+        final = facts.final.timestamp
+        return cls(
+            head,
+            final=Standing([each for each in given if each.time <= final], ended),
+            any=Standing([_unrevoked_after(each, final) for each in given], known(ended, final + 1)),
+        )
+
+    @cached_property
+    def _after(self) -> dict[Address, list[Accredited]]:
+        after: dict[Address, list[Accredited]] = {}
+        for each in self.any.accreditations:
+            after.setdefault(each.predecessor, []).append(each)
+        return after
+
+    def revokers(self, attester: Address) -> dict[Address, None]:
+        """Whose revocations may count, each once: the attester, who accredited it, and who succeeded it."""
+        authorities = [each.authority for each in self.any.of(attester)]
+        successors = [each.issuer for each in self._after.get(attester, ())]
+        return dict.fromkeys([attester, *authorities, *successors])
+
+    def counts(self, by: Address, attester: Address, at: int) -> bool:
+        """Whether a revocation at that time counts: a successor's, only while it was accredited as one."""
+        if by == attester or any(each.authority == by for each in self.any.of(attester)):
+            return True
+        return any(each.issuer == by for each in self.any.successors(attester, at))
+
+
+class _Found(NamedTuple):
+    at: int
+    by: Address
+
+
+def _unrevoked_after(attestation: Attestation, final: int) -> Attestation:
+    """A successor's accreditation that is being revoked still lets it revoke, until that is final."""
+    return replace(attestation, revocation_time=0) if attestation.revocation_time > final else attestation
+
+
+def _revoked_on_chain(facts: ChainFacts, attester: Address, uid: Digest) -> Iterator[_Found]:
+    """Of a seal that is on chain itself: only its attester's own revocation is possible."""
+    attestation = facts.attestation(uid)
+    if attestation is not None and attestation.attester == attester and attestation.revocation_time:
+        yield _Found(attestation.revocation_time, attester)
+
+
+def _revoked_off_chain(facts: ChainFacts, known_: _Known, attester: Address, uid: Digest) -> Iterator[_Found]:
+    for by in known_.revokers(attester):
+        at = facts.revoked_offchain(by, uid)
+        if at and known_.counts(by, attester, at):
+            yield _Found(at, by)
+
+
+def reasons(facts: ChainFacts, by: Address) -> dict[Digest, str]:
+    """The last reason that a revoker stated for each seal; one with a code that is not known is left out.
+
+    Raises:
+        ChainError: as the facts.
+    """
+    stated: dict[Digest, str] = {}
+    for each in facts.attestations(REVOCATION_REASON, attester=by):
+        uid, code = Digest(each.data[:32]), int.from_bytes(each.data[32:])
+        if len(each.data) == _REASON_SIZE and code < len(REASONS):
+            stated[uid] = REASONS[code]
+        else:
+            stated.pop(uid, None)
+    return stated
+
+
+def _moment(seconds: int) -> datetime:
+    if seconds > _LAST_MOMENT:
+        raise NodeError("a block's time is no date", "node_malformed")
+    return datetime.fromtimestamp(seconds, UTC)
