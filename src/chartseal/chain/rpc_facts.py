@@ -1,0 +1,267 @@
+"""Facts from a node alone: everything as of one block, which is pinned by its hash.
+
+    facts = RpcFacts(Node(url), Deployment.public(8453))
+    verify(..., chain=FactsView([facts]))
+
+State (revocations, timestamps, bodies of attestations) is read at that hash, so that a node that lags or has another
+chain errs rather than answers from other state. Which attestations there are comes from logs: a node that leaves some
+out cannot be caught at it, but only hide accreditations, and withdrawals that are not also revocations.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from chartseal.attestation import Address, Digest, schema_uid
+from chartseal.attestation.networks import ONCHAIN_NAME
+from chartseal.chain.calls import Block, Log, Read
+from chartseal.chain.contract import Bound, Contract
+from chartseal.chain.deployment import Deployment
+from chartseal.chain.facts import Attestation
+from chartseal.chain.node import Node
+from chartseal.chain.schemas import ChainSchema
+from chartseal.errors import DeploymentError, NodeError, RevertError
+
+DEFAULT_AGE = timedelta(minutes=15)
+"""How old the newest block of a public chain may be."""
+
+_EIP_1271 = Contract.of_abi(
+    [
+        {
+            "type": "function",
+            "name": "isValidSignature",
+            "inputs": [{"type": "bytes32", "name": "hash"}, {"type": "bytes", "name": "signature"}],
+            "outputs": [{"type": "bytes32", "name": ""}],
+        }
+    ]
+)
+_TAKEN = bytes.fromhex("1626ba7e").ljust(32, b"\0")
+"""What a contract returns for its own signature. Source: EIP-1271."""
+
+_Filter = tuple[Address | None, Address | None]
+
+
+class _Made(NamedTuple):
+    """An attestation as its event tells it."""
+
+    uid: Digest
+    schema: Digest
+    attester: Address
+    recipient: Address
+
+
+class RpcFacts:
+    """`ChainFacts` of one deployment, from a node; what was answered once is kept until `refresh`."""
+
+    def __init__(
+        self,
+        node: Node,
+        deployment: Deployment,
+        *,
+        max_age: timedelta | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Connect lazily. A newest block older than `max_age` (by default 15 minutes; any on a chain that is final at
+        once, which may rest) is refused: the node has stopped, or the facts were not refreshed.
+        """
+        self.node = node
+        self._deployment = deployment
+        self._max_age = max_age or (DEFAULT_AGE if deployment.finality else None)
+        self._clock = clock
+        self._eas: Bound = Contract.load("eas").at(deployment.eas)
+        self._registry: Bound = Contract.load("schema_registry").at(deployment.schema_registry)
+        self._checked = False
+        self._schemas: dict[Digest, tuple[str, bool]] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Forget all answers; the next question pins the block that is newest then."""
+        self._blocks: tuple[Block, Block] | None = None
+        self._made: dict[_Filter, list[_Made]] = {}
+        self._bodies: dict[Digest, Attestation | None] = {}
+        self._timestamps: dict[Digest, int] = {}
+        self._revoked: dict[tuple[Address, Digest], int] = {}
+
+    @property
+    def deployment(self) -> Deployment:
+        """Whose state it is."""
+        return self._deployment
+
+    @property
+    def head(self) -> Block:
+        """The pinned block.
+
+        Raises:
+            NodeError: as the node, or `node_behind` for one that is too old.
+            DeploymentError: `contract_wrong`.
+        """
+        return self._pinned()[0]
+
+    @property
+    def final(self) -> Block:
+        """The newest block that is final below it.
+
+        Raises:
+            NodeError, DeploymentError: as `head`.
+        """
+        return self._pinned()[1]
+
+    def _pinned(self) -> tuple[Block, Block]:
+        if self._blocks is None:
+            head = self.node.block()
+            number = head.number - self._deployment.finality
+            self._require_chain()
+            final = head if number == head.number else self.node.block(max(0, number))
+            self._check(head)
+            self._blocks = head, final
+        head, _ = self._blocks
+        if self._max_age is not None and self._clock() - head.timestamp > self._max_age.total_seconds():
+            raise NodeError("the newest block that is known is too old", "node_behind", self.node.host)
+        return self._blocks
+
+    def _require_chain(self) -> None:
+        if self.node.chain_id != self._deployment.chain_id:
+            raise NodeError(
+                f"the node is of chain {self.node.chain_id}, not {self._deployment.chain_id}", "chain_wrong"
+            )
+
+    def _check(self, head: Block) -> None:
+        """That the contract is the deployment's, once: by its own domain separator and registry."""
+        if self._checked:
+            return
+        reads: list[Read[Any]] = [self._eas.read("getDomainSeparator"), self._eas.read("getSchemaRegistry")]
+        try:
+            separator, registry = self.node.read_many(reads, head.hash)
+        except (RevertError, NodeError) as exc:
+            if isinstance(exc, NodeError) and exc.code != "node_malformed":  # what has no code answers nothing
+                raise
+            raise DeploymentError("no EAS is at the deployment's address", "contract_wrong") from exc
+        stated = self._deployment.domain(ONCHAIN_NAME).separator(), self._deployment.schema_registry
+        if (separator, registry) != stated:
+            raise DeploymentError("the contract is not the EAS of that version and registry", "contract_wrong")
+        self._checked = True
+
+    def attestation(self, uid: Digest) -> Attestation | None:
+        """One attestation by its uid, as `ChainFacts`."""
+        self._get_bodies([uid])
+        return self._bodies[uid]
+
+    def attestations(
+        self, schema: ChainSchema, *, attester: Address | None = None, recipient: Address | None = None
+    ) -> Sequence[Attestation]:
+        """All under a schema of that string and flag, as `ChainFacts`."""
+        made = self._events(schema, attester, recipient)
+        self._get_schemas(each.schema for each in made)
+        meant = [each for each in made if self._schemas[each.schema] == (schema.text, schema.revocable)]
+        self._get_bodies(each.uid for each in meant)
+        return [self._body(each) for each in meant]
+
+    def timestamp(self, data: Digest) -> int:
+        """When EAS timestamped it, as `ChainFacts`."""
+        self._get_timestamps([data])
+        return self._timestamps[data]
+
+    def revoked_offchain(self, revoker: Address, data: Digest) -> int:
+        """When that revoker revoked it, as `ChainFacts`."""
+        self._get_revoked([(revoker, data)])
+        return self._revoked[revoker, data]
+
+    def is_valid_signature(self, signer: Address, digest: Digest, signature: bytes) -> bool:
+        """Whether the contract at `signer` accepts the signature, as `ChainFacts`."""
+        call = _EIP_1271.at(signer).read("isValidSignature", digest, signature)
+        answer: Read[bytes] = Read(call.to, call.data, bytes)
+        try:
+            return self.node.read(answer, self.head.hash) == _TAKEN
+        except RevertError:
+            return False
+
+    def prefetch(
+        self,
+        *,
+        timestamps: Sequence[Digest] = (),
+        revoked: Sequence[tuple[Address, Digest]] = (),
+        attestations: Sequence[Digest] = (),
+    ) -> None:
+        """Get many answers in few round trips, as `Prefetching`."""
+        self._get_timestamps(timestamps)
+        self._get_revoked(revoked)
+        self._get_bodies(attestations)
+
+    def _get_timestamps(self, wanted: Iterable[Digest]) -> None:
+        missing = [each for each in dict.fromkeys(wanted) if each not in self._timestamps]
+        answers = self._read([self._eas.read("getTimestamp", each) for each in missing])
+        self._timestamps.update(zip(missing, answers, strict=True))
+
+    def _get_revoked(self, wanted: Iterable[tuple[Address, Digest]]) -> None:
+        missing = [each for each in dict.fromkeys(wanted) if each not in self._revoked]
+        answers = self._read([self._eas.read("getRevokeOffchain", *each) for each in missing])
+        self._revoked.update(zip(missing, answers, strict=True))
+
+    def _get_bodies(self, wanted: Iterable[Digest]) -> None:
+        missing = [each for each in dict.fromkeys(wanted) if each not in self._bodies]
+        answers = self._read([self._eas.read("getAttestation", each) for each in missing])
+        for uid, answer in zip(missing, answers, strict=True):
+            body = Attestation.from_tuple(answer)
+            if body is not None and body.uid != uid:
+                raise NodeError("an attestation has another uid than was asked for", "node_malformed")
+            self._bodies[uid] = body
+
+    def _get_schemas(self, wanted: Iterable[Digest]) -> None:
+        """Strings and flags of schemas; they never change."""
+        missing = [each for each in dict.fromkeys(wanted) if each not in self._schemas]
+        answers = self._read([self._registry.read("getSchema", each) for each in missing])
+        for uid, (_, resolver, revocable, text) in zip(missing, answers, strict=True):
+            if schema_uid(text, resolver, revocable) != uid:
+                raise NodeError("a schema does not give the uid that it was asked for by", "node_malformed")
+            self._schemas[uid] = text, revocable
+
+    def _read(self, reads: list[Read[Any]]) -> list[Any]:
+        """As of the pinned block; nothing is asked where nothing is wanted, but the block's age always counts."""
+        head = self.head
+        return self.node.read_many(reads, head.hash) if reads else []
+
+    def _body(self, made: _Made) -> Attestation:
+        body = self._bodies[made.uid]
+        if body is None or (body.schema, body.attester, body.recipient) != made[1:]:
+            raise NodeError("an event and its attestation contradict each other", "node_malformed")
+        return body
+
+    def _events(self, schema: ChainSchema, attester: Address | None, recipient: Address | None) -> list[_Made]:
+        """Attestations made by or for somebody, under whatever schema; by anybody for anybody, under this one."""
+        if attester is None and recipient is None:
+            return self._logs_of(None, None, self._uids(schema))
+        found = self._made.get((attester, recipient))
+        if found is None:
+            found = self._made[attester, recipient] = self._logs_of(attester, recipient, None)
+        return found
+
+    def _logs_of(
+        self, attester: Address | None, recipient: Address | None, schemas: Sequence[Digest] | None
+    ) -> list[_Made]:
+        event = self._eas.contract.events["Attested"]
+        topics = [[event.topic], _topic(recipient), _topic(attester), schemas]
+        if schemas is not None and not schemas:
+            return []
+        told = [event.decode_log(log) for log in self._logs(self._eas, topics)]
+        return [_Made(each["uid"], each["schemaUID"], each["attester"], each["recipient"]) for each in told]
+
+    def _uids(self, schema: ChainSchema) -> list[Digest]:
+        """All registered schemas of that string and flag."""
+        event = self._registry.contract.events["Registered"]
+        told = [event.decode_log(log) for log in self._logs(self._registry, [[event.topic]])]
+        texts = {Digest(each["uid"]): (each["schema"][3], each["schema"][2]) for each in told}
+        return [uid for uid, text in texts.items() if text == (schema.text, schema.revocable)]
+
+    def _logs(self, contract: Bound, topics: Sequence[Sequence[Digest] | None]) -> list[Log]:
+        head = self.head
+        found = self.node.logs([contract.address], topics, self._deployment.from_block, head.number)
+        if self.node.block(head.number).hash != head.hash:
+            raise NodeError("the chain was reorganised while it was read", "block_unknown", self.node.host)
+        return found
+
+
+def _topic(address: Address | None) -> list[Digest] | None:
+    return None if address is None else [Digest(bytes(12) + address)]

@@ -1,0 +1,189 @@
+"""Facts from a node: as of one block, of one contract, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from chartseal.attestation import ZERO_DIGEST, Address, Digest
+from chartseal.chain.authority import Grant
+from chartseal.chain.contract import Contract
+from chartseal.chain.facts import Prefetching
+from chartseal.chain.node import Node
+from chartseal.chain.rpc_facts import RpcFacts
+from chartseal.chain.schemas import ACCREDITATION, REVOCATION_REASON, WITHDRAWAL
+from chartseal.errors import ChainError, DeploymentError, NodeError
+from tests.chain import Local
+from tests.chain_actions import Actor, register_schemas
+from tests.rpc_proxy import Fault, RpcProxy
+
+UID = Digest(b"\x51" * 32)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _schemas(local: Local) -> None:
+    register_schemas(local)
+
+
+@pytest.fixture
+def undone(local: Local) -> Iterator[None]:
+    """What a test does on the chain goes with it."""
+    mark = local.node.request("evm_snapshot")
+    yield
+    local.node.request("evm_revert", [mark])
+
+
+def facts_of(local: Local, finality: int = 0) -> RpcFacts:
+    return RpcFacts(local.node, replace(local.deployment, finality=finality), max_age=timedelta(days=1))
+
+
+def grant(issuer: Address) -> Grant:
+    return Grant(issuer=issuer, name="Example", roles=frozenset({"hospital"}))
+
+
+@pytest.mark.usefixtures("undone")
+def test_answers_are_of_the_pinned_block_until_refreshed(local: Local) -> None:
+    actor, root = Actor.of(local, 0), Digest(b"\x11" * 32)
+    facts = facts_of(local)
+    assert (facts.timestamp(root), facts.revoked_offchain(actor.address, UID)) == (0, 0)
+    head = facts.head
+    stamped, revoked = actor.timestamp(root), actor.revoke_offchain(UID)
+    other = Digest(b"\x12" * 32)
+    actor.timestamp(other)
+    assert (facts.head, facts.timestamp(root), facts.timestamp(other)) == (head, 0, 0)
+    facts.refresh()
+    assert facts.head.number == head.number + 3
+    assert (facts.timestamp(root), facts.revoked_offchain(actor.address, UID)) == (stamped, revoked)
+    assert facts.revoked_offchain(Actor.of(local, 1).address, UID) == 0
+
+
+@pytest.mark.usefixtures("undone")
+def test_attestations_by_who_and_for_whom_with_their_revocations(local: Local) -> None:
+    board, other, issuer = Actor.of(local, 0), Actor.of(local, 1), Actor.of(local, 2)
+    first = board.accredit(grant(issuer.address))
+    second = board.accredit(grant(other.address))
+    other.accredit(grant(issuer.address))
+    withdrawn = board.withdraw(first, issuer.address, 0, "ordinary")
+    revoked_at = board.revoke(ACCREDITATION, first)
+    facts = facts_of(local)
+    found = facts.attestations(ACCREDITATION, attester=board.address)
+    assert [(each.uid, each.revocation_time) for each in found] == [(first, revoked_at), (second, 0)]
+    assert [each.uid for each in facts.attestations(WITHDRAWAL, attester=board.address)] == [withdrawn]
+    by_whom = [each.attester for each in facts.attestations(ACCREDITATION, recipient=issuer.address)]
+    assert by_whom == [board.address, other.address]
+    [both] = facts.attestations(ACCREDITATION, attester=board.address, recipient=issuer.address)
+    assert both == facts.attestation(first)
+    assert len(facts.attestations(ACCREDITATION)) == 3
+    assert not facts.attestations(REVOCATION_REASON)
+    assert facts.attestation(UID) is None
+
+
+@pytest.mark.usefixtures("undone")
+def test_a_schema_counts_by_its_string_and_flag(local: Local) -> None:
+    board = Actor.of(local, 0)
+    flagged = replace(WITHDRAWAL, revocable=True)
+    registry = Contract.load("schema_registry").at(local.deployment.schema_registry)
+    board.sender.send(registry.write("register", flagged.text, bytes(20), True))
+    board.attest(flagged, bytes(96))
+    assert not facts_of(local).attestations(WITHDRAWAL, attester=board.address)
+    assert not facts_of(local).attestations(WITHDRAWAL)
+    uid = board.attest(WITHDRAWAL, bytes(96))
+    assert [each.uid for each in facts_of(local).attestations(WITHDRAWAL, attester=board.address)] == [uid]
+    assert [each.uid for each in facts_of(local).attestations(WITHDRAWAL)] == [uid]
+
+
+@pytest.mark.usefixtures("undone")
+def test_final_lies_below_the_head(local: Local) -> None:
+    local.node.request("anvil_mine", ["0x14"])
+    facts = facts_of(local, finality=7)
+    assert facts.final.number == facts.head.number - 7
+    assert facts_of(local, finality=10_000).final.number == 0
+    assert facts_of(local).final == facts_of(local).head
+
+
+@pytest.mark.usefixtures("undone")
+def test_many_answers_come_in_few_requests(local: Local) -> None:
+    actor = Actor.of(local, 0)
+    uids = [Digest(bytes([each]) * 32) for each in range(1, 41)]
+    revoked_at = actor.do("multiRevokeOffchain", uids[:20])
+    with RpcProxy(local.url) as proxy:
+        facts = RpcFacts(Node(proxy.url), local.deployment)
+        assert isinstance(facts, Prefetching)
+        facts.prefetch(timestamps=uids, revoked=[(actor.address, uid) for uid in uids], attestations=uids)
+        before = proxy.seen.total()
+        assert [facts.revoked_offchain(actor.address, uid) for uid in uids] == [revoked_at] * 20 + [0] * 20
+        assert not any(facts.timestamp(uid) for uid in uids)
+        assert not any(facts.attestation(uid) for uid in uids)
+        assert proxy.seen.total() == before
+
+
+def test_a_block_that_is_too_old_answers_nothing(local: Local) -> None:
+    head = local.node.block()
+    now = [head.timestamp + 60.0]
+    facts = RpcFacts(local.node, local.deployment, max_age=timedelta(minutes=1), clock=lambda: now[0])
+    assert facts.revoked_offchain(Address(bytes(20)), UID) == 0
+    now[0] += 1
+    for ask in (
+        lambda: facts.revoked_offchain(Address(bytes(20)), UID),
+        lambda: facts.timestamp(UID),
+        lambda: facts.attestation(UID),
+        lambda: facts.attestations(ACCREDITATION, attester=Address(b"\1" * 20)),
+    ):
+        with pytest.raises(NodeError) as refused:
+            ask()
+        assert refused.value.code == "node_behind"
+
+
+def test_another_contract_or_chain_answers_nothing(local: Local) -> None:
+    other = Address(b"\x77" * 20)
+    for change, code in (
+        ({"eas": other}, "contract_wrong"),
+        ({"eas": local.deployment.schema_registry}, "contract_wrong"),
+        ({"schema_registry": other}, "contract_wrong"),
+        ({"version": "1.3.0"}, "contract_wrong"),
+        ({"chain_id": 1}, "chain_wrong"),
+    ):
+        facts = RpcFacts(local.node, replace(local.deployment, **change))
+        with pytest.raises(ChainError) as refused:
+            facts.revoked_offchain(other, UID)
+        assert refused.value.code == code
+        assert isinstance(refused.value, DeploymentError | NodeError)
+
+
+@pytest.mark.parametrize("fault", [Fault.FAILED, Fault.TRUNCATED, Fault.LIMITED, Fault.WRONG_CHAIN, Fault.MISSING])
+def test_a_failing_node_is_never_a_no(local: Local, fault: Fault) -> None:
+    """Once connected: nothing reads as "not revoked"."""
+    with RpcProxy(local.url) as proxy:
+        facts = RpcFacts(Node(proxy.url, attempts=1), local.deployment)
+        assert facts.revoked_offchain(Address(b"\1" * 20), UID) == 0
+        proxy.script = lambda call: fault
+        if fault is Fault.WRONG_CHAIN:
+            facts = RpcFacts(Node(proxy.url, attempts=1), local.deployment)
+        with pytest.raises(NodeError):
+            facts.revoked_offchain(Address(b"\2" * 20), UID)
+        with pytest.raises(NodeError):
+            facts.attestations(ACCREDITATION, attester=Address(b"\1" * 20))
+
+
+def test_a_reorganised_chain_errs_and_is_pinned_anew(local: Local) -> None:
+    actor = Actor.of(local, 0)
+    mark = local.node.request("evm_snapshot")
+    actor.revoke_offchain(UID)
+    facts = facts_of(local)
+    assert facts.revoked_offchain(actor.address, UID)
+    local.node.request("evm_revert", [mark])
+    with pytest.raises(NodeError):
+        facts.revoked_offchain(Actor.of(local, 1).address, UID)
+    with pytest.raises(NodeError):
+        facts.attestations(ACCREDITATION, attester=actor.address)
+    facts.refresh()
+    assert facts.revoked_offchain(actor.address, UID) == 0
+
+
+def test_nobodys_signature_is_a_contracts(local: Local) -> None:
+    facts = facts_of(local)
+    for signer in (Address(b"\x77" * 20), local.deployment.eas, local.keys[0].address, Address(bytes(19) + b"\4")):
+        assert not facts.is_valid_signature(signer, ZERO_DIGEST, bytes(65))
