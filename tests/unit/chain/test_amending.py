@@ -1,0 +1,187 @@
+"""Amending: sealed anew before the old seal is revoked, once, by who may."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chartseal.attestation import ZERO_ADDRESS, Address, Domain, LocalSigner
+from chartseal.chain.amending import Amended, Amendment
+from chartseal.chain.authority import Grant
+from chartseal.chain.node import Node
+from chartseal.chain.revoking import Revoker
+from chartseal.chain.rpc_facts import RpcFacts
+from chartseal.chain.sender import Sender
+from chartseal.errors import AmendmentError, ChartsealError, FhirError, NodeError, SendError
+from chartseal.keys import Wallet
+from chartseal.sealing import Issuing, SealedRecord, read_records, seal_resource
+from tests.chain import Local
+from tests.chain_actions import Actor, register_schemas
+
+BOARD, ISSUER, NEXT, STRANGER = range(4)
+ADDRESS, OTHER = (Wallet(bytes([each]) * 32).sealing_address(0).data for each in (7, 8))
+
+
+@pytest.fixture(autouse=True)
+def _undone(local: Local) -> Iterator[None]:
+    mark = local.node.request("evm_snapshot")
+    yield
+    local.node.request("evm_revert", [mark])
+
+
+def issuing(local: Local, who: int = ISSUER, domain: Domain | None = None, secret: int = 9) -> Issuing:
+    base = "https://issuer.example/fhir/"
+    return Issuing(local.keys[who], domain or local.deployment.domain(), bytes([secret]) * 32, base)
+
+
+def condition(text: str = "asthma", patient: str = "p", **more: Any) -> bytes:
+    resource = {"resourceType": "Condition", "subject": {"reference": f"Patient/{patient}"}, "code": {"text": text}}
+    return json.dumps({**resource, **more}).encode()
+
+
+@pytest.fixture
+def old(local: Local) -> SealedRecord:
+    url = "https://issuer.example/fhir/Condition/1"
+    return seal_resource(condition(), issuing(local), ADDRESS, full_url=url)
+
+
+def amend(
+    local: Local,
+    old: SealedRecord,
+    folder: Path,
+    text: bytes,
+    *,
+    by: Issuing | None = None,
+    to: bytes = ADDRESS,
+    sender: Sender | None = None,
+) -> Amended:
+    key, facts = by or issuing(local), RpcFacts(local.node, local.deployment)
+    revoker = Revoker(sender or Sender(local.node, key.signer), facts)
+    return Amendment(old, key, to, folder).make(text, revoker, facts)
+
+
+def refused(code: str, *args: Any, **options: Any) -> None:
+    with pytest.raises(AmendmentError) as caught:
+        amend(*args, **options)
+    assert caught.value.code == code
+
+
+def revoked(local: Local, old: SealedRecord, by: int = ISSUER) -> int:
+    return RpcFacts(local.node, local.deployment).revoked_offchain(local.keys[by].address, old.uid)
+
+
+def values(record: SealedRecord) -> dict[str, object]:
+    return {each.name: each.value for each in record.fields}
+
+
+def test_the_new_record_says_what_it_replaces_and_the_old_seal_is_revoked(
+    local: Local, old: SealedRecord, tmp_path: Path
+) -> None:
+    done = amend(local, old, tmp_path / "out", condition("asthma, mild"))
+    [new] = read_records([tmp_path / "out"])
+    assert new == done.record
+    new.check()
+    assert (values(new)["chartseal.amends"], values(new)["Condition.code.text"]) == (old.uid, "asthma, mild")
+    assert values(new)["chartseal.fullUrl"] == values(old)["chartseal.fullUrl"]
+    assert new.seed != old.seed
+    assert new.subject != old.subject
+    assert (done.resumed, done.outcome.already, done.outcome.reason) == (False, False, "amended")
+    assert revoked(local, old) == done.outcome.at
+    assert not revoked(local, new)
+    assert done.path.stat().st_mode & 0o777 == 0o600
+
+
+class Dying(Sender):
+    """The process ends before anything is sent."""
+
+    def send(self, write: Any) -> Any:
+        raise SendError("not sent", "send_failed")
+
+
+def test_a_second_run_finishes_without_sealing_twice(local: Local, old: SealedRecord, tmp_path: Path) -> None:
+    with pytest.raises(SendError):
+        amend(local, old, tmp_path, condition("x"), sender=Dying(local.node, local.keys[ISSUER]))
+    [kept] = read_records([tmp_path])
+    assert not revoked(local, old)
+    done = amend(local, old, tmp_path, condition("x"))
+    assert (done.record, done.resumed, done.outcome.already) == (kept, True, False)
+    again = amend(local, old, tmp_path, condition("x"))
+    assert (again.record, again.resumed, again.outcome.already) == (kept, True, True)
+    assert [path.name for path in tmp_path.iterdir()] == [done.path.name]
+
+
+def test_another_amendment_is_not_taken_for_this_one(local: Local, old: SealedRecord, tmp_path: Path) -> None:
+    done = amend(local, old, tmp_path, condition("x"))
+    refused("amendment_differs", local, old, tmp_path, condition("y"))
+    refused("amendment_differs", local, old, tmp_path, condition("x"), to=OTHER)
+    refused("already_revoked", local, old, tmp_path / "elsewhere", condition("x"))
+    assert not (tmp_path / "elsewhere").exists()
+    plain = seal_resource(condition("x"), issuing(local), ADDRESS)
+    done.path.write_bytes(plain.to_json() + b"\n")
+    refused("amendment_differs", local, old, tmp_path, condition("x"))
+
+
+def test_only_another_version_of_the_same_is_an_amendment(local: Local, old: SealedRecord, tmp_path: Path) -> None:
+    allergy = json.dumps(
+        {
+            "resourceType": "AllergyIntolerance",
+            "patient": {"reference": "Patient/p"},
+            "clinicalStatus": {
+                "coding": [
+                    {"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}
+                ]
+            },
+        }
+    ).encode()
+    refused("type_differs", local, old, tmp_path, allergy)
+    refused("person_differs", local, old, tmp_path, condition(patient="q"))
+    with pytest.raises(FhirError):
+        amend(local, old, tmp_path, condition(unknown=1))
+    assert not list(tmp_path.iterdir())
+    assert not revoked(local, old)
+
+
+def test_only_who_may_amends(local: Local, old: SealedRecord, tmp_path: Path) -> None:
+    register_schemas(local)
+    board = Actor.of(local, BOARD)
+
+    def accredit(who: int, predecessor: Address) -> None:
+        roles = frozenset({"clinic"})
+        board.accredit(Grant(issuer=local.keys[who].address, name="A", roles=roles, predecessor=predecessor))
+
+    accredit(ISSUER, ZERO_ADDRESS)
+    accredit(NEXT, local.keys[STRANGER].address)
+    for who in (BOARD, NEXT, STRANGER):  # the authority revokes, but says nothing in an issuer's name
+        refused("amender_refused", local, old, tmp_path, condition("x"), by=issuing(local, who))
+    accredit(NEXT, local.keys[ISSUER].address)
+    done = amend(local, old, tmp_path, condition("x", "q"), by=issuing(local, NEXT, secret=10))
+    assert (done.record.attester, done.outcome.as_) == (local.keys[NEXT].address, "successor")
+    assert revoked(local, old, NEXT)
+    assert not revoked(local, old)
+
+
+def test_record_key_and_chain_are_of_one_deployment(local: Local, old: SealedRecord, tmp_path: Path) -> None:
+    other = replace(local.deployment.domain(), chain_id=1)
+    refused("domain_differs", local, old, tmp_path, condition("x"), by=issuing(local, domain=other))
+    elsewhere = seal_resource(condition(), issuing(local, domain=other), ADDRESS)
+    refused("domain_differs", local, elsewhere, tmp_path, condition("x"))
+
+
+def test_an_old_record_that_does_not_hold_is_not_amended(local: Local, old: SealedRecord, tmp_path: Path) -> None:
+    stranger = LocalSigner(b"\x55" * 32).address
+    for bad in (replace(old, seed=bytes(32)), replace(old, package=replace(old.package, signer=stranger))):
+        with pytest.raises(ChartsealError):
+            amend(local, bad, tmp_path, condition("x"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_sealed_where_the_chain_cannot_be_asked(local: Local, old: SealedRecord, tmp_path: Path) -> None:
+    silent = local._replace(node=Node("http://127.0.0.1:9", attempts=1))
+    with pytest.raises(NodeError):
+        amend(silent, old, tmp_path, condition("x"))
+    assert not list(tmp_path.iterdir())
