@@ -19,10 +19,12 @@ _COMMANDS = {
     # command: module under chartseal.cli that defines it as `command` (its name with - as _)
     "anchor": "anchor",
     "chain": "chain",
+    "amend": "amend",
     "disclose": "disclose",
     "eas": "eas",
     "index": "index",
     "issuer": "keys",
+    "revoke": "revoke",
     "seal": "seal",
     "show": "show",
     "verify": "verify",

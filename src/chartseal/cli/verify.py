@@ -10,13 +10,15 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from chartseal.attestation import checksum_address, to_hex
+from chartseal.attestation import Address, Digest, checksum_address, to_hex
+from chartseal.cli.chain_view import View, read_anchors, view_options
 from chartseal.cli.files import read_disclosure, write_private
 from chartseal.cli.opened import value_text
 from chartseal.cli.times import Moment, Nonce
 from chartseal.errors import DisclosureFormError, FormError, VerificationError
-from chartseal.verification import TrustPolicy, VerifiedDisclosure, VerifiedRecord, bundle
+from chartseal.verification import AnchorProof, IssuedUnder, TrustPolicy, VerifiedDisclosure, VerifiedRecord, bundle
 from chartseal.verification import verify as verify_disclosure
+from chartseal.verification.steps import read
 
 
 @click.command()
@@ -24,6 +26,13 @@ from chartseal.verification import verify as verify_disclosure
 @click.option("--trust", required=True, type=click.Path(path_type=Path), help="Trust policy, a TOML file.")
 @click.option("--as", "audience", metavar="ORIGIN", help="Who we are: the audience that it must be made for.")
 @click.option("--nonce", type=Nonce(), help="The nonce that we gave for this request: 64 hex digits.")
+@view_options
+@click.option(
+    "--anchors",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Inclusion proofs of the seals, as `chartseal anchor proofs` writes them.",
+)
 @click.option("--now", type=Moment(), help="Judge as of this time instead of the clock's.")
 @click.option("-o", "--output", help="Write the facts to this file as a FHIR Bundle.")
 @click.option("--json", "as_json", is_flag=True, help="Print steps, records and facts as one JSON object.")
@@ -32,6 +41,8 @@ def verify(
     trust: Path,
     audience: str | None,
     nonce: bytes | None,
+    chain: View,
+    anchors: Path | None,
     now: datetime | None,
     output: str | None,
     as_json: bool,
@@ -40,6 +51,9 @@ def verify(
 
     Prints each step with what was and what was not checked, then the facts. Ends with status 1 and the step's error
     when it is refused. Without --as or --nonce, step 11 is not checked, which the policy must allow.
+
+    With --rpc or --index, accreditation, revocation and anchors are checked on the chain that the seals are for. One
+    that cannot be asked ends with its error, and nothing is verified.
     """
     if as_json and output == "-":
         raise click.UsageError("--json prints the facts too: leave out -o -")
@@ -50,8 +64,13 @@ def verify(
         raise FormError("not UTF-8") from exc
     except DisclosureFormError as exc:
         raise FormError(exc.detail, exc.code, exc.path) from exc
+    judged_at = now or datetime.now(UTC)
     try:
-        result = verify_disclosure(text, policy, audience=audience, nonce=nonce, now=now or datetime.now(UTC))
+        with chain() as view:
+            proofs = _proofs(anchors, text, policy)
+            result = verify_disclosure(
+                text, policy, audience=audience, nonce=nonce, now=judged_at, chain=view, anchors=proofs
+            )
     except VerificationError as refusal:
         if not as_json:
             click.echo(f"refused at step {refusal.step}", err=True)
@@ -64,6 +83,10 @@ def verify(
         _print(result, facts=output is None)
 
 
+def _proofs(path: Path | None, text: str, policy: TrustPolicy) -> dict[tuple[Address, Digest], AnchorProof]:
+    return {} if path is None else read_anchors(path, [each.package for each in read(text, policy).records])
+
+
 def _print(result: VerifiedDisclosure, *, facts: bool) -> None:
     console = Console(stderr=True)
     for step in result.steps:
@@ -72,15 +95,16 @@ def _print(result: VerifiedDisclosure, *, facts: bool) -> None:
         console.print(Text(line, style="green" if checked else "yellow"))
     console.print(Text(f"same person: {result.same_person}"))
     for record in result.records:
-        console.print(Text(_summary(record)))
+        console.print(Text(_summary(record)), soft_wrap=True)
     if facts:
         click.echo(bundle(result.facts))
 
 
 def _summary(record: VerifiedRecord) -> str:
-    issuer = record.issuer or f"{checksum_address(record.attestation.attester)} (not checked)"
-    anchored = f"anchored {record.evidence_time:%Y-%m-%d}" if record.evidence_time else "not anchored"
-    lines = [f"{record.resource_type}: sealed {record.sealed_at:%Y-%m-%d} by {value_text(issuer)}, {anchored}"]
+    existed = f"existed by {record.evidence_time:%Y-%m-%d %H:%M:%S} UTC" if record.evidence_time else "not anchored"
+    lines = [f"{record.resource_type}: sealed {record.sealed_at:%Y-%m-%d} by {_issuer(record)}, {existed}"]
+    if record.amends is not None:
+        lines.append(f"  says that it replaces seal {to_hex(record.amends)}")
     if record.is_test:
         lines.append("  a test record")
     if record.about != "patient":
@@ -89,6 +113,16 @@ def _summary(record: VerifiedRecord) -> str:
     lines.extend(f"  {name}: no value, or not shown" for name in record.values_not_shown)
     lines.extend(f"  {position}: not opened" for position in record.fact.unopened)
     return "\n".join(lines)
+
+
+def _issuer(record: VerifiedRecord) -> str:
+    """The issuer's name, and by what it is trusted where the policy does not name it."""
+    if not record.issuer:
+        return f"{checksum_address(record.attestation.attester)} (not checked)"
+    if record.issued_under is None:
+        return value_text(record.issuer)
+    authority, roles = record.issued_under
+    return f"{value_text(record.issuer)} ({', '.join(sorted(roles))}, accredited by {checksum_address(authority)})"
 
 
 def _to_json(result: VerifiedDisclosure) -> str:
@@ -113,6 +147,8 @@ def _record_to_json(record: VerifiedRecord) -> dict[str, object]:
         "attester": checksum_address(record.attestation.attester),
         "uid": to_hex(record.attestation.uid),
         "issuer": record.issuer or None,
+        "issuedUnder": _issued_under_to_json(record.issued_under),
+        "amends": to_hex(record.amends) if record.amends is not None else None,
         "resourceType": record.resource_type,
         "about": record.about,
         "labels": list(record.labels),
@@ -127,3 +163,9 @@ def _record_to_json(record: VerifiedRecord) -> dict[str, object]:
         "unopened": list(record.fact.unopened),
         "fullUrl": record.fact.full_url,
     }
+
+
+def _issued_under_to_json(issued_under: IssuedUnder | None) -> dict[str, object] | None:
+    if issued_under is None:
+        return None
+    return {"authority": checksum_address(issued_under.authority), "roles": sorted(issued_under.roles)}

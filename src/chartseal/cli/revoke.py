@@ -1,0 +1,90 @@
+"""`chartseal revoke`: end seals, and say why."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import click
+
+from chartseal.attestation import Digest, digest_from, to_hex
+from chartseal.chain.revoking import Outcome, Revoker, Target
+from chartseal.chain.rpc_facts import RpcFacts
+from chartseal.chain.schemas import REASONS
+from chartseal.chain.sender import Sender
+from chartseal.cli.chain_options import Connect, Signing, chain_options, key_options
+from chartseal.sealing import read_records
+
+_UID = re.compile("0x[0-9a-fA-F]{64}", re.ASCII)
+_WORDS = {
+    "attester": "as its attester",
+    "successor": "as its attester's successor",
+    "authority": "as its attester's authority",
+    None: "counts only if this key is, succeeds or has accredited the seal's attester",
+}
+
+
+@click.command()
+@click.argument("seals", nargs=-1, required=True, metavar="UID|FILE…")
+@click.option("--reason", required=True, type=click.Choice(REASONS), help="Why; published as a code.")
+@click.option("--no-reason-on-chain", is_flag=True, help="Publish no reason.")
+@chain_options
+@key_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def revoke(
+    seals: tuple[str, ...],
+    reason: str,
+    no_reason_on_chain: bool,
+    connect: Connect,
+    signer: Signing,
+    as_json: bool,
+) -> None:
+    """Revoke seals, given by their uids or as files or folders of sealed records (- for standard input).
+
+    Off-chain seals are revoked by EAS's revokeOffchain, seals on chain where they stand. It counts from the seal's
+    attester, from its accredited successor, and from an authority that has accredited it; another key is refused. What
+    is revoked already is a success, so that the same command finishes what was cut off.
+    """
+    targets = list(_targets(seals))
+    chain = connect()
+    key = signer()
+    revoker = Revoker(Sender(chain.node, key), RpcFacts(chain.node, chain.deployment))
+    outcomes = revoker.revoke(targets, reason, reason_on_chain=not no_reason_on_chain)
+    if as_json:
+        click.echo(json.dumps({"revoked": [outcome_to_json(each) for each in outcomes]}))
+        return
+    _print(outcomes)
+
+
+def _targets(seals: Sequence[str]) -> Iterator[Target]:
+    for given in seals:
+        if _UID.fullmatch(given):
+            yield Target(Digest(digest_from(given, "uid")))
+        else:
+            yield from (Target(record.uid, record.attester) for record in read_records([given]))
+
+
+def outcome_to_json(outcome: Outcome) -> dict[str, object]:
+    """One revocation, times in Unix seconds."""
+    return {
+        "uid": to_hex(outcome.uid),
+        "at": outcome.at,
+        "already": outcome.already,
+        "as": outcome.as_,
+        "reason": outcome.reason,
+    }
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """One revocation in words."""
+    when = f"{datetime.fromtimestamp(outcome.at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    done = "was revoked already" if outcome.already else "revoked"
+    why = f", {outcome.reason}" if outcome.reason else ""
+    return f"{to_hex(outcome.uid)} {done} {when}, {_WORDS[outcome.as_]}{why}"
+
+
+def _print(outcomes: Sequence[Outcome]) -> None:
+    for each in outcomes:
+        click.echo(outcome_text(each))
