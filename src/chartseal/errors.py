@@ -379,3 +379,9 @@ class AmendmentError(ChainError):
     """A seal cannot be revoked or amended by this key, or what is amended is not what was given."""
 
     code = "amendment_refused"
+
+
+class SampleError(ChainError):
+    """A sample attestation cannot be made of this record, or does not belong to what was shown."""
+
+    code = "sample_refused"

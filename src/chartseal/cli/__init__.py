@@ -25,6 +25,7 @@ _COMMANDS = {
     "index": "index",
     "issuer": "keys",
     "revoke": "revoke",
+    "sample": "sample",
     "seal": "seal",
     "show": "show",
     "verify": "verify",

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chartseal import _core
-from chartseal.attestation import Digest, checksum_address, to_hex
+from chartseal.attestation import Digest, checksum_address, packages, to_hex
 from chartseal.chain.anchors.leaves import AnchorTree, seal_leaf
 from chartseal.chain.anchors.proofs import AnchoredSeal, AnchorFile
 from chartseal.chain.authority import Grant
@@ -26,6 +26,7 @@ from chartseal.errors import (
     IssuerError,
     NodeError,
     RevokedError,
+    SampleError,
 )
 from chartseal.keys import IssuerKey, SealingAddress
 from chartseal.sealing import SealedRecord, read_records, seal_resource
@@ -227,3 +228,31 @@ def test_an_amendment_verifies_and_the_old_record_no_longer(world: World, tmp_pa
     output = world.done(*world.verifying(new, *world.chain))
     assert f"says that it replaces seal {to_hex(old.uid)}" in output
     assert "reason amended" in str(world.refused(RevokedError, "seal_revoked", *world.verifying(old, *world.chain)))
+
+
+CODED = {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "J45.909"}]}
+
+
+def test_a_sample_is_attested_and_read_back(world: World, tmp_path: Path) -> None:
+    text = json.dumps({**CONDITION, "code": CODED, "recordedDate": "2026-03-14"})
+    record = seal_resource(text, world.issuer.issuing(), HOLDER.keys.address())
+    (tmp_path / "one.ndjson").write_bytes(record.to_json() + b"\n")
+    given = ["sample", "attest", str(tmp_path / "one.ndjson"), *world.chain]
+    [made] = json.loads(world.done(*given, "--json"))["attested"]
+    assert made["seal"] == to_hex(record.uid)
+    assert made["sample"] in world.done(*given), "a second run attests nothing"
+    world.done("sample", "attest", str(tmp_path / "one.ndjson"), "--off-chain", str(tmp_path / "sample.json"))
+    options = ["--trust", str(world.folder / "trust.toml"), "--as", AUDIENCE, "--nonce", NONCE.hex(), *world.chain]
+    check = ["--disclosure", str(world.shown(record)), *options]
+    for sample in (made["sample"], str(tmp_path / "sample.json")):
+        told = json.loads(world.done("sample", "check", sample, *check, "--json"))
+        assert (told["seal"], told["diagnosis"]) == (to_hex(record.uid), "Condition.code.coding[0].code")
+        assert (told["year"], told["yearShown"]) == (2026, False)
+        assert "no date of the record is shown" in world.done("sample", "check", sample, *check)
+    package = packages.loads((tmp_path / "sample.json").read_bytes())
+    other = ["--disclosure", str(world.shown(world.record(0))), *options]
+    world.refused(SampleError, "sample_unmatched", "sample", "check", made["sample"], *other)
+    world.refused(SampleError, "sample_unknown", "sample", "check", to_hex(package.uid), *check)
+    world.done(*revoking(world, to_hex(package.uid), made["sample"]))
+    world.refused(SampleError, "sample_revoked", "sample", "check", made["sample"], *check)
+    world.refused(RevokedError, "seal_revoked", "sample", "check", str(tmp_path / "sample.json"), *check)
