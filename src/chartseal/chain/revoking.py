@@ -17,10 +17,10 @@ from chartseal.attestation import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest, Sc
 from chartseal.chain.authority import Standing, read_accreditation
 from chartseal.chain.calls import Write
 from chartseal.chain.contract import Contract
-from chartseal.chain.deployment import Deployment
 from chartseal.chain.facts import Attestation, ChainFacts
+from chartseal.chain.registry import register
 from chartseal.chain.rpc_facts import RpcFacts
-from chartseal.chain.schemas import ACCREDITATION, REASONS, REVOCATION_REASON, WITHDRAWAL, ChainSchema
+from chartseal.chain.schemas import ACCREDITATION, REASONS, REVOCATION_REASON, WITHDRAWAL
 from chartseal.chain.sender import Sender
 from chartseal.chain.view import reasons
 from chartseal.errors import AmendmentError, AuthorityError, RevertError
@@ -199,30 +199,17 @@ class Revoker:
         missing = [each for each in dict.fromkeys(uids) if stated.get(each) != reason]
         if not missing:
             return
-        schema = register_schema(self._sender, self._facts.deployment, REVOCATION_REASON)
+        register(self._sender, self._facts.deployment, [REVOCATION_REASON])
         for part in _parts(missing, REASONS_AT_ONCE):
             data = [_REASON.encode([each, code]) for each in part]
             requests = [(ZERO_ADDRESS, 0, False, ZERO_DIGEST, each, 0) for each in data]
-            self._sender.send(self._eas.write("multiAttest", [(schema, requests)]))
+            self._sender.send(self._eas.write("multiAttest", [(REVOCATION_REASON.uid(), requests)]))
 
     def _outcome(self, target: Target, before: int, part: str | None, stated: str | None) -> Outcome:
         at = before or self._revoked_at(target)
         if not at:
             raise AmendmentError("a revocation was mined and does not show on chain", "not_revoked")
         return Outcome(target.uid, at, bool(before), part, stated)
-
-
-def register_schema(sender: Sender, deployment: Deployment, schema: ChainSchema) -> Digest:
-    """The uid of a schema without resolver, registered where it is not yet.
-
-    Raises:
-        RevertError, SendError, NodeError: as the sender.
-    """
-    registry = Contract.load("schema_registry").at(deployment.schema_registry)
-    found: Digest = sender.node.read(registry.read("getSchema", schema.uid()))[0]
-    if found == ZERO_DIGEST:
-        sender.send(registry.write("register", schema.text, ZERO_ADDRESS, schema.revocable))
-    return schema.uid()
 
 
 def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

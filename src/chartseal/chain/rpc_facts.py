@@ -16,14 +16,15 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from chartseal.attestation import Address, Digest, schema_uid
-from chartseal.attestation.networks import ONCHAIN_NAME
 from chartseal.chain.calls import Block, Log, Read
+from chartseal.chain.checks import check_deployment
 from chartseal.chain.contract import Bound, Contract
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.facts import Attestation
+from chartseal.chain.logs import LogFilter, RangeSize, log_ranges
 from chartseal.chain.node import Node
 from chartseal.chain.schemas import ChainSchema
-from chartseal.errors import DeploymentError, NodeError, RevertError
+from chartseal.errors import NodeError, RevertError
 
 DEFAULT_AGE = timedelta(minutes=15)
 """How old the newest block of a public chain may be."""
@@ -40,6 +41,9 @@ _EIP_1271 = Contract.of_abi(
 )
 _TAKEN = bytes.fromhex("1626ba7e").ljust(32, b"\0")
 """What a contract returns for its own signature. Source: EIP-1271."""
+
+_FIRST_RANGE = 1 << 20
+"""Blocks: one authority's events are few, and a provider that wants less says so."""
 
 _Filter = tuple[Address | None, Address | None]
 
@@ -74,6 +78,7 @@ class RpcFacts:
         self._eas: Bound = Contract.load("eas").at(deployment.eas)
         self._registry: Bound = Contract.load("schema_registry").at(deployment.schema_registry)
         self._checked = False
+        self._range = RangeSize(start=_FIRST_RANGE, largest=_FIRST_RANGE)
         self._schemas: dict[Digest, tuple[str, bool]] = {}
         self.refresh()
 
@@ -96,7 +101,7 @@ class RpcFacts:
 
         Raises:
             NodeError: as the node, or `node_behind` for one that is too old.
-            DeploymentError: `contract_wrong`.
+            DeploymentError: `chain_wrong`, `contract_missing` or `contract_wrong`.
         """
         return self._pinned()[0]
 
@@ -111,38 +116,16 @@ class RpcFacts:
 
     def _pinned(self) -> tuple[Block, Block]:
         if self._blocks is None:
+            if not self._checked:
+                check_deployment(self.node, self._deployment)
+                self._checked = True
             head = self.node.block()
             number = head.number - self._deployment.finality
-            self._require_chain()
-            final = head if number == head.number else self.node.block(max(0, number))
-            self._check(head)
-            self._blocks = head, final
+            self._blocks = head, head if number == head.number else self.node.block(max(0, number))
         head, _ = self._blocks
         if self._max_age is not None and self._clock() - head.timestamp > self._max_age.total_seconds():
             raise NodeError("the newest block that is known is too old", "node_behind", self.node.host)
         return self._blocks
-
-    def _require_chain(self) -> None:
-        if self.node.chain_id != self._deployment.chain_id:
-            raise NodeError(
-                f"the node is of chain {self.node.chain_id}, not {self._deployment.chain_id}", "chain_wrong"
-            )
-
-    def _check(self, head: Block) -> None:
-        """That the contract is the deployment's, once: by its own domain separator and registry."""
-        if self._checked:
-            return
-        reads: list[Read[Any]] = [self._eas.read("getDomainSeparator"), self._eas.read("getSchemaRegistry")]
-        try:
-            separator, registry = self.node.read_many(reads, head.hash)
-        except (RevertError, NodeError) as exc:
-            if isinstance(exc, NodeError) and exc.code != "node_malformed":  # what has no code answers nothing
-                raise
-            raise DeploymentError("no EAS is at the deployment's address", "contract_wrong") from exc
-        stated = self._deployment.domain(ONCHAIN_NAME).separator(), self._deployment.schema_registry
-        if (separator, registry) != stated:
-            raise DeploymentError("the contract is not the EAS of that version and registry", "contract_wrong")
-        self._checked = True
 
     def attestation(self, uid: Digest) -> Attestation | None:
         """One attestation by its uid, as `ChainFacts`."""
@@ -257,7 +240,9 @@ class RpcFacts:
 
     def _logs(self, contract: Bound, topics: Sequence[Sequence[Digest] | None]) -> list[Log]:
         head = self.head
-        found = self.node.logs([contract.address], topics, self._deployment.from_block, head.number)
+        wanted = LogFilter.of([contract.address], topics)
+        parts = log_ranges(self.node, wanted, self._deployment.from_block, head.number, size=self._range)
+        found = [log for part in parts for log in part.logs]
         if self.node.block(head.number).hash != head.hash:
             raise NodeError("the chain was reorganised while it was read", "block_unknown", self.node.host)
         return found

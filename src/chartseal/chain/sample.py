@@ -34,7 +34,7 @@ from chartseal.attestation import (
 from chartseal.chain.calls import Write
 from chartseal.chain.contract import Contract
 from chartseal.chain.facts import ChainFacts
-from chartseal.chain.revoking import register_schema
+from chartseal.chain.registry import register
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import SAMPLE
 from chartseal.chain.sender import Sender
@@ -206,7 +206,7 @@ class SampleAttester:
         missing = [each for each in records if data[each.attester, each.uid] not in made]
         self._shuffle(missing)
         if missing:
-            register_schema(self._sender, self._facts.deployment, SAMPLE)
+            register(self._sender, self._facts.deployment, [SAMPLE])
         for at in range(0, len(missing), AT_ONCE):
             part = list(dict.fromkeys(data[each.attester, each.uid] for each in missing[at : at + AT_ONCE]))
             uids: list[Digest] = self._sender.send(self._write(part))

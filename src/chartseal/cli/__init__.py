@@ -18,8 +18,8 @@ from chartseal.errors import ChartsealError
 _COMMANDS = {
     # command: module under chartseal.cli that defines it as `command` (its name with - as _)
     "anchor": "anchor",
-    "chain": "chain",
     "amend": "amend",
+    "chain": "chain",
     "disclose": "disclose",
     "eas": "eas",
     "index": "index",

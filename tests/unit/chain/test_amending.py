@@ -99,7 +99,7 @@ def test_the_new_record_says_what_it_replaces_and_the_old_seal_is_revoked(
 class Dying(Sender):
     """The process ends before anything is sent."""
 
-    def send(self, write: Any) -> Any:
+    def send(self, write: Any, *, gas: int | None = None) -> Any:
         raise SendError("not sent", "send_failed")
 
 

@@ -165,11 +165,11 @@ class Overtaken(Sender):
         super().__init__(local.node, local.keys[ISSUER])
         self._other, self._uid, self.sent = Actor.of(local, ISSUER), uid, 0
 
-    def send(self, write: Write[T]) -> T:
+    def send(self, write: Write[T], *, gas: int | None = None) -> T:
         if not self.sent:
             self._other.revoke_offchain(self._uid)
         self.sent += 1
-        return super().send(write)
+        return super().send(write, gas=gas)
 
 
 def test_a_batch_that_was_overtaken_goes_without_what_is_done(local: Local) -> None:

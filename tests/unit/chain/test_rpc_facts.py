@@ -140,9 +140,10 @@ def test_a_block_that_is_too_old_answers_nothing(local: Local) -> None:
 def test_another_contract_or_chain_answers_nothing(local: Local) -> None:
     other = Address(b"\x77" * 20)
     for change, code in (
-        ({"eas": other}, "contract_wrong"),
+        ({"eas": other}, "contract_missing"),
         ({"eas": local.deployment.schema_registry}, "contract_wrong"),
-        ({"schema_registry": other}, "contract_wrong"),
+        ({"schema_registry": other}, "contract_missing"),
+        ({"schema_registry": local.deployment.eas}, "contract_wrong"),
         ({"version": "1.3.0"}, "contract_wrong"),
         ({"chain_id": 1}, "chain_wrong"),
     ):
@@ -162,9 +163,9 @@ def test_a_failing_node_is_never_a_no(local: Local, fault: Fault) -> None:
         proxy.script = lambda call: fault
         if fault is Fault.WRONG_CHAIN:
             facts = RpcFacts(Node(proxy.url, attempts=1), local.deployment)
-        with pytest.raises(NodeError):
+        with pytest.raises(ChainError):
             facts.revoked_offchain(Address(b"\2" * 20), UID)
-        with pytest.raises(NodeError):
+        with pytest.raises(ChainError):
             facts.attestations(ACCREDITATION, attester=Address(b"\1" * 20))
 
 

@@ -159,9 +159,9 @@ class Noting(Sender):
         super().__init__(local.node, local.keys[ISSUER])
         self.sent: list[bytes] = []
 
-    def send(self, write: Write[Any]) -> Any:
+    def send(self, write: Write[Any], *, gas: int | None = None) -> Any:
         self.sent.append(write.data)
-        return super().send(write)
+        return super().send(write, gas=gas)
 
 
 def test_the_order_on_chain_is_shuffled_and_uids_still_fit(local: Local) -> None:
