@@ -8,14 +8,31 @@ In: attestations of authorities and issuers. Out: accreditations live at a momen
 """
 
 from chartseal.chain.authority.accreditation import Accredited, Grant, read_accreditation
+from chartseal.chain.authority.authority import Authority, newest_epoch, publish_status_root
+from chartseal.chain.authority.checking import Check, Outcome, check_trust_root
 from chartseal.chain.authority.standing import Standing
+from chartseal.chain.authority.status_root import StatusRoot, read_status_root, status_root
+from chartseal.chain.authority.trust_root import Leaf, LeftOut, TrustRoot, trust_root
 from chartseal.chain.authority.withdrawal import Withdrawn, read_withdrawal
 
 __all__ = [
     "Accredited",
+    "Authority",
+    "Check",
     "Grant",
+    "Leaf",
+    "LeftOut",
+    "Outcome",
     "Standing",
+    "StatusRoot",
+    "TrustRoot",
     "Withdrawn",
+    "check_trust_root",
+    "newest_epoch",
+    "publish_status_root",
     "read_accreditation",
+    "read_status_root",
     "read_withdrawal",
+    "status_root",
+    "trust_root",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chartseal.attestation import Address, Digest, Schema
+from chartseal.attestation import ZERO_DIGEST, Address, Digest, Schema
 from chartseal.chain.facts import Attestation
 from chartseal.chain.schemas import CAUSES, WITHDRAWAL
 from chartseal.errors import AuthorityError, FieldEncodingError
@@ -23,7 +23,7 @@ class Withdrawn:
     authority: Address
     """Who attested it: it counts against that authority's accreditations alone."""
     accreditation: Digest
-    """uid of what it ends: the data's, whatever the attestation refers to."""
+    """uid of what it ends: the data's, whatever the attestation refers to besides."""
     withdrawn_from: int
     """As stated."""
     cause: str
@@ -61,15 +61,18 @@ def encode_withdrawal(accreditation: Digest, withdrawn_from: int, cause: str) ->
 def read_withdrawal(attestation: Attestation) -> Withdrawn:
     """A withdrawal from its attestation; of which schema that is, the caller knows.
 
-    A cause that is not known reads as `other`, so that it may reach back.
+    What an authority meant badly put must not keep an accreditation alive: a cause that is not known reads as `other`,
+    so that it may reach back, and data that cannot be read ends what the attestation refers to, from its block on.
 
     Raises:
-        AuthorityError: `withdrawal_malformed`.
+        AuthorityError: `withdrawal_malformed`: the data cannot be read, and the attestation refers to nothing.
     """
     try:
         accreditation, withdrawn_from, cause = _SCHEMA.decode(attestation.data)
     except FieldEncodingError as exc:
-        raise AuthorityError("a withdrawal's data is not of its schema", "withdrawal_malformed", "data") from exc
+        if attestation.ref_uid == ZERO_DIGEST:
+            raise AuthorityError("a withdrawal's data is not of its schema", "withdrawal_malformed", "data") from exc
+        accreditation, withdrawn_from, cause = attestation.ref_uid, attestation.time, CAUSES.index(_OTHER)
     return Withdrawn(
         uid=attestation.uid,
         authority=attestation.attester,
