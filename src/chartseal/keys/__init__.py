@@ -1,4 +1,4 @@
-"""Holder keys and issuer keys.
+"""Keys of holders, issuers and authorities.
 
 In: 24 words, a provider's challenge, a record's `enc`. Out: a sealing address, signatures, key files.
 
@@ -8,14 +8,18 @@ In: 24 words, a provider's challenge, a record's `enc`. Out: a sealing address, 
 """
 
 from chartseal.keys.address import SealingAddress
+from chartseal.keys.authority import AuthorityKey
+from chartseal.keys.card import IssuerCard
 from chartseal.keys.delivery import Inbox, deliver, matches
 from chartseal.keys.issuer import IssuerKey
 from chartseal.keys.registration import Challenge, verify_registration
 from chartseal.keys.wallet import Received, Wallet
 
 __all__ = [
+    "AuthorityKey",
     "Challenge",
     "Inbox",
+    "IssuerCard",
     "IssuerKey",
     "Received",
     "SealingAddress",

@@ -1,41 +1,61 @@
-"""The issuer's key file: the key that seals, the secret behind `chartseal.person`, and the FHIR base URL."""
+"""The issuer's key file: keys that seal, prove and read, the secret behind `chartseal.person`, the FHIR base."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from chartseal.attestation.hexes import address_from, checksum_address
+from chartseal import _core
+from chartseal.attestation.hexes import address_from, checksum_address, from_hex, to_hex
 from chartseal.attestation.networks import Network, network, networks
 from chartseal.attestation.signer import LocalSigner, make_keystore, make_secret
-from chartseal.errors import AttestationError, KeyFileError, KeyFormatError
+from chartseal.errors import AttestationError, KeyFileError, KeyFormatError, PackageError
 from chartseal.keys import _files
+from chartseal.keys.possession import possession_message
+from chartseal.keys.transport import transport_public
 from chartseal.sealing.seal import DEFAULT_VALIDITY, Issuing
 
 _KIND = "issuer-key"
-_SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 """Source: SEC 2, section 2.4.1."""
 
 DEFAULT_NETWORK = "sepolia"
 
 
+class _Kept(NamedTuple):
+    """A key whose secret is opened on first use: each costs most of a second, and sealing needs neither."""
+
+    public: bytes
+    open: Callable[[], bytes]
+
+
 class IssuerKey:
     """An issuer's secrets, in memory."""
 
-    __slots__ = ("_person_secret", "_secret", "base", "network", "signer")
+    __slots__ = ("_person_secret", "_proving", "_secret", "_transport", "base", "network", "signer")
 
     def __init__(
-        self, secret: bytes, person_secret: bytes, *, base: str = "", seals_for: Network | str = DEFAULT_NETWORK
+        self,
+        secret: bytes,
+        person_secret: bytes,
+        *,
+        base: str = "",
+        seals_for: Network | str = DEFAULT_NETWORK,
+        proving_secret: bytes | None = None,
+        transport_secret: bytes | None = None,
     ) -> None:
         """Take both secrets (32 bytes each), the FHIR base URL ("" when unknown) and where EAS is that seals name.
 
         `seals_for` is a network's name in the table, or one that is not in it (a chain of one's own).
+        `proving_secret` is a Baby Jubjub scalar (32 bytes, little-endian), `transport_secret` one of X25519; issuers of
+        earlier files have neither.
 
         Raises:
-            KeyFormatError: the secret is no key, or the base is no absolute URL.
+            KeyFormatError: a secret is no key, or the base is no absolute URL.
             DomainError: no such network.
         """
         self.signer = LocalSigner(secret)
@@ -43,11 +63,24 @@ class IssuerKey:
         self.network: Network = network(seals_for) if isinstance(seals_for, str) else seals_for
         self._secret = secret
         self._person_secret = person_secret
+        self._proving = _kept(proving_secret, lambda each: _core.ProvingKey(each).public())
+        self._transport = _kept(transport_secret, transport_public)
 
     @classmethod
     def generate(cls, *, base: str = "", seals_for: Network | str = DEFAULT_NETWORK) -> IssuerKey:
         """New secrets, from the operating system's randomness."""
-        return cls(_random_secret(), _random_secret(), base=base, seals_for=seals_for)
+        return cls(_random_secret(), _random_secret(), base=base, seals_for=seals_for).upgraded()
+
+    def upgraded(self) -> IssuerKey:
+        """The same issuer with a proving and a transport key, new ones where it has none."""
+        return IssuerKey(
+            self._secret,
+            self._person_secret,
+            base=self.base,
+            seals_for=self.network,
+            proving_secret=self._proving.open() if self._proving else _core.ProvingKey.generate_secret(),
+            transport_secret=self._transport.open() if self._transport else _random_secret(),
+        )
 
     @property
     def address(self) -> str:
@@ -58,6 +91,53 @@ class IssuerKey:
     def person_secret(self) -> bytes:
         """The key of HMAC-SHA256 for `chartseal.person`: 32 bytes."""
         return self._person_secret
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has a proving and a transport key."""
+        return self._proving is not None and self._transport is not None
+
+    @property
+    def proving_key(self) -> bytes:
+        """The public key under which claims are proved: a packed Baby Jubjub point, 32 bytes.
+
+        Raises:
+            KeyFileError: `key_file_outdated`: the file is of an earlier form; `chartseal issuer upgrade` adds the key.
+        """
+        return _required(self._proving).public
+
+    @property
+    def transport_key(self) -> bytes:
+        """The public X25519 key that the issuer's node is written to under: 32 bytes.
+
+        Raises:
+            KeyFileError: `key_file_outdated`.
+        """
+        return _required(self._transport).public
+
+    def proving(self) -> _core.ProvingKey:
+        """The key that signs what circuits check.
+
+        Raises:
+            KeyFileError: `key_file_outdated`, or damaged.
+        """
+        return _core.ProvingKey(_required(self._proving).open())
+
+    def transport_secret(self) -> bytes:
+        """The raw X25519 scalar: 32 bytes.
+
+        Raises:
+            KeyFileError: `key_file_outdated`, or damaged.
+        """
+        return _required(self._transport).open()
+
+    def possession(self) -> bytes:
+        """The proving key's signature over the attester's address: what an authority asks for, 64 bytes.
+
+        Raises:
+            KeyFileError: `key_file_outdated`, or damaged.
+        """
+        return self.proving().sign(possession_message(self.signer.address, self.proving_key))
 
     def issuing(self, *, validity: timedelta = DEFAULT_VALIDITY) -> Issuing:
         """What sealing takes; `validity` is what seals of records that hold for a time only are given."""
@@ -80,6 +160,8 @@ class IssuerKey:
         key = cls(secret, person_secret, base=base, seals_for=_read_network(members.get("network")))
         if key.address != members.get("address"):
             raise KeyFileError("the key file states another key's address")
+        key._proving = _read_kept(members, "proving", passphrase, lambda each: _core.ProvingKey(each).public())
+        key._transport = _read_kept(members, "transport", passphrase, transport_public)
         return key
 
     def save(self, path: Path, passphrase: str, *, force: bool = False) -> None:
@@ -95,12 +177,50 @@ class IssuerKey:
             "seal": make_keystore(self._secret, passphrase),
             "person": make_secret(self._person_secret, passphrase),
         }
+        for name, kept in (("proving", self._proving), ("transport", self._transport)):
+            if kept:
+                members |= {name: make_secret(kept.open(), passphrase), f"{name}Key": to_hex(kept.public)}
         _files.write(path, _files.encode(_KIND, members), force=force)
 
 
+def _kept(secret: bytes | None, public: Callable[[bytes], bytes]) -> _Kept | None:
+    return None if secret is None else _Kept(public(secret), lambda: secret)
+
+
+def _read_kept(members: dict[str, Any], name: str, passphrase: str, public: Callable[[bytes], bytes]) -> _Kept | None:
+    """A key of the file, or None where it is of an earlier form; its secret stays shut until it is used."""
+    if name not in members and f"{name}Key" not in members:
+        return None
+    stated = members.get(f"{name}Key")
+    try:
+        key = from_hex(stated, f"{name}Key", 32)
+    except PackageError as exc:
+        raise KeyFileError("the key file states no public key", path=f"{name}Key") from exc
+
+    def opened() -> bytes:
+        secret = _files.unlock(members.get(name), passphrase)
+        try:
+            if public(secret) == key:
+                return secret
+        except KeyFormatError:
+            pass
+        raise KeyFileError("the key file states another key's public part", path=f"{name}Key")
+
+    return _Kept(key, opened)
+
+
+def _required(kept: _Kept | None) -> _Kept:
+    if kept is None:
+        raise KeyFileError(
+            "the key file is of an earlier form, without this key: `chartseal issuer upgrade` adds it",
+            "key_file_outdated",
+        )
+    return kept
+
+
 def _random_secret() -> bytes:
-    """A uniform secp256k1 key; the person secret too, because Web3 Secret Storage takes only such."""
-    return (secrets.randbelow(_SECP256K1_ORDER - 1) + 1).to_bytes(32)
+    """A uniform secp256k1 key; the person and transport secrets too, because Web3 Secret Storage takes only such."""
+    return (secrets.randbelow(SECP256K1_ORDER - 1) + 1).to_bytes(32)
 
 
 def _written_network(kept: Network) -> str | dict[str, Any]:

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from chartseal.attestation import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest, Schema
 from chartseal.chain.facts import Attestation
 from chartseal.chain.schemas import ACCREDITATION, role_bits, roles_of
 from chartseal.errors import AuthorityError, FieldEncodingError, KeyFormatError, SchemaError, SignatureError
+from chartseal.keys.card import IssuerCard, check_endpoint, check_name
 from chartseal.keys.possession import verify_possession
 
-LONGEST_NAME = 200
-"""Bytes of UTF-8."""
-LONGEST_ENDPOINT = 500
 _LARGEST_DATA = 2_048
 _POSSESSION = 64
 
-# Written out, not asked of the Unicode database: every reader must agree on which accreditations are well formed,
-# whatever its version. Controls, and characters that hide or turn around what stands beside them.
-_UNSEEN = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff\U000e0000-\U000e0fff]"
-)
-_ENDPOINT = re.compile(
-    r"https://(?=[^/:]{1,253}(?:[:/]|$))[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-    r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*(?::[1-9][0-9]{0,4})?(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?",
-    re.ASCII,
-)
 _SCHEMA = Schema.parse(ACCREDITATION.text)
 
 
@@ -53,6 +41,24 @@ class Grant:
     expires_at: int = 0
     predecessor: Address = ZERO_ADDRESS
     """The issuer's address before this one."""
+
+    @classmethod
+    def of_card(
+        cls, card: IssuerCard, roles: Iterable[str], *, valid_from: int = 0, expires_at: int = 0, name: str = ""
+    ) -> Grant:
+        """What a card asks for, with the authority's roles and times, and its own word for the name if it has one."""
+        return cls(
+            issuer=card.address,
+            name=name or card.name,
+            roles=frozenset(roles),
+            proving_key=card.proving_key,
+            possession=card.possession,
+            transport_key=card.transport_key,
+            endpoint=card.endpoint,
+            valid_from=valid_from,
+            expires_at=expires_at,
+            predecessor=card.predecessor,
+        )
 
     def encode(self) -> bytes:
         """The attestation's data.
@@ -160,28 +166,6 @@ def check_form(grant: Grant) -> None:
         raise AuthorityError("a proof of possession has 64 bytes", "accreditation_malformed", "possession")
     check_name(grant.name)
     check_endpoint(grant.endpoint)
-
-
-def check_name(name: str) -> None:
-    """Refuse a name that shows nothing, or not what it is.
-
-    Raises:
-        AuthorityError: `name_refused`.
-    """
-    if not 0 < len(name.encode(errors="surrogatepass")) <= LONGEST_NAME:
-        raise AuthorityError(f"a name has 1 to {LONGEST_NAME} bytes", "name_refused", "name")
-    if _UNSEEN.search(name) or name != name.strip(" "):
-        raise AuthorityError("a name has characters that do not show", "name_refused", "name")
-
-
-def check_endpoint(endpoint: str) -> None:
-    """Refuse an endpoint that is no plain https URL: no user, query or fragment; an empty one is none.
-
-    Raises:
-        AuthorityError: `endpoint_refused`.
-    """
-    if endpoint and (len(endpoint) > LONGEST_ENDPOINT or not _ENDPOINT.fullmatch(endpoint)):
-        raise AuthorityError("an endpoint is an https URL of a host and a path", "endpoint_refused", "endpoint")
 
 
 def check_possession(grant: Grant) -> None:
