@@ -17,8 +17,9 @@ from chartseal.errors import ChartsealError
 
 _COMMANDS = {
     # command: module under chartseal.cli that defines it as `command` (its name with - as _)
-    "anchor": "anchor",
     "amend": "amend",
+    "anchor": "anchor",
+    "authority": "authority",
     "chain": "chain",
     "disclose": "disclose",
     "eas": "eas",
@@ -28,6 +29,8 @@ _COMMANDS = {
     "sample": "sample",
     "seal": "seal",
     "show": "show",
+    "status-root": "trust_root",
+    "trust-root": "trust_root",
     "verify": "verify",
     "wallet": "keys",
 }

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import click
 
-from chartseal.attestation import Network
+from chartseal.attestation import ZERO_ADDRESS, Address, Network, to_hex
+from chartseal.cli.addresses import AddressOf
+from chartseal.cli.files import write_private
 from chartseal.cli.passphrase import passphrase_option, read_line, read_passphrase
-from chartseal.keys import IssuerKey, Wallet
+from chartseal.keys import IssuerCard, IssuerKey, Wallet
 from chartseal.keys.issuer import DEFAULT_NETWORK
 
 _PATH = click.Path(dir_okay=False, path_type=Path)
@@ -22,7 +24,21 @@ def _show(as_json: bool, text: str, **members: str) -> None:
     click.echo(json.dumps(members) if as_json else text)
 
 
-@click.group()
+class _IssuerGroup(click.Group):
+    """A group whose commands that need a chain are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "standing"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "standing":
+            from chartseal.cli.issuer_standing import issuer_standing
+
+            return issuer_standing
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_IssuerGroup)
 def issuer() -> None:
     """Keys of an issuer, who seals records."""
 
@@ -48,6 +64,41 @@ def issuer_init(
     key = IssuerKey.generate(base=base, seals_for=_seals_for(network, deployment))
     key.save(output, read_passphrase(passphrase_fd, confirm=True), force=force)
     _show(as_json, f"{key.address}  written to {output}", address=key.address, file=str(output))
+
+
+@issuer.command("upgrade")
+@click.option("-k", "--key", "path", type=_PATH, default=Path("key.json"), show_default=True, help="The key file.")
+@passphrase_option
+@_json
+def issuer_upgrade(path: Path, passphrase_fd: int | None, as_json: bool) -> None:
+    """Add what a key file of an earlier form lacks: a proving and a transport key. Nothing else changes."""
+    passphrase = read_passphrase(passphrase_fd)
+    key = IssuerKey.load(path, passphrase)
+    if not key.is_complete:
+        key = key.upgraded()
+        key.save(path, passphrase, force=True)
+    keys = {"provingKey": to_hex(key.proving_key), "transportKey": to_hex(key.transport_key)}
+    _show(as_json, f"{key.address}  has all keys", address=key.address, **keys)
+
+
+@issuer.command("card")
+@click.option("-k", "--key", "path", type=_PATH, default=Path("key.json"), show_default=True, help="The key file.")
+@click.option("--name", required=True, help="The issuer's name, as verifiers are to see it.")
+@click.option("--endpoint", default="", metavar="URL", help="The issuer's node (https).")
+@click.option("--predecessor", type=AddressOf(), default=ZERO_ADDRESS, help="The issuer's address before this one.")
+@click.option(
+    "-o", "--output", default="card.json", show_default=True, help="The file to write; - for standard output."
+)
+@passphrase_option
+def issuer_card(
+    path: Path, name: str, endpoint: str, predecessor: Address, output: str, passphrase_fd: int | None
+) -> None:
+    """Make the card that an authority accredits by: address, name, endpoint and keys, signed."""
+    key = IssuerKey.load(path, read_passphrase(passphrase_fd))
+    card = IssuerCard.make(key, name=name, endpoint=endpoint, predecessor=predecessor)
+    write_private(output, card.to_json().encode())
+    if output != "-":
+        click.echo(f"{key.address}  written to {output}")
 
 
 def _seals_for(name: str | None, deployment: Path | None) -> Network | str:

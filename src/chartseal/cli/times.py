@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 _DURATION = re.compile(r"([1-9][0-9]{0,6})([smhd])", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _LONGEST = timedelta(days=36_525)
 """A century: added to any present moment it is a date."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -46,6 +47,23 @@ class Moment(click.ParamType[Any]):
         if moment.tzinfo is None:
             self.fail("a time needs its offset from UTC, or Z", param, ctx)
         return moment.astimezone(UTC)
+
+
+class Day(Moment):
+    """A moment, or a bare date, which is its beginning in UTC, as whole Unix seconds."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a date or time."""
+        if isinstance(value, int):
+            return value
+        text = str(value)
+        moment = super().convert(f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text, param, ctx)
+        seconds = int(moment.timestamp())
+        if seconds < 0:
+            self.fail("expected a time since 1970", param, ctx)
+        return seconds
 
 
 class Nonce(click.ParamType[Any]):

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from chartseal import _json
+from chartseal.attestation.hexes import Address, address_from
 from chartseal.attestation.signer import open_secret
-from chartseal.errors import KeyFileError, KeystoreError, WrongPassphraseError
+from chartseal.errors import KeyFileError, KeystoreError, PackageError, WrongPassphraseError
 
 FORMAT = "chartseal/1"
 _LARGEST = 65_536
@@ -49,6 +50,18 @@ def decode(kind: str, data: bytes) -> dict[str, Any]:
     if whole.pop("checksum", None) != _checksum(whole):
         raise KeyFileError("the key file is damaged: its checksum does not match")
     return whole
+
+
+def stated_address(kind: str, path: Path) -> Address:
+    """The address that a key file states in clear: enough to look up what is public of its owner.
+
+    Raises:
+        KeyFileError: unreadable, damaged or of another kind.
+    """
+    try:
+        return address_from(decode(kind, read(path)).get("address"), "address")
+    except PackageError as exc:
+        raise KeyFileError("the key file states no address") from exc
 
 
 def read(path: Path) -> bytes:

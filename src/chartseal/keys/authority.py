@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from chartseal.attestation.hexes import checksum_address
+from chartseal.attestation.hexes import Address, checksum_address
 from chartseal.attestation.signer import LocalSigner, make_keystore
 from chartseal.errors import KeyFileError
 from chartseal.keys import _files
@@ -37,6 +37,15 @@ class AuthorityKey:
     def address(self) -> str:
         """What verifiers name in their policies, with EIP-55's checksum."""
         return checksum_address(self.signer.address)
+
+    @staticmethod
+    def stated_address(path: Path) -> Address:
+        """The address that a key file states, for which no passphrase is needed.
+
+        Raises:
+            KeyFileError: unreadable, damaged or of another kind.
+        """
+        return _files.stated_address(_KIND, path)
 
     @classmethod
     def load(cls, path: Path, passphrase: str) -> AuthorityKey:

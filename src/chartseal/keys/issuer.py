@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from chartseal import _core
-from chartseal.attestation.hexes import address_from, checksum_address, from_hex, to_hex
+from chartseal.attestation.hexes import Address, address_from, checksum_address, from_hex, to_hex
 from chartseal.attestation.networks import Network, network, networks
 from chartseal.attestation.signer import LocalSigner, make_keystore, make_secret
 from chartseal.errors import AttestationError, KeyFileError, KeyFormatError, PackageError
@@ -142,6 +142,15 @@ class IssuerKey:
     def issuing(self, *, validity: timedelta = DEFAULT_VALIDITY) -> Issuing:
         """What sealing takes; `validity` is what seals of records that hold for a time only are given."""
         return Issuing(self.signer, self.network.domain(), self._person_secret, self.base, validity)
+
+    @staticmethod
+    def stated_address(path: Path) -> Address:
+        """The address that a key file states, for which no passphrase is needed.
+
+        Raises:
+            KeyFileError: unreadable, damaged or of another kind.
+        """
+        return _files.stated_address(_KIND, path)
 
     @classmethod
     def load(cls, path: Path, passphrase: str) -> IssuerKey:

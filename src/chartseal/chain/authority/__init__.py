@@ -11,8 +11,8 @@ from chartseal.chain.authority.accreditation import Accredited, Grant, read_accr
 from chartseal.chain.authority.authority import Authority, newest_epoch, publish_status_root
 from chartseal.chain.authority.checking import Check, Outcome, check_trust_root
 from chartseal.chain.authority.standing import Standing
-from chartseal.chain.authority.status_root import StatusRoot, read_status_root, status_root
-from chartseal.chain.authority.trust_root import Leaf, LeftOut, TrustRoot, trust_root
+from chartseal.chain.authority.status_root import StatusRoot, read_status_root, status_root_of
+from chartseal.chain.authority.trust_root import Leaf, LeftOut, TrustRoot, compute_trust_root
 from chartseal.chain.authority.withdrawal import Withdrawn, read_withdrawal
 
 __all__ = [
@@ -28,11 +28,11 @@ __all__ = [
     "TrustRoot",
     "Withdrawn",
     "check_trust_root",
+    "compute_trust_root",
     "newest_epoch",
     "publish_status_root",
     "read_accreditation",
     "read_status_root",
     "read_withdrawal",
-    "status_root",
-    "trust_root",
+    "status_root_of",
 ]

@@ -14,7 +14,13 @@ from chartseal.attestation import ZERO_ADDRESS, Address, Digest
 from chartseal.chain.authority.accreditation import Accredited, Grant, read_accreditation
 from chartseal.chain.authority.attesting import Attesting
 from chartseal.chain.authority.status_root import encode_status_root
-from chartseal.chain.authority.trust_root import EPOCH_SECONDS, TrustRoot, attested_roots, encode_trust_root, trust_root
+from chartseal.chain.authority.trust_root import (
+    EPOCH_SECONDS,
+    TrustRoot,
+    attested_roots,
+    compute_trust_root,
+    encode_trust_root,
+)
 from chartseal.chain.authority.withdrawal import ORDINARY, encode_withdrawal
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.facts import ChainFacts
@@ -100,7 +106,7 @@ class Authority:
                 which is to be revoked first.
             NodeError, IndexingError, SendError, RevertError: it could not be computed or attested.
         """
-        computed = trust_root(facts, self.address, role, epoch)
+        computed = compute_trust_root(facts, self.address, role, epoch)
         for attested in attested_roots(facts, self.address):
             if (attested.epoch, attested.role) == (epoch, ROLES.index(role)) and not attested.revoked_at:
                 if attested.root == computed.root:

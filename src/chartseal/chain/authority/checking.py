@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chartseal.attestation import Address, Digest
-from chartseal.chain.authority.trust_root import EPOCH_SECONDS, AttestedRoot, TrustRoot, attested_roots, root_of
-from chartseal.chain.authority.trust_root import trust_root as compute
+from chartseal.chain.authority.trust_root import (
+    EPOCH_SECONDS,
+    AttestedRoot,
+    TrustRoot,
+    attested_roots,
+    compute_trust_root,
+    root_of,
+)
 from chartseal.chain.facts import ChainFacts
 from chartseal.chain.schemas import ROLES
 
@@ -46,7 +52,7 @@ def check_trust_root(facts: ChainFacts, authority: Address, role: str, epoch: in
     Raises:
         AuthorityError, SchemaError, NodeError, IndexingError: as `trust_root`.
     """
-    computed = compute(facts, authority, role, epoch)
+    computed = compute_trust_root(facts, authority, role, epoch)
     attested = tuple(
         each
         for each in attested_roots(facts, authority)
@@ -70,7 +76,7 @@ def _differences(facts: ChainFacts, computed: TrustRoot, attested: Sequence[Atte
 def _guess(facts: ChainFacts, computed: TrustRoot, root: Digest) -> str:
     """What set of leaves the attested root stands over, as far as it is one that is easily tried."""
     for back in range(1, min(_EPOCHS_TRIED, computed.epoch) + 1):
-        if compute(facts, computed.authority, computed.role, computed.epoch - back).root == root:
+        if compute_trust_root(facts, computed.authority, computed.role, computed.epoch - back).root == root:
             return f"the attested root is that of {back} epoch{'s' if back > 1 else ''} before"
     leaves = computed.leaves
     if len(leaves) <= _MOST_TRIED:

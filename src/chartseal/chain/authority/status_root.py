@@ -41,7 +41,7 @@ class StatusRoot:
         return int.from_bytes(self.root) < FIELD_ORDER
 
 
-def status_root(revoked: Iterable[int]) -> Digest:
+def status_root_of(revoked: Iterable[int]) -> Digest:
     """The root of a list in which these indices are revoked.
 
     Index i is bit i mod 250, least significant first, of word i div 250; the words are the leaves.

@@ -91,7 +91,7 @@ def epoch_of(at: int) -> int:
     return at // EPOCH_SECONDS
 
 
-def trust_root(facts: ChainFacts, authority: Address, role: str, epoch: int) -> TrustRoot:
+def compute_trust_root(facts: ChainFacts, authority: Address, role: str, epoch: int) -> TrustRoot:
     """Compute the root from the chain, as of the last block before the epoch.
 
     Raises:

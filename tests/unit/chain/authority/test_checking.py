@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chartseal.attestation import Digest
-from chartseal.chain.authority import Check, Outcome, check_trust_root, status_root, trust_root
+from chartseal.chain.authority import Check, Outcome, check_trust_root, compute_trust_root, status_root_of
 from chartseal.chain.authority.checking import roots_to_check
 from chartseal.chain.authority.trust_root import EPOCH_SECONDS, root_of
 from chartseal.chain.schemas import TRUST_ROOT
@@ -23,7 +23,7 @@ def chain() -> MadeChain:
     for number in range(3):
         at = START - 10 if number == 2 else START - EPOCH_SECONDS - 10
         made.accredit(AUTHORITY, granted(issuer(number)), at)
-        made.status(issuer(number).address, status_root([]), at)
+        made.status(issuer(number).address, status_root_of([]), at)
     return made
 
 
@@ -33,7 +33,7 @@ def check(chain: MadeChain) -> Check:
 
 def test_the_same_root_agrees(chain: MadeChain) -> None:
     assert check(chain).outcome == Outcome.MISSING
-    root = trust_root(chain, AUTHORITY, "pharmacy", EPOCH).root
+    root = compute_trust_root(chain, AUTHORITY, "pharmacy", EPOCH).root
     chain.publish(STRANGER, EPOCH, "pharmacy", root, START)
     chain.publish(AUTHORITY, EPOCH, "clinic", root, START)
     chain.publish(AUTHORITY, EPOCH + 1, "pharmacy", root, START)
@@ -47,8 +47,8 @@ def test_the_same_root_agrees(chain: MadeChain) -> None:
 
 
 def test_it_says_what_differs(chain: MadeChain) -> None:
-    stale = trust_root(chain, AUTHORITY, "pharmacy", EPOCH - 1)
-    leaves = trust_root(chain, AUTHORITY, "pharmacy", EPOCH).leaves
+    stale = compute_trust_root(chain, AUTHORITY, "pharmacy", EPOCH - 1)
+    leaves = compute_trust_root(chain, AUTHORITY, "pharmacy", EPOCH).leaves
     assert (len(stale.leaves), len(leaves)) == (2, 3)
     dropped = next(at for at, leaf in enumerate(leaves) if leaf in stale.leaves)
     whom = f"0x{leaves[dropped].attester:040x}"
@@ -66,7 +66,7 @@ def test_it_says_what_differs(chain: MadeChain) -> None:
 
 
 def test_two_roots_or_one_too_early_differ(chain: MadeChain) -> None:
-    root = trust_root(chain, AUTHORITY, "pharmacy", EPOCH).root
+    root = compute_trust_root(chain, AUTHORITY, "pharmacy", EPOCH).root
     uid = chain.publish(AUTHORITY, EPOCH, "pharmacy", root, START - 1)
     assert check(chain).differences == ("a root was attested before its epoch began",)
     chain.revoke(uid, START)

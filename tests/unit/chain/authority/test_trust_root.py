@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chartseal import _core
 from chartseal.attestation import Digest
-from chartseal.chain.authority import Leaf, TrustRoot, status_root, trust_root
+from chartseal.chain.authority import Leaf, TrustRoot, compute_trust_root, status_root_of
 from chartseal.chain.authority.status_root import FIELD_ORDER, LIST_SIZE
 from chartseal.chain.authority.trust_root import EPOCH_SECONDS, MOST_LEAVES, root_of
 from chartseal.chain.schemas import STATUS_ROOT
@@ -22,13 +22,13 @@ EPOCH = 20_000
 START = EPOCH * EPOCH_SECONDS
 EARLY = START - 1_000
 NEVER = 2**64 - 1
-EMPTY = status_root([])
+EMPTY = status_root_of([])
 ISSUER, OTHER = issuer(1), issuer(2)
 NO_KEY = bytes(32)
 
 
 def computed(chain: MadeChain, role: str = "pharmacy", epoch: int = EPOCH) -> TrustRoot:
-    return trust_root(chain, AUTHORITY, role, epoch)
+    return compute_trust_root(chain, AUTHORITY, role, epoch)
 
 
 def reasons(chain: MadeChain) -> list[str]:
@@ -47,13 +47,13 @@ def accredited(
 
 def test_a_leaf_for_each_list() -> None:
     chain, _ = accredited()
-    chain.status(ISSUER.address, status_root([5]), START - 1, number=3)
-    chain.status(OTHER.address, status_root([6]), EARLY, number=4)
+    chain.status(ISSUER.address, status_root_of([5]), START - 1, number=3)
+    chain.status(OTHER.address, status_root_of([6]), EARLY, number=4)
     ax, ay = (int.from_bytes(each) for each in _core.check_point(ISSUER.proving_key))
     who = int.from_bytes(ISSUER.address)
     expected = [
         Leaf(who, ax, ay, 0, NEVER, int.from_bytes(EMPTY)),
-        Leaf(who, ax, ay, 3, NEVER, int.from_bytes(status_root([5]))),
+        Leaf(who, ax, ay, 3, NEVER, int.from_bytes(status_root_of([5]))),
     ]
     found = computed(chain)
     assert list(found.leaves) == expected
@@ -65,11 +65,11 @@ def test_a_leaf_for_each_list() -> None:
 
 def test_the_last_status_root_before_the_epoch_counts() -> None:
     chain, _ = accredited()
-    chain.status(ISSUER.address, status_root([1]), START - 1)
+    chain.status(ISSUER.address, status_root_of([1]), START - 1)
     before = computed(chain)
-    chain.status(ISSUER.address, status_root([1, 2]), START)
+    chain.status(ISSUER.address, status_root_of([1, 2]), START)
     assert computed(chain) == before
-    assert before.leaves[0].status_root == int.from_bytes(status_root([1]))
+    assert before.leaves[0].status_root == int.from_bytes(status_root_of([1]))
 
 
 def test_an_issuer_without_a_status_root_is_left_out() -> None:
@@ -229,11 +229,11 @@ def test_the_tree_has_room_for_4096() -> None:
 
 
 def test_a_status_list_has_its_last_index() -> None:
-    assert status_root([LIST_SIZE - 1]) != EMPTY
-    assert status_root([0, 0]) == status_root([0])
+    assert status_root_of([LIST_SIZE - 1]) != EMPTY
+    assert status_root_of([0, 0]) == status_root_of([0])
     for index in (LIST_SIZE, -1):
         with pytest.raises(AuthorityError) as caught:
-            status_root([index])
+            status_root_of([index])
         assert caught.value.code == "status_index"
 
 

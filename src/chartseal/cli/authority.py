@@ -1,0 +1,236 @@
+"""`chartseal authority`: accredit issuers, renew, withdraw, and list whom one stands for."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chartseal.attestation import ZERO_ADDRESS, Address, Digest, LocalSigner, checksum_address, to_hex
+from chartseal.chain.authority import Accredited, Authority, Grant, Standing
+from chartseal.chain.authority.withdrawal import ORDINARY
+from chartseal.chain.rpc_facts import RpcFacts
+from chartseal.chain.schemas import ACCREDITATION, CAUSES, ROLES, WITHDRAWAL
+from chartseal.chain.sender import Sender
+from chartseal.cli.addresses import AddressOf, DigestOf
+from chartseal.cli.chain_options import KEY_VARIABLE, Chain, Connect, Signing, chain_options, read_signer
+from chartseal.cli.files import opened
+from chartseal.cli.passphrase import passphrase_option, read_passphrase
+from chartseal.cli.standings import now_of, show_standing
+from chartseal.cli.times import Day
+from chartseal.errors import AuthorityError
+from chartseal.keys import AuthorityKey, IssuerCard
+from chartseal.keys.card import LARGEST_CARD
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_DEFAULT_KEY = Path("authority.json")
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_until = click.option("--until", type=Day(), help="When it ends: a date (its beginning, UTC) or a time.")
+_from = click.option("--from", "valid_from", type=Day(), default=0, help="When it begins; now if not given.")
+_resolver = click.option(
+    "--resolver", type=AddressOf(), default=ZERO_ADDRESS, help="AccreditationResolver of this authority, if it has one."
+)
+
+
+def authority_key_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--key`, `--keystore` and `--key-fd`; the command gets `signer`, which gives the key when called."""
+
+    @click.option("--key", type=_FILE, metavar="FILE", help=f"The authority's key file.  [default: {_DEFAULT_KEY}]")
+    @click.option("--keystore", type=_FILE, metavar="FILE", help="Key: a Web3 Secret Storage file.")
+    @click.option("--key-fd", type=click.IntRange(min=0), metavar="N", help="Key: 64 hex digits from this descriptor.")
+    @passphrase_option
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any,
+        key: Path | None,
+        keystore: Path | None,
+        key_fd: int | None,
+        passphrase_fd: int | None,
+        **options: Any,
+    ) -> Any:
+        signer = functools.partial(_signer, key, keystore, key_fd, passphrase_fd)
+        return command(*args, signer=signer, **options)
+
+    return wrapped
+
+
+def _signer(key: Path | None, keystore: Path | None, key_fd: int | None, passphrase_fd: int | None) -> LocalSigner:
+    if key is not None and (keystore is not None or key_fd is not None):
+        raise click.UsageError("give one of --key, --keystore and --key-fd")
+    elsewhere = keystore is not None or key_fd is not None or KEY_VARIABLE in os.environ
+    if key is None and elsewhere:
+        return read_signer(keystore, None, key_fd, passphrase_fd)
+    return AuthorityKey.load(key or _DEFAULT_KEY, read_passphrase(passphrase_fd)).signer
+
+
+@click.group()
+def authority() -> None:
+    """Accredit issuers, for verifiers that name this authority in their policies."""
+
+
+@authority.command("init")
+@click.option("-o", "--output", type=_FILE, default=_DEFAULT_KEY, show_default=True, help="The file to write.")
+@click.option("--force", is_flag=True, help="Overwrite a file of that name.")
+@passphrase_option
+@_json
+def authority_init(output: Path, force: bool, passphrase_fd: int | None, as_json: bool) -> None:
+    """Make an authority's key and write it to a file under a passphrase."""
+    key = AuthorityKey.generate()
+    key.save(output, read_passphrase(passphrase_fd, confirm=True), force=force)
+    members = {"address": key.address, "file": str(output)}
+    click.echo(json.dumps(members) if as_json else f"{key.address}  written to {output}")
+
+
+@authority.command("accredit")
+@click.argument("who", metavar="CARD|ADDRESS")
+@click.option("--role", "roles", multiple=True, required=True, type=click.Choice(ROLES), help="Role; may be repeated.")
+@click.option("--name", default="", help="The issuer's name, instead of its card's.")
+@click.option("--endpoint", default="", metavar="URL", help="The issuer's node (https); a card says it itself.")
+@click.option(
+    "--predecessor", type=AddressOf(), default=ZERO_ADDRESS, help="Its address before; a card's is confirmed."
+)
+@_until
+@_from
+@_resolver
+@chain_options
+@authority_key_options
+@_json
+def authority_accredit(
+    who: str,
+    roles: tuple[str, ...],
+    name: str,
+    endpoint: str,
+    predecessor: Address,
+    until: int | None,
+    valid_from: int,
+    resolver: Address,
+    connect: Connect,
+    signer: Signing,
+    as_json: bool,
+) -> None:
+    """Accredit an issuer: by the card that it made (`chartseal issuer card`; - for standard input), or by its address.
+
+    An issuer that is accredited by its address alone has no proving key, so that it stands in no trust root.
+    """
+    times = {"valid_from": valid_from, "expires_at": until or 0}
+    if who.startswith("0x"):
+        about = {"issuer": AddressOf().convert(who, None, None), "roles": frozenset(roles), "predecessor": predecessor}
+        grant = Grant(name=name, endpoint=endpoint, **about, **times)  # type: ignore[arg-type]  # of mixed kinds
+    else:
+        grant = Grant.of_card(_card(who, endpoint, predecessor), roles, name=name, **times)
+    chain = connect()
+    by = Authority(Sender(chain.node, signer()), chain.deployment, resolver=resolver)
+    uid = by.accredit(grant)
+    issuer = checksum_address(grant.issuer)
+    members = {"uid": to_hex(uid), "authority": checksum_address(by.address), "issuer": issuer}
+    click.echo(json.dumps(members) if as_json else f"{issuer} is accredited: {to_hex(uid)}")
+
+
+def _card(path: str, endpoint: str, predecessor: Address) -> IssuerCard:
+    """The card of a file; what it says may be confirmed, but not contradicted.
+
+    Raises:
+        AuthorityError: `card_contradicted`, `predecessor_unconfirmed`, or as IssuerCard.
+    """
+    with opened(path) as stream:
+        card = IssuerCard.from_json(stream.read(LARGEST_CARD + 1))
+    if endpoint not in ("", card.endpoint):
+        raise AuthorityError("the card says another endpoint", "card_contradicted", "endpoint")
+    if predecessor != card.predecessor:
+        # Whoever succeeds an issuer may revoke its seals: the authority says so itself.
+        raise AuthorityError(
+            "give --predecessor as the card has it, once you know that both are one", "predecessor_unconfirmed"
+        )
+    return card
+
+
+@authority.command("renew")
+@click.argument("uid", type=DigestOf())
+@_until
+@_from
+@_resolver
+@chain_options
+@authority_key_options
+@_json
+def authority_renew(
+    uid: Digest,
+    until: int | None,
+    valid_from: int,
+    resolver: Address,
+    connect: Connect,
+    signer: Signing,
+    as_json: bool,
+) -> None:
+    """Accredit an issuer again as an accreditation says, for another time; the older one stays as it is."""
+    chain = connect()
+    by = Authority(Sender(chain.node, signer()), chain.deployment, resolver=resolver)
+    made = by.renew(uid, expires_at=until or 0, valid_from=valid_from)
+    click.echo(json.dumps({"uid": to_hex(made), "renews": to_hex(uid)}) if as_json else f"renewed: {to_hex(made)}")
+
+
+@authority.command("withdraw")
+@click.argument("what", metavar="UID|ISSUER")
+@click.option("--cause", type=click.Choice(CAUSES), default=ORDINARY, show_default=True, help="Why.")
+@click.option("--from", "since", type=Day(), help="From when; now if not given. With a cause it may be in the past.")
+@_resolver
+@chain_options
+@authority_key_options
+@_json
+def authority_withdraw(
+    what: str, cause: str, since: int | None, resolver: Address, connect: Connect, signer: Signing, as_json: bool
+) -> None:
+    """Withdraw one accreditation (its uid), or all of an issuer (its address) that reach beyond that time."""
+    chain = connect()
+    by = Authority(Sender(chain.node, signer()), chain.deployment, resolver=resolver)
+    if len(what) == 66:
+        uids = [DigestOf().convert(what, None, None)]
+    else:
+        uids = _to_withdraw(chain, by.address, AddressOf().convert(what, None, None), since)
+    made = [by.withdraw(uid, cause=cause, withdrawn_from=since) for uid in uids]
+    pairs = [{"accreditation": to_hex(uid), "withdrawal": to_hex(each)} for uid, each in zip(uids, made, strict=True)]
+    click.echo(json.dumps({"withdrawn": pairs}) if as_json else f"withdrawn: {len(pairs)}")
+
+
+def _to_withdraw(chain: Chain, by: Address, issuer: Address, since: int | None) -> list[Digest]:
+    """Accreditations that reach beyond the time, and those whose withdrawal for cause was left halfway.
+
+    Raises:
+        AuthorityError: `nothing_to_withdraw`.
+    """
+    facts = RpcFacts(chain.node, chain.deployment)
+    standing = _standing(facts, by)
+    after = now_of(facts) if since is None else since
+    found = [each.uid for each in standing.of(issuer) if standing.end(each).at > after or _is_halfway(standing, each)]
+    if not found:
+        raise AuthorityError("no accreditation of that issuer reaches beyond that time", "nothing_to_withdraw")
+    return found
+
+
+def _is_halfway(standing: Standing, each: Accredited) -> bool:
+    """Withdrawn for cause, but not revoked yet."""
+    return not each.revoked_at and any(made.is_for_cause for made in standing.withdrawals(each))
+
+
+def _standing(facts: RpcFacts, by: Address) -> Standing:
+    return Standing(facts.attestations(ACCREDITATION, attester=by), facts.attestations(WITHDRAWAL, attester=by))
+
+
+@authority.command("list")
+@click.argument("who", metavar="[AUTHORITY]", default=str(_DEFAULT_KEY))
+@click.option("--live", is_flag=True, help="Only those that are live.")
+@click.option("--at", type=Day(), help="State at this time instead of now.")
+@chain_options
+@_json
+def authority_list(who: str, live: bool, at: int | None, connect: Connect, as_json: bool) -> None:
+    """List an authority's accreditations; AUTHORITY is an address or a key file, and needs no passphrase."""
+    by = AddressOf().convert(who, None, None) if who.startswith("0x") else AuthorityKey.stated_address(Path(who))
+    chain = connect()
+    facts = RpcFacts(chain.node, chain.deployment)
+    standing, moment = _standing(facts, by), now_of(facts) if at is None else at
+    chosen = [each for each in standing.accreditations if not live or standing.is_live(each, moment)]
+    show_standing(facts, standing, chosen, moment, as_json=as_json)

@@ -1,0 +1,211 @@
+"""`chartseal trust-root` and `chartseal status-root`: publish them, and recompute them from the chain."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chartseal.attestation import ZERO_ADDRESS, Address, Digest, checksum_address, to_hex
+from chartseal.chain.authority import (
+    Authority,
+    Check,
+    Outcome,
+    Standing,
+    TrustRoot,
+    check_trust_root,
+    newest_epoch,
+    publish_status_root,
+    status_root_of,
+)
+from chartseal.chain.authority.checking import roots_to_check
+from chartseal.chain.authority.status_root import LIST_SIZE
+from chartseal.chain.authority.trust_root import EPOCH_SECONDS
+from chartseal.chain.rpc_facts import RpcFacts
+from chartseal.chain.schemas import ACCREDITATION, ROLES
+from chartseal.chain.sender import Sender
+from chartseal.cli.addresses import AddressOf, DigestOf
+from chartseal.cli.authority import authority_key_options
+from chartseal.cli.chain_options import Connect, Signing, chain_options, key_options
+from chartseal.cli.files import opened
+from chartseal.cli.times import Day
+from chartseal.errors import AuthorityError
+
+_LARGEST_LIST_FILE = 10 * LIST_SIZE
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+class _Epoch(click.ParamType[Any]):
+    """An epoch's number, or its day."""
+
+    name = "epoch"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read an epoch."""
+        text = str(value)
+        return (
+            int(text) if text.isdecimal() and len(text) < 11 else int(Day().convert(text, param, ctx)) // EPOCH_SECONDS
+        )
+
+
+_epoch = click.option("--epoch", type=_Epoch(), help="A day (2026-11-24) or its number; the newest if not given.")
+
+
+@click.group("trust-root")
+def trust_root() -> None:
+    """The root of a day over all issuers that an authority stands for in a role."""
+
+
+@trust_root.command("publish")
+@click.option(
+    "--role", "roles", multiple=True, type=click.Choice(ROLES), help="Role; all of its issuers' if not given."
+)
+@_epoch
+@click.option("--resolver", type=AddressOf(), default=ZERO_ADDRESS, help="AccreditationResolver of this authority.")
+@chain_options
+@authority_key_options
+@_json
+def trust_root_publish(
+    roles: tuple[str, ...], epoch: int | None, resolver: Address, connect: Connect, signer: Signing, as_json: bool
+) -> None:
+    """Compute and attest an authority's roots of a day; what was attested already is kept."""
+    chain = connect()
+    by = Authority(Sender(chain.node, signer()), chain.deployment, resolver=resolver)
+    facts = RpcFacts(chain.node, chain.deployment)
+    day = newest_epoch(facts) if epoch is None else epoch
+    published = [by.publish_trust_root(facts, role, day) for role in roles or _roles(facts, by.address)]
+    if as_json:
+        click.echo(json.dumps({"roots": [{"uid": to_hex(uid), **_to_json(root)} for uid, root in published]}))
+        return
+    for uid, root in published:
+        click.echo(f"{root.role}: {_summary(root)}, attested as {to_hex(uid)}")
+
+
+def _roles(facts: RpcFacts, by: Address) -> list[str]:
+    standing = Standing(facts.attestations(ACCREDITATION, attester=by), ())
+    named = {role for each in standing.accreditations for role in each.roles}
+    if not named:
+        raise AuthorityError("this key has accredited nobody on this chain", "nothing_to_publish")
+    return [role for role in ROLES if role in named]
+
+
+@trust_root.command("check")
+@click.option("--authority", type=AddressOf(), help="Its roots; all authorities' if not given.")
+@click.option("--role", type=click.Choice(ROLES), help="Roots of this role; of all if not given.")
+@_epoch
+@chain_options
+@_json
+def trust_root_check(
+    authority: Address | None, role: str | None, epoch: int | None, connect: Connect, as_json: bool
+) -> None:
+    """Recompute roots from the chain and compare them with what was attested; ends with status 1 where they differ."""
+    chain = connect()
+    facts = RpcFacts(chain.node, chain.deployment)
+    if authority is not None and role is not None and epoch is not None:
+        wanted = [(authority, role, epoch)]
+    else:
+        wanted = roots_to_check(facts, authority, role, epoch)
+    if not wanted:
+        raise AuthorityError("no such trust root was attested on this chain", "trust_root_missing")
+    checks = [check_trust_root(facts, *each) for each in wanted]
+    if as_json:
+        click.echo(json.dumps({"checks": [_check_to_json(each) for each in checks]}))
+    else:
+        for each in checks:
+            _show(each)
+    if any(each.outcome != Outcome.AGREES for each in checks):
+        click.get_current_context().exit(1)
+
+
+def _show(check: Check) -> None:
+    computed = check.computed
+    whose = f"{checksum_address(computed.authority)} {computed.role} epoch {computed.epoch}"
+    click.echo(f"{whose}: {check.outcome}, {_summary(computed)}")
+    for difference in check.differences:
+        click.echo(f"  {difference}")
+    for attested in check.attested:
+        click.echo(f"  attested {to_hex(attested.root)} as {to_hex(attested.uid)}")
+    click.echo(f"  computed {to_hex(computed.root)}")
+    for left in computed.left_out:
+        place = "" if left.list is None else f" list {left.list}"
+        click.echo(f"  left out {checksum_address(left.issuer)}{place}: {left.reason}")
+
+
+def _summary(root: TrustRoot) -> str:
+    return f"{len(root.leaves)} leaves, {len(root.left_out)} left out"
+
+
+def _to_json(root: TrustRoot) -> dict[str, Any]:
+    return {
+        "authority": checksum_address(root.authority),
+        "role": root.role,
+        "epoch": root.epoch,
+        "root": to_hex(root.root),
+        "leaves": [
+            {
+                "attester": checksum_address(leaf.attester.to_bytes(20)),
+                "ax": str(leaf.ax),
+                "ay": str(leaf.ay),
+                "list": leaf.list,
+                "notAfter": str(leaf.not_after),
+                "statusRoot": to_hex(leaf.status_root.to_bytes(32)),
+            }
+            for leaf in root.leaves
+        ],
+        "leftOut": [
+            {
+                "accreditation": to_hex(each.accreditation),
+                "issuer": checksum_address(each.issuer),
+                "list": each.list,
+                "reason": each.reason,
+            }
+            for each in root.left_out
+        ],
+    }
+
+
+def _check_to_json(check: Check) -> dict[str, Any]:
+    attested = [{"uid": to_hex(each.uid), "root": to_hex(each.root), "at": each.attested_at} for each in check.attested]
+    head = {"outcome": check.outcome.value, "differences": list(check.differences), "attested": attested}
+    return {**head, "computed": _to_json(check.computed)}
+
+
+@click.group("status-root")
+def status_root() -> None:
+    """Roots of an issuer's lists of revoked credentials."""
+
+
+@status_root.command("publish")
+@click.option("--list", "number", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Its number.")
+@click.option("--root", type=DigestOf(), help="The list's root.")
+@click.option("--revoked", metavar="FILE", help="Or the revoked indices, one a line; - for standard input.")
+@chain_options
+@key_options
+@_json
+def status_root_publish(
+    number: int, root: Digest | None, revoked: str | None, connect: Connect, signer: Signing, as_json: bool
+) -> None:
+    """Attest the root of a status list, as the issuer."""
+    if (root is None) == (revoked is None):
+        raise click.UsageError("give --root or --revoked")
+    chosen = root if root is not None else status_root_of(_indices(str(revoked)))
+    chain = connect()
+    uid = publish_status_root(Sender(chain.node, signer()), chain.deployment, number, chosen)
+    members = {"uid": to_hex(uid), "list": number, "root": to_hex(chosen)}
+    click.echo(json.dumps(members) if as_json else f"list {number}: {to_hex(chosen)} attested as {to_hex(uid)}")
+
+
+def _indices(path: str) -> list[int]:
+    """Indices of a file, one a line.
+
+    Raises:
+        AuthorityError: `status_index`: a line is none, or the file is too long.
+    """
+    with opened(path) as stream:
+        text = stream.read(_LARGEST_LIST_FILE + 1)
+    lines = text.split()
+    if len(text) > _LARGEST_LIST_FILE or not all(each.isdigit() and len(each) < 8 for each in lines):
+        raise AuthorityError("expected one index a line", "status_index", Path(path).name)
+    return [int(each) for each in lines]
