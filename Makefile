@@ -47,6 +47,7 @@ generated: $(STAMPS)/core $(STAMPS)/node
 	$(BIN)/python tools/networks.py
 	$(BIN)/python tools/artifacts.py
 	$(BIN)/python tools/worked_example.py
+	node tests/conformance/authority_vectors.cjs > tests/vectors/authority.json
 	git diff --exit-code -- src tests docs
 
 clean:

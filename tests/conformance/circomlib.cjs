@@ -11,6 +11,17 @@ async function main() {
   const element = (text) => F.e(BigInt(text));
   const calls = {
     poseidon: (inputs) => F.toObject(eddsa.poseidon(inputs.map(element))).toString(),
+    // A tree of arity 4; an empty leaf is 0, and empty subtrees are hashed like any other, each once for its level.
+    root: ({ leaves, depth }) => {
+      let [level, empty] = [leaves.map(element), F.e(0n)];
+      for (let i = 0; i < depth; i++) {
+        const above = [];
+        for (let at = 0; at < level.length; at += 4)
+          above.push(eddsa.poseidon([0, 1, 2, 3].map((digit) => level[at + digit] ?? empty)));
+        [level, empty] = [above, eddsa.poseidon([empty, empty, empty, empty])];
+      }
+      return F.toObject(level[0] ?? empty).toString();
+    },
     unpack: (packed) => {
       const point = babyJub.unpackPoint(fromHex(packed));
       const subgroup = point !== null && babyJub.inSubgroup(point);

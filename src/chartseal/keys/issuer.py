@@ -200,14 +200,15 @@ def _read_kept(members: dict[str, Any], name: str, passphrase: str, public: Call
     """A key of the file, or None where it is of an earlier form; its secret stays shut until it is used."""
     if name not in members and f"{name}Key" not in members:
         return None
-    stated = members.get(f"{name}Key")
+    if name not in members:
+        raise KeyFileError("the key file lacks a secret", path=name)
     try:
-        key = from_hex(stated, f"{name}Key", 32)
+        key = from_hex(members.get(f"{name}Key"), f"{name}Key", 32)
     except PackageError as exc:
         raise KeyFileError("the key file states no public key", path=f"{name}Key") from exc
 
     def opened() -> bytes:
-        secret = _files.unlock(members.get(name), passphrase)
+        secret = _files.unlock(members[name], passphrase)
         try:
             if public(secret) == key:
                 return secret

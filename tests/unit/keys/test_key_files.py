@@ -8,11 +8,21 @@ import pytest
 from click.testing import CliRunner
 from eth_keyfile import keyfile
 
-from chartseal.attestation import Address, Network, network
+from chartseal.attestation import Address, Network, network, to_hex
 from chartseal.chain.deployment import Deployment
 from chartseal.cli import cli
-from chartseal.errors import ChartsealError, DomainError, KeyFileError, KeyFormatError, WordsError, WrongPassphraseError
-from chartseal.keys import IssuerKey, SealingAddress, Wallet, _files
+from chartseal.errors import (
+    ChartsealError,
+    DomainError,
+    KeyFileError,
+    KeyFormatError,
+    SignatureError,
+    WordsError,
+    WrongPassphraseError,
+)
+from chartseal.keys import AuthorityKey, IssuerKey, SealingAddress, Wallet, _files
+from chartseal.keys.possession import verify_possession
+from chartseal.keys.transport import transport_public
 
 # Source: BIP-39's English vectors (trezor/python-mnemonic), entropy 32 times 80.
 WORDS = (
@@ -175,6 +185,126 @@ def test_a_command_takes_a_deployment_file(tmp_path: Path) -> None:
     assert IssuerKey.load(path, PASSPHRASE).issuing().domain == kept.domain()
     with pytest.raises(SystemExit):
         run("issuer", "init", "-o", str(tmp_path / "b.json"), "--deployment", str(deployment), "--network", "base")
+
+
+PROVING_MEMBERS = ("proving", "provingKey", "transport", "transportKey")
+
+
+def of_the_earlier_form(path: Path) -> IssuerKey:
+    """Write a file as it was before issuers had proving and transport keys."""
+    key = IssuerKey.generate(base="https://issuer.example/fhir")
+    key.save(path, PASSPHRASE, force=True)
+    change(path, **dict.fromkeys(PROVING_MEMBERS))
+    return key
+
+
+def change(path: Path, **members: object) -> None:
+    """Set members of an issuer key file, None taking them away, with a checksum that matches."""
+    whole = {**_files.decode("issuer-key", path.read_bytes()), **members}
+    kept = {name: value for name, value in whole.items() if value is not None and name not in ("format", "kind")}
+    path.write_bytes(_files.encode("issuer-key", kept))
+
+
+def test_an_issuer_proves_and_reads_with_keys_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    key = IssuerKey.generate()
+    key.save(path, PASSPHRASE)
+    opened = IssuerKey.load(path, PASSPHRASE)
+    assert (opened.proving_key, opened.transport_key) == (key.proving_key, key.transport_key)
+    assert opened.transport_secret() == key.transport_secret()
+    assert opened.proving().public() == opened.proving_key
+    assert opened.transport_key != IssuerKey.generate().transport_key
+    address = opened.signer.address
+    verify_possession(address, opened.proving_key, opened.possession())
+    with pytest.raises(SignatureError):
+        verify_possession(Address(b"\x01" * 20), opened.proving_key, opened.possession())
+    assert opened.upgraded().proving_key == key.proving_key
+    assert IssuerKey.stated_address(path) == address
+
+
+def test_only_what_is_used_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, unlock = tmp_path / "key.json", _files.unlock
+    opened: list[object] = []
+
+    def counted(keystore: object, passphrase: str) -> bytes:
+        opened.append(keystore)
+        return unlock(keystore, passphrase)
+
+    IssuerKey.generate().save(path, PASSPHRASE)
+    monkeypatch.setattr(_files, "unlock", counted)
+    key = IssuerKey.load(path, PASSPHRASE)
+    assert (len(key.proving_key), len(key.transport_key), len(opened)) == (32, 32, 2)
+    key.possession()
+    assert len(opened) == 3
+
+
+def test_a_file_of_the_earlier_form_still_seals(tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    older = of_the_earlier_form(path)
+    key = IssuerKey.load(path, PASSPHRASE)
+    assert (key.address, key.person_secret, key.is_complete) == (older.address, older.person_secret, False)
+    for name in ("proving_key", "transport_key", "possession", "transport_secret"):
+        with pytest.raises(KeyFileError) as caught:
+            getattr(key, name)()
+        assert caught.value.code == "key_file_outdated"
+    key.save(path, PASSPHRASE, force=True)
+    assert not set(PROVING_MEMBERS) & json.loads(path.read_text()).keys()
+
+
+def test_upgrading_adds_what_is_missing_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    older = of_the_earlier_form(path)
+    shown = run("issuer", "upgrade", "-k", str(path))
+    upgraded = IssuerKey.load(path, PASSPHRASE)
+    assert shown["provingKey"] == to_hex(upgraded.proving_key)
+    assert (upgraded.address, upgraded.base, upgraded.network) == (older.address, older.base, older.network)
+    assert upgraded.person_secret == older.person_secret
+    before = path.read_bytes()
+    assert run("issuer", "upgrade", "-k", str(path)) == shown
+    assert path.read_bytes() == before
+
+
+def test_a_public_key_that_is_not_the_secrets_is_found_out(tmp_path: Path) -> None:
+    path, other = tmp_path / "key.json", IssuerKey.generate()
+    IssuerKey.generate().save(path, PASSPHRASE)
+    change(path, provingKey=to_hex(other.proving_key), transportKey=to_hex(other.transport_key))
+    key = IssuerKey.load(path, PASSPHRASE)
+    for use in (key.proving, key.possession, key.transport_secret, key.upgraded):
+        with pytest.raises(KeyFileError):
+            use()
+    for name in PROVING_MEMBERS:
+        IssuerKey.generate().save(path, PASSPHRASE, force=True)
+        change(path, **{name: None})
+        with pytest.raises(KeyFileError):
+            IssuerKey.load(path, PASSPHRASE).upgraded()
+
+
+def test_a_transport_key_is_of_x25519() -> None:
+    # Source: RFC 7748, section 6.1.
+    secret = bytes.fromhex("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb")
+    assert transport_public(secret).hex() == "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"
+    for wrong in (secret[:-1], secret + b"\0"):
+        with pytest.raises(KeyFormatError):
+            transport_public(wrong)
+
+
+def test_an_authority_file_opens_again(tmp_path: Path) -> None:
+    path = tmp_path / "authority.json"
+    key = AuthorityKey.generate()
+    key.save(path, PASSPHRASE)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert AuthorityKey.load(path, PASSPHRASE).address == key.address
+    assert AuthorityKey.stated_address(path) == key.signer.address
+    with pytest.raises(WrongPassphraseError):
+        AuthorityKey.load(path, PASSPHRASE + "?")
+    with pytest.raises(KeyFileError) as caught:
+        IssuerKey.load(path, PASSPHRASE)
+    assert caught.value.code == "key_file_kind"
+    members = _files.decode("authority-key", path.read_bytes())
+    body = {"address": AuthorityKey.generate().address, "accredit": members["accredit"]}
+    path.write_bytes(_files.encode("authority-key", body))
+    with pytest.raises(KeyFileError):
+        AuthorityKey.load(path, PASSPHRASE)
 
 
 def run(*arguments: str, passphrase: str | None = PASSPHRASE) -> dict[str, str]:
