@@ -21,8 +21,8 @@ from chartseal.chain.authority.status_root import FIELD_ORDER
 from chartseal.chain.authority.trust_root import EPOCH_SECONDS, encode_trust_root
 from chartseal.chain.contract import Contract
 from chartseal.chain.rpc_facts import RpcFacts
-from chartseal.chain.schemas import ACCREDITATION, SCHEMAS, TRUST_ROOT, WITHDRAWAL
-from chartseal.errors import AuthorityError
+from chartseal.chain.schemas import ACCREDITATION, ROLES, SCHEMAS, TRUST_ROOT, WITHDRAWAL, role_bits
+from chartseal.errors import AuthorityError, RevertError
 from tests.chain import Local
 from tests.issuers import MadeIssuer, granted, issuer
 
@@ -199,3 +199,37 @@ def test_schemas_are_registered_once(local: Local) -> None:
             schema.revocable,
             schema.text,
         )
+
+
+def test_the_same_under_a_resolver_that_enforces_it(local: Local) -> None:
+    key = local.sender(1)
+    resolver = key.send(
+        Contract.load("accreditation_resolver").deploy(local.deployment.eas, key.address),
+    )
+    authority = Authority(key, local.deployment, resolver=resolver)
+    made, other = owner(local, 2), owner(local, 3)
+    uid = authority.accredit(granted(made, "insurer", expires_at=now(local) + 10 * EPOCH_SECONDS))
+    renewed = authority.renew(uid, expires_at=now(local) + 20 * EPOCH_SECONDS)
+    authority.withdraw(uid)
+    wrong = authority.accredit(granted(other, "insurer"))
+    authority.withdraw(wrong, cause="accredited-in-error", withdrawn_from=0)
+    bound = Contract.load("accreditation_resolver").at(resolver)
+    mask = role_bits(["insurer"])
+    assert local.node.read(bound.read("isAccredited", made.address, mask))
+    assert not local.node.read(bound.read("isAccredited", other.address, mask))
+    standing = standing_of(local, authority)
+    assert [each.uid for each in standing.live(made.address, now(local))] == [renewed]
+    assert not standing.live(other.address, now(local))
+    publish_status_root(local.sender(2), local.deployment, 0, EMPTY)
+    wait_until_tomorrow(local)
+    epoch = newest_epoch(facts_of(local))
+    root_uid, root = authority.publish_trust_root(facts_of(local), "insurer", epoch)
+    assert [leaf.attester.to_bytes(20) for leaf in root.leaves] == [made.address]
+    number = ROLES.index("insurer")
+    assert local.node.read(bound.read("trustRoot", epoch, number)) == root.root
+    assert check_trust_root(facts_of(local), authority.address, "insurer", epoch).outcome == Outcome.AGREES
+    authority.revoke_trust_root(root_uid)
+    assert check_trust_root(facts_of(local), authority.address, "insurer", epoch).outcome == Outcome.MISSING
+    stranger = Authority(local.sender(0), local.deployment, resolver=resolver)
+    with pytest.raises(RevertError):
+        stranger.accredit(granted(made, "insurer"))
