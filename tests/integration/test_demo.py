@@ -1,0 +1,28 @@
+"""The demo, run as `make demo` runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chartseal.chain.devnet import find_anvil
+from chartseal.errors import DeploymentError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def test_the_demo_anchors_verifies_and_refuses() -> None:
+    try:
+        find_anvil()
+    except DeploymentError as error:
+        pytest.skip(str(error))
+    command = [sys.executable, "examples/demo.py"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.split())
+    assert text.count("Example hospital (hospital, accredited by 0x") == 3
+    assert text.count(", existed by ") == 3
+    assert "9. anchor: checked" in text
+    assert "refused: root_mismatch" in text
+    assert "refused: seal_revoked: records[0]: the seal was revoked by its attester, reason entered-in-error" in text
