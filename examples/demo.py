@@ -20,7 +20,7 @@ from rich.table import Table
 
 from chartseal import IssuerKey, TrustPolicy, Wallet, present, seal_chart, select, verify
 from chartseal.attestation import Digest, checksum_address
-from chartseal.chain.anchors import AnchorFile, AnchorQueue, AnchorWorker, open_queue, proofs
+from chartseal.chain.anchors import AnchorFile, AnchorQueue, AnchorWorker, open_queue
 from chartseal.chain.authority import Authority, Grant
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.devnet import Devnet, accounts, fund
@@ -90,7 +90,7 @@ def anchor(chain: Chain, records: Sequence[SealedRecord], folder: Path) -> Ancho
     before = chain.node.block().number
     AnchorWorker(engine, chain.node, Sender(chain.node, accounts()[2]), chain.deployment, period=None).step()
     with engine.connect() as connection:
-        anchored = AnchorFile.of(proofs(connection))
+        anchored = AnchorFile.of(read_proofs(connection))
     engine.dispose()
     sent = chain.node.block().number - before
     console.print(f"{len(anchored.entries)} seals anchored by {sent} transaction.")
