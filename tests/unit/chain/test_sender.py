@@ -212,14 +212,14 @@ def test_an_answer_that_is_lost_sends_nothing_twice(
 
 @pytest.mark.long
 def test_random_faults_lose_and_double_nothing(local: Local, eas: Bound, proxy: RpcProxy, drill_scale: float) -> None:
-    count = max(30, 6 * int(100 * drill_scale))
+    count = max(30, 6 * int(50 * drill_scale))
     before, roots = nonce(local, 1), [root() for _ in range(count)]
     faults = (Fault.DROPPED, Fault.LIMITED, Fault.FAILED, Fault.TRUNCATED, Fault.WRONG_ID, Fault.LAGGING)
-    proxy.script, proxy.lag = seeded(5, dict.fromkeys(faults, 0.03)), 2
+    proxy.script, proxy.lag = seeded(5, dict.fromkeys(faults, 0.01)), 2
     sender = Sender(Node(proxy.url, attempts=30), local.keys[1])
     for at in range(0, count, 6):
-        sender.send_many([eas.write("timestamp", each) for each in roots[at : at + 6]])
-    assert len(proxy.done) >= 3
+        sender.send_many([eas.write("timestamp", each) for each in roots[at : at + 6]], gas=60_000)
+    assert len(proxy.done) >= 2
     assert timestamped(local, eas, roots)
     assert nonce(local, 1) == before + count
 
