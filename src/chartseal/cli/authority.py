@@ -137,8 +137,7 @@ def _card(path: str, endpoint: str, predecessor: Address) -> IssuerCard:
     Raises:
         AuthorityError: `card_contradicted`, `predecessor_unconfirmed`, or as IssuerCard.
     """
-    with opened(path) as stream:
-        card = IssuerCard.from_json(stream.read(LARGEST_CARD + 1))
+    card = _read_card(path)
     if endpoint not in ("", card.endpoint):
         raise AuthorityError("the card says another endpoint", "card_contradicted", "endpoint")
     if predecessor != card.predecessor:
@@ -147,6 +146,16 @@ def _card(path: str, endpoint: str, predecessor: Address) -> IssuerCard:
             "give --predecessor as the card has it, once you know that both are one", "predecessor_unconfirmed"
         )
     return card
+
+
+def _read_card(path: str) -> IssuerCard:
+    with opened(path) as stream:
+        return IssuerCard.from_json(stream.read(LARGEST_CARD + 1))
+
+
+def _issuer_of(who: str) -> Address:
+    """The issuer that an address or a card is of."""
+    return AddressOf().convert(who, None, None) if who.startswith("0x") else _read_card(who).address
 
 
 @authority.command("renew")
@@ -174,7 +183,7 @@ def authority_renew(
 
 
 @authority.command("withdraw")
-@click.argument("what", metavar="UID|ISSUER")
+@click.argument("what", metavar="UID|ISSUER|CARD")
 @click.option("--cause", type=click.Choice(CAUSES), default=ORDINARY, show_default=True, help="Why.")
 @click.option("--from", "since", type=Day(), help="From when; now if not given. With a cause it may be in the past.")
 @_resolver
@@ -184,13 +193,11 @@ def authority_renew(
 def authority_withdraw(
     what: str, cause: str, since: int | None, resolver: Address, connect: Connect, signer: Signing, as_json: bool
 ) -> None:
-    """Withdraw one accreditation (its uid), or all of an issuer (its address) that reach beyond that time."""
+    """Withdraw one accreditation (its uid), or all of an issuer (its address or card) that reach beyond that time."""
+    issuer = None if len(what) == 66 and what.startswith("0x") else _issuer_of(what)
     chain = connect()
     by = Authority(Sender(chain.node, signer()), chain.deployment, resolver=resolver)
-    if len(what) == 66:
-        uids = [DigestOf().convert(what, None, None)]
-    else:
-        uids = _to_withdraw(chain, by.address, AddressOf().convert(what, None, None), since)
+    uids = [DigestOf().convert(what, None, None)] if issuer is None else _to_withdraw(chain, by.address, issuer, since)
     made = [by.withdraw(uid, cause=cause, withdrawn_from=since) for uid in uids]
     pairs = [{"accreditation": to_hex(uid), "withdrawal": to_hex(each)} for uid, each in zip(uids, made, strict=True)]
     click.echo(json.dumps({"withdrawn": pairs}) if as_json else f"withdrawn: {len(pairs)}")

@@ -108,7 +108,9 @@ def test_from_card_to_standing(shop: Shop) -> None:
     assert {each["accreditation"] for each in withdrawn["withdrawn"]} == set(states)
     rows = shop.json("issuer", "standing", shop.issuer)["accreditations"]
     assert {each["state"] for each in rows} == {"withdrawn_for_cause"}
-    shop.refuse("nothing_to_withdraw", "authority", "withdraw", shop.who, "--key", shop.authority)
+    for who in (shop.who, str(shop.card)):
+        shop.refuse("nothing_to_withdraw", "authority", "withdraw", who, "--key", shop.authority)
+    shop.refuse("not_ours", "authority", "withdraw", withdrawn["withdrawn"][0]["withdrawal"], "--key", shop.authority)
 
 
 def test_a_card_is_what_its_issuer_signed(shop: Shop) -> None:
