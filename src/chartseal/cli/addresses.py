@@ -1,4 +1,4 @@
-"""Addresses, uids and hex as commands take them."""
+"""Addresses and uids as commands take them."""
 
 from __future__ import annotations
 
@@ -10,31 +10,27 @@ from chartseal.attestation import Address, Digest, address_from, digest_from
 from chartseal.errors import PackageError
 
 
-class AddressOf(click.ParamType[Any]):
-    """0x and 40 hex digits, with EIP-55's checksum or all of one case."""
+class Bytes32(click.ParamType[Any]):
+    """32 bytes of 0x hex: a uid or a digest."""
+
+    name = "bytes32"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Digest:
+        """Read them."""
+        try:
+            return Digest(value) if isinstance(value, bytes) else digest_from(value, "")
+        except PackageError:
+            self.fail("expected 32 bytes of hex with 0x", param, ctx)
+
+
+class Account(click.ParamType[Any]):
+    """An address, with the right checksum or all of one case."""
 
     name = "address"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
-        """Read an address."""
-        if isinstance(value, bytes):
-            return Address(value)
+        """Read it."""
         try:
-            return address_from(value, "address")
-        except PackageError as exc:
-            self.fail(exc.detail, param, ctx)
-
-
-class DigestOf(click.ParamType[Any]):
-    """0x and 64 hex digits."""
-
-    name = "hex"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Digest:
-        """Read 32 bytes."""
-        if isinstance(value, bytes):
-            return Digest(value)
-        try:
-            return digest_from(value, "hex")
+            return Address(value) if isinstance(value, bytes) else address_from(value, "")
         except PackageError as exc:
             self.fail(exc.detail, param, ctx)

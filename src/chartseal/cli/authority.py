@@ -14,10 +14,12 @@ import click
 from chartseal.attestation import ZERO_ADDRESS, Address, Digest, LocalSigner, checksum_address, to_hex
 from chartseal.chain.authority import Accredited, Authority, Grant, Standing
 from chartseal.chain.authority.withdrawal import ORDINARY
+from chartseal.chain.facts import ChainFacts
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import ACCREDITATION, CAUSES, ROLES, WITHDRAWAL
 from chartseal.chain.sender import Sender
-from chartseal.cli.addresses import AddressOf, DigestOf
+from chartseal.cli.addresses import Account, Bytes32
+from chartseal.cli.chain_facts import Facts, facts_options
 from chartseal.cli.chain_options import KEY_VARIABLE, Chain, Connect, Signing, chain_options, read_signer
 from chartseal.cli.files import opened
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
@@ -33,7 +35,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 _until = click.option("--until", type=Day(), help="When it ends: a date (its beginning, UTC) or a time.")
 _from = click.option("--from", "valid_from", type=Day(), default=0, help="When it begins; now if not given.")
 _resolver = click.option(
-    "--resolver", type=AddressOf(), default=ZERO_ADDRESS, help="AccreditationResolver of this authority, if it has one."
+    "--resolver", type=Account(), default=ZERO_ADDRESS, help="AccreditationResolver of this authority, if it has one."
 )
 
 
@@ -91,9 +93,7 @@ def authority_init(output: Path, force: bool, passphrase_fd: int | None, as_json
 @click.option("--role", "roles", multiple=True, required=True, type=click.Choice(ROLES), help="Role; may be repeated.")
 @click.option("--name", default="", help="The issuer's name, instead of its card's.")
 @click.option("--endpoint", default="", metavar="URL", help="The issuer's node (https); a card says it itself.")
-@click.option(
-    "--predecessor", type=AddressOf(), default=ZERO_ADDRESS, help="Its address before; a card's is confirmed."
-)
+@click.option("--predecessor", type=Account(), default=ZERO_ADDRESS, help="Its address before; a card's is confirmed.")
 @_until
 @_from
 @_resolver
@@ -119,7 +119,7 @@ def authority_accredit(
     """
     times = {"valid_from": valid_from, "expires_at": until or 0}
     if who.startswith("0x"):
-        about = {"issuer": AddressOf().convert(who, None, None), "roles": frozenset(roles), "predecessor": predecessor}
+        about = {"issuer": Account().convert(who, None, None), "roles": frozenset(roles), "predecessor": predecessor}
         grant = Grant(name=name, endpoint=endpoint, **about, **times)  # type: ignore[arg-type]  # of mixed kinds
     else:
         grant = Grant.of_card(_card(who, endpoint, predecessor), roles, name=name, **times)
@@ -155,11 +155,11 @@ def _read_card(path: str) -> IssuerCard:
 
 def _issuer_of(who: str) -> Address:
     """The issuer that an address or a card is of."""
-    return AddressOf().convert(who, None, None) if who.startswith("0x") else _read_card(who).address
+    return Account().convert(who, None, None) if who.startswith("0x") else _read_card(who).address
 
 
 @authority.command("renew")
-@click.argument("uid", type=DigestOf())
+@click.argument("uid", type=Bytes32())
 @_until
 @_from
 @_resolver
@@ -197,7 +197,7 @@ def authority_withdraw(
     issuer = None if len(what) == 66 and what.startswith("0x") else _issuer_of(what)
     chain = connect()
     by = Authority(Sender(chain.node, signer()), chain.deployment, resolver=resolver)
-    uids = [DigestOf().convert(what, None, None)] if issuer is None else _to_withdraw(chain, by.address, issuer, since)
+    uids = [Bytes32().convert(what, None, None)] if issuer is None else _to_withdraw(chain, by.address, issuer, since)
     made = [by.withdraw(uid, cause=cause, withdrawn_from=since) for uid in uids]
     pairs = [{"accreditation": to_hex(uid), "withdrawal": to_hex(each)} for uid, each in zip(uids, made, strict=True)]
     click.echo(json.dumps({"withdrawn": pairs}) if as_json else f"withdrawn: {len(pairs)}")
@@ -223,7 +223,7 @@ def _is_halfway(standing: Standing, each: Accredited) -> bool:
     return not each.revoked_at and any(made.is_for_cause for made in standing.withdrawals(each))
 
 
-def _standing(facts: RpcFacts, by: Address) -> Standing:
+def _standing(facts: ChainFacts, by: Address) -> Standing:
     return Standing(facts.attestations(ACCREDITATION, attester=by), facts.attestations(WITHDRAWAL, attester=by))
 
 
@@ -231,13 +231,12 @@ def _standing(facts: RpcFacts, by: Address) -> Standing:
 @click.argument("who", metavar="[AUTHORITY]", default=str(_DEFAULT_KEY))
 @click.option("--live", is_flag=True, help="Only those that are live.")
 @click.option("--at", type=Day(), help="State at this time instead of now.")
-@chain_options
+@facts_options
 @_json
-def authority_list(who: str, live: bool, at: int | None, connect: Connect, as_json: bool) -> None:
+def authority_list(who: str, live: bool, at: int | None, facts: Facts, as_json: bool) -> None:
     """List an authority's accreditations; AUTHORITY is an address or a key file, and needs no passphrase."""
-    by = AddressOf().convert(who, None, None) if who.startswith("0x") else AuthorityKey.stated_address(Path(who))
-    chain = connect()
-    facts = RpcFacts(chain.node, chain.deployment)
-    standing, moment = _standing(facts, by), now_of(facts) if at is None else at
-    chosen = [each for each in standing.accreditations if not live or standing.is_live(each, moment)]
-    show_standing(facts, standing, chosen, moment, as_json=as_json)
+    by = Account().convert(who, None, None) if who.startswith("0x") else AuthorityKey.stated_address(Path(who))
+    with facts() as known:
+        standing, moment = _standing(known, by), now_of(known) if at is None else at
+        chosen = [each for each in standing.accreditations if not live or standing.is_live(each, moment)]
+        show_standing(known, standing, chosen, moment, as_json=as_json)

@@ -66,15 +66,21 @@ def chain_view(rpc: str | None, deployment: Path | None, index: str | None) -> I
         return
     from chartseal.chain.view import FactsView
 
-    node = _node_facts(rpc, deployment) if rpc is not None else None
+    node = node_facts(rpc, deployment) if rpc is not None else None
     if index is None:
         yield FactsView([node] if node is not None else [])
         return
-    with _index_facts(index, deployment, node) as facts:
+    with index_facts(index, deployment, node) as facts:
         yield FactsView([facts] if node is None else [facts, node])
 
 
-def _node_facts(rpc: str, deployment: Path | None) -> ChainFacts:
+def node_facts(rpc: str | None, deployment: Path | None) -> ChainFacts:
+    """What a node says, as of its newest block.
+
+    Raises:
+        click.UsageError: no URL of HTTP.
+        ChainError: the node or the deployment cannot be used.
+    """
     from chartseal.chain.rpc_facts import RpcFacts
     from chartseal.cli.chain_options import connected
 
@@ -82,7 +88,12 @@ def _node_facts(rpc: str, deployment: Path | None) -> ChainFacts:
 
 
 @contextmanager
-def _index_facts(url: str, deployment: Path | None, node: ChainFacts | None) -> Iterator[ChainFacts]:
+def index_facts(url: str, deployment: Path | None, node: ChainFacts | None = None) -> Iterator[ChainFacts]:
+    """What an index says, as of its newest block; `node` is asked about contracts' signatures.
+
+    Raises:
+        ChainError: the index or the deployment cannot be used.
+    """
     from chartseal.chain.deployment import Deployment
     from chartseal.chain.index import IndexFacts, Snapshot, connect
 

@@ -13,8 +13,9 @@ from rich.table import Table
 from chartseal.attestation import ZERO_ADDRESS, Address, Digest, Schema, checksum_address, to_hex
 from chartseal.attestation.delegated import DelegatedRevocation
 from chartseal.chain.eas import EAS, Attestation, RevocationRequest, SchemaRecord
+from chartseal.cli.addresses import Account, Bytes32
 from chartseal.cli.chain_options import Connect, Signing, chain_options, key_options
-from chartseal.cli.eas_requests import Account, Bytes32, read_requests, read_signed, request_of, request_options
+from chartseal.cli.eas_requests import read_requests, read_signed, request_of, request_options
 from chartseal.cli.opened import value_text
 from chartseal.cli.times import Moment
 from chartseal.errors import FieldEncodingError, RequestError, SchemaError

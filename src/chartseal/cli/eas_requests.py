@@ -23,6 +23,7 @@ from chartseal.attestation import (
 from chartseal.attestation.delegated import SignedRequest
 from chartseal.attestation.delegated import from_json as signed_from_json
 from chartseal.chain.eas import EAS, AttestationRequest
+from chartseal.cli.addresses import Account, Bytes32
 from chartseal.cli.files import opened
 from chartseal.cli.times import Moment
 from chartseal.errors import LimitError, PackageError, RequestError
@@ -31,32 +32,6 @@ _LARGEST_LINE = 1 << 20
 _LARGEST_FILE = 64 << 20
 _MOST = 100_000
 _OPTIONAL = {"recipient", "expirationTime", "revocable", "refUID", "value", "data", "values"}
-
-
-class Bytes32(click.ParamType[Any]):
-    """32 bytes of 0x hex: a uid or a digest."""
-
-    name = "bytes32"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Digest:
-        """Read them."""
-        try:
-            return Digest(value) if isinstance(value, bytes) else digest_from(value, "")
-        except PackageError:
-            self.fail("expected 32 bytes of hex with 0x", param, ctx)
-
-
-class Account(click.ParamType[Any]):
-    """An address, with the right checksum or all of one case."""
-
-    name = "address"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
-        """Read it."""
-        try:
-            return Address(value) if isinstance(value, bytes) else address_from(value, "")
-        except PackageError as exc:
-            self.fail(exc.detail, param, ctx)
 
 
 def request_options(command: Callable[..., Any]) -> Callable[..., Any]:

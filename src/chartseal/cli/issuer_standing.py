@@ -8,11 +8,10 @@ import click
 
 from chartseal.attestation import Address
 from chartseal.chain.authority import Standing
-from chartseal.chain.facts import Attestation
-from chartseal.chain.rpc_facts import RpcFacts
+from chartseal.chain.facts import Attestation, ChainFacts
 from chartseal.chain.schemas import ACCREDITATION, WITHDRAWAL
-from chartseal.cli.addresses import AddressOf
-from chartseal.cli.chain_options import Connect, chain_options
+from chartseal.cli.addresses import Account
+from chartseal.cli.chain_facts import Facts, facts_options
 from chartseal.cli.standings import now_of, show_standing
 from chartseal.cli.times import Day
 from chartseal.keys import IssuerKey
@@ -20,20 +19,23 @@ from chartseal.keys import IssuerKey
 
 @click.command("standing")
 @click.argument("who", metavar="[ISSUER]", default="key.json")
-@click.option("--authority", "authorities", multiple=True, type=AddressOf(), help="Only by this one; may be repeated.")
+@click.option("--authority", "authorities", multiple=True, type=Account(), help="Only by this one; may be repeated.")
 @click.option("--at", type=Day(), help="State at this time instead of now.")
-@chain_options
+@facts_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def issuer_standing(
-    who: str, authorities: tuple[Address, ...], at: int | None, connect: Connect, as_json: bool
-) -> None:
+def issuer_standing(who: str, authorities: tuple[Address, ...], at: int | None, facts: Facts, as_json: bool) -> None:
     """Show by whom an issuer is accredited; ISSUER is an address or a key file, and needs no passphrase.
 
     Anyone can attest an accreditation: only those of authorities that a verifier's policy names count there.
     """
-    issuer = AddressOf().convert(who, None, None) if who.startswith("0x") else IssuerKey.stated_address(Path(who))
-    chain = connect()
-    facts = RpcFacts(chain.node, chain.deployment)
+    issuer = Account().convert(who, None, None) if who.startswith("0x") else IssuerKey.stated_address(Path(who))
+    with facts() as known:
+        standing = _standing(known, issuer, authorities)
+        moment = now_of(known) if at is None else at
+        show_standing(known, standing, standing.accreditations, moment, as_json=as_json)
+
+
+def _standing(facts: ChainFacts, issuer: Address, authorities: tuple[Address, ...]) -> Standing:
     made = [
         each
         for each in facts.attestations(ACCREDITATION, recipient=issuer)
@@ -42,5 +44,4 @@ def issuer_standing(
     withdrawals: list[Attestation] = []
     for by in dict.fromkeys(each.attester for each in made):
         withdrawals.extend(facts.attestations(WITHDRAWAL, attester=by))
-    standing = Standing(made, withdrawals)
-    show_standing(facts, standing, standing.accreditations, now_of(facts) if at is None else at, as_json=as_json)
+    return Standing(made, withdrawals)

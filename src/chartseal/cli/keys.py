@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from chartseal.attestation import ZERO_ADDRESS, Address, Network, to_hex
-from chartseal.cli.addresses import AddressOf
+from chartseal.cli.addresses import Account
 from chartseal.cli.files import write_private
 from chartseal.cli.passphrase import passphrase_option, read_line, read_passphrase
 from chartseal.keys import IssuerCard, IssuerKey, Wallet
@@ -85,7 +85,7 @@ def issuer_upgrade(path: Path, passphrase_fd: int | None, as_json: bool) -> None
 @click.option("-k", "--key", "path", type=_PATH, default=Path("key.json"), show_default=True, help="The key file.")
 @click.option("--name", required=True, help="The issuer's name, as verifiers are to see it.")
 @click.option("--endpoint", default="", metavar="URL", help="The issuer's node (https).")
-@click.option("--predecessor", type=AddressOf(), default=ZERO_ADDRESS, help="The issuer's address before this one.")
+@click.option("--predecessor", type=Account(), default=ZERO_ADDRESS, help="The issuer's address before this one.")
 @click.option(
     "-o", "--output", default="card.json", show_default=True, help="The file to write; - for standard output."
 )

@@ -26,8 +26,9 @@ from chartseal.chain.authority.trust_root import EPOCH_SECONDS
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import ACCREDITATION, ROLES
 from chartseal.chain.sender import Sender
-from chartseal.cli.addresses import AddressOf, DigestOf
+from chartseal.cli.addresses import Account, Bytes32
 from chartseal.cli.authority import authority_key_options
+from chartseal.cli.chain_facts import Facts, facts_options
 from chartseal.cli.chain_options import Connect, Signing, chain_options, key_options
 from chartseal.cli.files import opened
 from chartseal.cli.times import Day
@@ -63,7 +64,7 @@ def trust_root() -> None:
     "--role", "roles", multiple=True, type=click.Choice(ROLES), help="Role; all of its issuers' if not given."
 )
 @_epoch
-@click.option("--resolver", type=AddressOf(), default=ZERO_ADDRESS, help="AccreditationResolver of this authority.")
+@click.option("--resolver", type=Account(), default=ZERO_ADDRESS, help="AccreditationResolver of this authority.")
 @chain_options
 @authority_key_options
 @_json
@@ -91,25 +92,36 @@ def _roles(facts: RpcFacts, by: Address) -> list[str]:
     return [role for role in ROLES if role in named]
 
 
+@trust_root.command("revoke")
+@click.argument("uid", type=Bytes32())
+@chain_options
+@authority_key_options
+@_json
+def trust_root_revoke(uid: Digest, connect: Connect, signer: Signing, as_json: bool) -> None:
+    """Revoke a root that is wrong, so that another can be published; one that is revoked already stays so."""
+    chain = connect()
+    Authority(Sender(chain.node, signer()), chain.deployment).revoke_trust_root(uid)
+    click.echo(json.dumps({"revoked": to_hex(uid)}) if as_json else f"revoked: {to_hex(uid)}")
+
+
 @trust_root.command("check")
-@click.option("--authority", type=AddressOf(), help="Its roots; all authorities' if not given.")
+@click.option("--authority", type=Account(), help="Its roots; all authorities' if not given.")
 @click.option("--role", type=click.Choice(ROLES), help="Roots of this role; of all if not given.")
 @_epoch
-@chain_options
+@facts_options
 @_json
 def trust_root_check(
-    authority: Address | None, role: str | None, epoch: int | None, connect: Connect, as_json: bool
+    authority: Address | None, role: str | None, epoch: int | None, facts: Facts, as_json: bool
 ) -> None:
     """Recompute roots from the chain and compare them with what was attested; ends with status 1 where they differ."""
-    chain = connect()
-    facts = RpcFacts(chain.node, chain.deployment)
-    if authority is not None and role is not None and epoch is not None:
-        wanted = [(authority, role, epoch)]
-    else:
-        wanted = roots_to_check(facts, authority, role, epoch)
-    if not wanted:
-        raise AuthorityError("no such trust root was attested on this chain", "trust_root_missing")
-    checks = [check_trust_root(facts, *each) for each in wanted]
+    with facts() as known:
+        if authority is not None and role is not None and epoch is not None:
+            wanted = [(authority, role, epoch)]
+        else:
+            wanted = roots_to_check(known, authority, role, epoch)
+        if not wanted:
+            raise AuthorityError("no such trust root was attested on this chain", "trust_root_missing")
+        checks = [check_trust_root(known, *each) for each in wanted]
     if as_json:
         click.echo(json.dumps({"checks": [_check_to_json(each) for each in checks]}))
     else:
@@ -179,7 +191,7 @@ def status_root() -> None:
 
 @status_root.command("publish")
 @click.option("--list", "number", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Its number.")
-@click.option("--root", type=DigestOf(), help="The list's root.")
+@click.option("--root", type=Bytes32(), help="The list's root.")
 @click.option("--revoked", metavar="FILE", help="Or the revoked indices, one a line; - for standard input.")
 @chain_options
 @key_options

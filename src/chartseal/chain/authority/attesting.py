@@ -2,59 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
 
 from chartseal.attestation import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest
-from chartseal.chain.calls import Receipt, Write
-from chartseal.chain.contract import Bound, Contract
 from chartseal.chain.deployment import Deployment
+from chartseal.chain.eas import EAS, AttestationRequest, RevocationRequest
 from chartseal.chain.facts import Attestation
+from chartseal.chain.registry import register
 from chartseal.chain.schemas import ChainSchema
 from chartseal.chain.sender import Sender
-from chartseal.errors import AuthorityError, NodeError, RevertError
+from chartseal.errors import AuthorityError
 
 
-@dataclass(frozen=True, slots=True)
 class Attesting:
     """One key's attestations on one deployment, under schemas with one resolver."""
 
-    sender: Sender
-    deployment: Deployment
-    resolver: Address = ZERO_ADDRESS
+    def __init__(self, sender: Sender, deployment: Deployment, resolver: Address = ZERO_ADDRESS) -> None:
+        """Take who attests, and where; the contract is checked at the first use."""
+        self.sender, self.deployment, self.resolver = sender, deployment, resolver
+
+    @cached_property
+    def _eas(self) -> EAS:
+        return EAS.connect(self.sender.node, self.deployment, sender=self.sender)
 
     @property
     def address(self) -> Address:
         """Who attests."""
         return self.sender.address
 
-    @property
-    def eas(self) -> Bound:
-        """The EAS contract."""
-        return Contract.load("eas").at(self.deployment.eas)
-
-    @property
-    def registry(self) -> Bound:
-        """The SchemaRegistry contract."""
-        return Contract.load("schema_registry").at(self.deployment.schema_registry)
-
     def registered(self, schema: ChainSchema) -> Digest:
         """The schema's uid, after registering it where it is not yet.
 
         Raises:
+            DeploymentError: it is another contract or chain.
             NodeError, SendError, RevertError: it could not be registered.
         """
-        uid = schema.uid(self.resolver)
-        if self._is_registered(uid):
-            return uid
-        try:
-            self.sender.send(self.registry.write("register", schema.text, self.resolver, schema.revocable))
-        except RevertError:
-            if not self._is_registered(uid):  # else somebody was quicker
-                raise
-        return uid
-
-    def _is_registered(self, uid: Digest) -> bool:
-        return bool(self.sender.node.read(self.registry.read("getSchema", uid))[0] == uid)
+        _ = self._eas
+        register(self.sender, self.deployment, [schema], resolver=self.resolver)
+        return schema.uid(self.resolver)
 
     def attest(
         self,
@@ -68,38 +53,35 @@ class Attesting:
         """Attest, and give the new attestation's uid once it is mined.
 
         Raises:
-            NodeError, SendError, RevertError: it could not be attested.
+            DeploymentError: it is another contract or chain.
+            RequestError, NodeError, SendError, RevertError: it could not be attested.
         """
         uid = self.registered(schema)
-        write = self.eas.write("attest", (uid, (recipient, expires_at, schema.revocable, ref_uid, data, 0)))
-        return self.sender.send(Write(write.to, write.data, self._attested))
-
-    def _attested(self, receipt: Receipt) -> Digest:
-        events = self.eas.events_in(receipt, "Attested")
-        if len(events) != 1:
-            raise NodeError("a receipt of an attestation has not its event", "node_malformed", "receipt")
-        return Digest(events[0]["uid"])
+        return self._eas.attest(AttestationRequest(uid, data, recipient, expires_at, schema.revocable, ref_uid))
 
     def revoke(self, attestation: Attestation) -> None:
         """Revoke an attestation of ours.
 
         Raises:
-            NodeError, SendError, RevertError: it could not be revoked.
+            DeploymentError: it is another contract or chain.
+            RequestError, NodeError, SendError, RevertError: it could not be revoked.
         """
-        self.sender.send(self.eas.write("revoke", (attestation.schema, (attestation.uid, 0))))
+        self._eas.revoke(RevocationRequest(attestation.schema, attestation.uid))
 
     def find(self, uid: Digest, schema: ChainSchema) -> Attestation:
         """An attestation of ours under the schema, whatever its resolver.
 
         Raises:
             AuthorityError: `attestation_unknown`, or `not_ours`: another attested it, or under another schema.
+            DeploymentError: it is another contract or chain.
             NodeError: the node does not say.
         """
-        found = Attestation.from_tuple(self.sender.node.read(self.eas.read("getAttestation", uid)))
+        found = self._eas.get_attestation(uid)
         if found is None:
             raise AuthorityError("no attestation on this chain has that uid", "attestation_unknown")
-        registered = self.sender.node.read(self.registry.read("getSchema", found.schema))
-        if found.attester != self.address or registered[2:] != (schema.revocable, schema.text):
+        registered = self._eas.schemas.get_schema(found.schema)
+        is_of_schema = registered and (registered.text, registered.revocable) == (schema.text, schema.revocable)
+        if found.attester != self.address or not is_of_schema:
             raise AuthorityError(f"no {schema.name} of this key has that uid", "not_ours")
         return found
 

@@ -47,7 +47,7 @@ class Authority:
         Raises:
             AuthorityError: the grant's form or proof of possession is refused, or `validity_empty`.
             SchemaError: `role_unknown`.
-            NodeError, SendError, RevertError: it could not be attested.
+            RequestError, NodeError, SendError, RevertError, DeploymentError: it could not be attested.
         """
         data = grant.encode()
         if grant.expires_at and grant.expires_at <= max(grant.valid_from, self.attesting.now()):
@@ -83,7 +83,7 @@ class Authority:
 
         Raises:
             AuthorityError: `cause_unknown`, `withdrawal_reaches_back`, `attestation_unknown` or `not_ours`.
-            NodeError, SendError, RevertError: it could not be attested or revoked.
+            RequestError, NodeError, SendError, RevertError, DeploymentError: it could not be attested or revoked.
         """
         accreditation = self.attesting.find(uid, ACCREDITATION)
         now = self.attesting.now()
@@ -104,7 +104,8 @@ class Authority:
         Raises:
             AuthorityError: as `trust_root`; `trust_root_stands`: another one of ours stands for that role and epoch,
                 which is to be revoked first.
-            NodeError, IndexingError, SendError, RevertError: it could not be computed or attested.
+            RequestError, NodeError, IndexingError, SendError, RevertError, DeploymentError: it could not be computed
+                or attested.
         """
         computed = compute_trust_root(facts, self.address, role, epoch)
         for attested in attested_roots(facts, self.address):
@@ -119,7 +120,7 @@ class Authority:
 
         Raises:
             AuthorityError: `attestation_unknown` or `not_ours`.
-            NodeError, SendError, RevertError: it could not be revoked.
+            RequestError, NodeError, SendError, RevertError, DeploymentError: it could not be revoked.
         """
         attestation = self.attesting.find(uid, TRUST_ROOT)
         if not attestation.revocation_time:
@@ -131,7 +132,7 @@ def publish_status_root(sender: Sender, deployment: Deployment, number: int, roo
 
     Raises:
         AuthorityError: `status_root_malformed`.
-        NodeError, SendError, RevertError: it could not be attested.
+        RequestError, NodeError, SendError, RevertError, DeploymentError: it could not be attested.
     """
     return Attesting(sender, deployment).attest(STATUS_ROOT, encode_status_root(number, root))
 

@@ -183,10 +183,19 @@ def test_roots_are_published_and_checked(shop: Shop, tmp_path: Path) -> None:
     uid = published.pop("uid")
     assert (checked["outcome"], checked["computed"]) == ("agrees", published)
     assert [each["uid"] for each in checked["attested"]] == [uid]
+    index = f"sqlite:///{tmp_path}/index.db"
+    indexed = shop.run("index", "run", "--once", "--db", index)
+    assert indexed.exit_code == 0, indexed.output
+    assert shop.json(*check, "--index", index)["checks"] == [checked]
+    listing = ("authority", "list", shop.authority)
+    assert shop.json(*listing, "--index", index)["accreditations"] == shop.json(*listing)["accreditations"]
     shown = shop.run(*check)
     assert (shown.exit_code, "agrees, 1 leaves" in shown.stdout) == (0, True)
     missing = shop.run(*check, "--role", "clinic", "--epoch", str(published["epoch"]), "--json")
     assert (missing.exit_code, json.loads(missing.stdout)["checks"][0]["outcome"]) == (1, "missing")
+    for _ in range(2):
+        shop.json("trust-root", "revoke", uid, "--key", shop.authority)
+    shop.refuse("trust_root_missing", *check)
     day = shop.run(*check, "--role", "pharmacy", "--epoch", "2020-01-01")
     assert (day.exit_code, "epoch 18262: missing, 0 leaves" in day.stdout) == (1, True)
 
