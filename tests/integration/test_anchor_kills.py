@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import select
 
 from chartseal.attestation import recover_offchain
-from chartseal.chain.anchors import AnchorFile, open_queue, read_proofs, reading, recount
+from chartseal.chain.anchors import AnchorFile, open_queue, queues, read_proofs, reading, recount
 from chartseal.chain.anchors.tables import BATCH
 from chartseal.chain.contract import Contract
 from chartseal.chain.devnet import Devnet
@@ -75,17 +75,29 @@ def mine(devnet: Devnet, *, at_once: bool) -> None:
         devnet.node.request("anvil_setIntervalMining", [1])
 
 
+def found(place: str) -> str:
+    """The earliest state that something is in."""
+    with reading(open_queue(place)) as connection:
+        all_ = [dict(each.status(connection)._asdict()) for each in queues(connection)]
+    return next((name for status in all_ for name, count in status.items() if count and name != "final"), "nothing")
+
+
 @pytest.mark.long
 def test_kills_lose_and_double_nothing(devnet: Devnet, place: str, tmp_path: Path, drill_scale: float) -> None:
     deployment = with_finality(known(devnet), 1)
     (tmp_path / "deployment.json").write_text(deployment.to_json())
     victims, source, kills = Victims(str(tmp_path), place, devnet.url), random.Random(11), 0
+    longest, inputs, met = 0.5, 0, Counter[str]()
     for number in range(max(2, round(KILLS * drill_scale))):
         mine(devnet, at_once=number % 2 == 0)
         child = victims.start("go")
-        time.sleep(source.uniform(0.02, 0.4 if number % 2 == 0 else 1.5))
+        time.sleep(source.uniform(0.02, longest))
         os.kill(child, signal.SIGKILL)
         kills += victims.end() == -signal.SIGKILL
+        met[found(place)] += 1
+        # So long that about every second one gets through a whole input before it dies.
+        before, inputs = inputs, len(list(tmp_path.glob("[0-9]*.json")))
+        longest = max(0.1, longest * 0.8) if inputs > before else min(5, longest * 1.25)
     mine(devnet, at_once=False)
     victims.start("finish")
     assert victims.end() == 0
@@ -98,7 +110,7 @@ def test_kills_lose_and_double_nothing(devnet: Devnet, place: str, tmp_path: Pat
         counted = recount(connection, records, devnet.node, deployment)
         roots = list(connection.execute(select(BATCH.c.root)).scalars())
         anchors = AnchorFile.of(read_proofs(connection)).anchors
-    print(f"\nkills: {kills}; {inputs} inputs, {counted}")
+    print(f"\nkills: {kills}, having left behind {dict(met)}; {inputs} inputs, {counted}")
     assert kills > 0
     assert counted.is_whole
     assert counted.records == counted.anchored == len(anchors) == len(records)
