@@ -194,17 +194,18 @@ class AnchorWorker:
             return 0
         try:
             missing = self._missing(claimed)
-        except NodeError:
-            self._release(claimed)  # nothing was sent
+            return self._send_together(missing) if len(missing) > 1 else self._send_singly(missing)
+        except (NodeError, SendError) as error:
+            if error.code != "not_mined":  # nothing is on its way: the next step may try again
+                self._release(claimed)
             raise
-        if len(missing) > 1:
-            try:
-                write = self._eas.write("multiTimestamp", [each.root for each in missing])
-                self._note(missing, self._sender.send(write))
-                return len(missing)
-            except RevertError:
-                missing = self._missing(missing)  # others sent some of them meanwhile
-        return self._send_singly(missing)
+
+    def _send_together(self, missing: Sequence[Claimed]) -> int:
+        try:
+            self._note(missing, self._sender.send(self._eas.write("multiTimestamp", [each.root for each in missing])))
+            return len(missing)
+        except RevertError:
+            return self._send_singly(self._missing(missing))  # others sent some of them meanwhile
 
     def _send_singly(self, missing: Sequence[Claimed]) -> int:
         sent, refused = 0, None
@@ -213,7 +214,7 @@ class AnchorWorker:
                 self._note([each], self._sender.send(self._eas.write("timestamp", each.root)))
                 sent += 1
             except RevertError as error:
-                if self._missing([each]):  # else it is timestamped, whoever sent it
+                if error.name != "AlreadyTimestamped" and self._missing([each]):
                     refused = error
         if refused is not None:
             raise refused

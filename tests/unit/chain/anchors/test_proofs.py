@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete, update
 
+from chartseal import _core
 from chartseal.attestation import Digest, Domain, LocalSigner, recover_offchain, sign_offchain
 from chartseal.chain.anchors import (
     AnchoredSeal,
@@ -32,6 +33,7 @@ from chartseal.chain.anchors import (
 )
 from chartseal.chain.anchors.tables import ANNOUNCEMENT, BATCH, FINAL, LEAF, MINED, STATEMENT
 from chartseal.chain.contract import Contract
+from chartseal.chain.deploy import deploy
 from chartseal.errors import LimitError, PackageError
 from chartseal.sealing import SealedRecord
 from chartseal.verification.chain import AnchorProof
@@ -286,10 +288,15 @@ def test_a_proof_verifies_on_the_chain_through_nothing_but_the_file(local: Local
         text = AnchorFile.of(read_proofs(connection)).to_ndjson()
     anchors = AnchorFile.read(BytesIO(text)).anchors
     eas = Contract.load("eas").at(local.deployment.eas)
+    verifier = deploy(local.sender(), "anchor_verifier", local.deployment.eas)
+    contract = Contract.load("anchor_verifier").at(verifier.address)
     for record in some:
         seal = recover_offchain(record.package)
-        root = anchors[seal.attester, seal.uid].root(seal)
-        assert abs(local.node.read(eas.read("getTimestamp", root)) - datetime.now(UTC).timestamp()) < 86_400
+        proof = anchors[seal.attester, seal.uid]
+        existed = local.node.read(eas.read("getTimestamp", proof.root(seal)))
+        assert abs(existed - datetime.now(UTC).timestamp()) < 86_400
+        known = (seal.uid, _core.keccak256(seal.signature), proof.siblings)
+        assert local.node.read(contract.read("existedBy", *known)) == existed
         forged = sign_offchain(seal.message, seal.domain, LocalSigner(b"\x12" * 32))
         other = anchors[seal.attester, seal.uid].root(recover_offchain(forged))
         assert local.node.read(eas.read("getTimestamp", other)) == 0

@@ -31,7 +31,7 @@ from chartseal.chain.deployment import Deployment
 from chartseal.chain.node import Node
 from chartseal.chain.sender import Sender
 from chartseal.chain.sending import SendPolicy
-from chartseal.errors import ChainError, DeploymentError, SendError
+from chartseal.errors import ChainError, DeploymentError, RevertError, SendError
 from tests.anchoring import records, timestamps, total, with_finality, worker
 from tests.chain import Local
 from tests.rpc_proxy import Fault, RpcProxy, always, never, once, seeded
@@ -353,15 +353,33 @@ def test_a_loop_ends_with_a_fault_that_stays(local: Local, own: Engine) -> None:
     assert caught.value.code == "chain_wrong"
 
 
-def test_a_sender_that_cannot_send_keeps_the_lease(local: Local, own: Engine) -> None:
+@pytest.mark.parametrize(("code", "again"), [("fees_over_cap", 1), ("not_mined", 0)])
+def test_what_was_not_sent_is_tried_again_and_what_may_be_mined_yet_is_left(
+    local: Local, own: Engine, code: str, again: int
+) -> None:
     def fail() -> None:
-        raise SendError("fees are over the cap", "fees_over_cap")
+        raise SendError("the transaction cannot be sent", code)
 
     fill(own, local.deployment)
     with pytest.raises(SendError):
         worker(own, Meddling(local.sender(), fail), local.deployment, lease=300).step()
-    assert worker(own, local.sender(), local.deployment).step() == Step()
-    assert states(own) == [SENT]
+    assert worker(own, local.sender(), local.deployment).step().sent == again
+    assert states(own) == [FINAL if again else SENT]
+
+
+def test_a_root_that_eas_refuses_keeps_no_other_from_being_sent(local: Local, own: Engine) -> None:
+    class Refusing(Meddling):
+        def send(self, write: Write[T], *, gas: int | None = None) -> T:
+            if write.data.count(roots[1]):
+                raise RevertError("the contract refuses the call")
+            return super().send(write, gas=gas)
+
+    roots = fill(own, local.deployment, 3)
+    works = worker(own, Refusing(local.sender()), local.deployment, lease=300)
+    with pytest.raises(RevertError):
+        works.step()
+    works.step()
+    assert states(own) == [FINAL, SENT, FINAL]
 
 
 def test_a_thousand_records_cost_at_most_fifty_gas_each(local: Local, own: Engine) -> None:
