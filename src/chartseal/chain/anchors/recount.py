@@ -30,7 +30,7 @@ class Recount(NamedTuple):
     records: int
     """Seals that were given, each once."""
     anchored: int
-    """Of these, under a root that the chain has timestamped, at its newest final block."""
+    """Of these, under a root that the chain has timestamped for good."""
     waiting: int
     """In the queue, under no final anchor yet."""
     missing: int
@@ -61,14 +61,13 @@ def recount(connection: Connection, records: Iterable[SealedRecord], node: Node,
         batches = connection.execute(known.order_by(BATCH.c.id)).all()
         timestamps = Timestamps(node, deployment)
         timestamps.check()
-        _, final = timestamps.blocks()
-        on_chain = timestamps.at([Digest(row.root) for row in batches], final) if final else [0] * len(batches)
+        _, seen = timestamps.seen([Digest(row.root) for row in batches])
         good, wrong = set(), 0
-        for row, timestamp in zip(batches, on_chain, strict=True):
+        for row, found in zip(batches, seen, strict=True):
             is_right = _is_made_of_its_leaves(connection, row)
-            is_known = timestamp == row.timestamp if row.state == FINAL else True
+            is_known = found.time == row.timestamp if row.state == FINAL else True
             wrong += not (is_right and is_known)
-            if is_right and is_known and timestamp:
+            if is_right and is_known and found.is_final:
                 good.add(row.id)
         counts = _count(connection, queue, records, good)
         return Recount(*counts, len(batches), wrong)

@@ -1,10 +1,11 @@
-"""What a chain says of roots: EAS's timestamps, read at one very block."""
+"""What a chain says of roots: EAS's timestamps, read at one block, which its hash pins."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from chartseal.attestation import Digest, to_hex
+from chartseal.attestation import Digest
 from chartseal.chain.calls import Block
 from chartseal.chain.checks import check_deployment
 from chartseal.chain.contract import Contract
@@ -12,6 +13,13 @@ from chartseal.chain.deployment import Deployment
 from chartseal.chain.dialogue import Which
 from chartseal.chain.node import Node
 from chartseal.errors import NodeError
+
+
+class Seen(NamedTuple):
+    """What EAS says of one root."""
+
+    time: int
+    is_final: bool
 
 
 class Timestamps:
@@ -22,7 +30,6 @@ class Timestamps:
         self._node = node
         self._deployment = deployment
         self._eas = Contract.load("eas").at(deployment.eas)
-        self._is_deployed = False
 
     def check(self) -> None:
         """It is this EAS, on this chain.
@@ -32,32 +39,37 @@ class Timestamps:
         """
         check_deployment(self._node, self._deployment)
 
-    def blocks(self) -> tuple[Block, Block | None]:
-        """The newest block and the newest final one; None where EAS is younger than that.
+    def seen(self, roots: Sequence[Digest]) -> tuple[Block, list[Seen]]:
+        """The newest block, and each root's timestamp at it.
+
+        One is final that is older than the newest final block: blocks' times never descend, so that it lies beneath.
+        State of before, which many nodes keep for minutes only, is asked for where the times are equal alone.
 
         Raises:
-            NodeError: as the node.
+            NodeError: as the node; `block_unknown` where the chain was reorganised meanwhile.
         """
         head = self._node.block()
         number = head.number - self._deployment.finality
-        if number == head.number:
-            return head, head
+        times = self._at(roots, head.hash)
         if number < 0:
-            return head, None
+            return head, [Seen(time, is_final=False) for time in times]
+        if number == head.number:
+            return head, [Seen(time, is_final=time > 0) for time in times]
         final = self._node.block(number)
-        self._is_deployed = self._is_deployed or self._has_code(hex(number))
-        return head, final if self._is_deployed else None
+        at_final = self._equal(roots, times, final)
+        return head, [
+            Seen(time, is_final=0 < time < final.timestamp or (time > 0 and root in at_final))
+            for root, time in zip(roots, times, strict=True)
+        ]
 
-    def _has_code(self, block: str) -> bool:
-        return bool(self._node.request("eth_getCode", [to_hex(self._deployment.eas), block]) != "0x")
-
-    def at(self, roots: Sequence[Digest], block: Block) -> list[int]:
-        """Of each root at that very block.
-
-        Raises:
-            NodeError: as the node; `block_unknown` where the chain no longer has the block.
-        """
-        return self._at(roots, block.hash)
+    def _equal(self, roots: Sequence[Digest], times: Sequence[int], final: Block) -> set[Digest]:
+        """Roots of the final block's own time that its state has."""
+        asked = [root for root, time in zip(roots, times, strict=True) if time == final.timestamp]
+        try:
+            known = self._at(asked, final.hash) if asked else []
+        except NodeError:  # no such state, or EAS is younger: a later block tells
+            return set()
+        return {root for root, time in zip(asked, known, strict=True) if time}
 
     def newest(self, roots: Sequence[Digest]) -> list[int]:
         """Of each root, at whatever block the node has.

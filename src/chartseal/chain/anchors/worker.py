@@ -1,6 +1,6 @@
 """The worker: batches go out to the chain, and are final when the chain says so.
 
-Only the chain's state moves a batch on: what EAS answers for its root at the newest block and at the newest final one.
+Only the chain's state moves a batch on: what EAS answers for its root at the newest block, and which block is final.
 So it does not matter who sent a timestamp, what died after sending it, or which of several transactions was mined.
 """
 
@@ -19,7 +19,7 @@ from chartseal.attestation import Digest
 from chartseal.chain.anchors.database import reading, writing
 from chartseal.chain.anchors.queue import DAY, AnchorQueue
 from chartseal.chain.anchors.tables import BATCH, FINAL, MINED, PENDING, SENT
-from chartseal.chain.anchors.timestamps import Timestamps
+from chartseal.chain.anchors.timestamps import Seen, Timestamps
 from chartseal.chain.calls import Block, Receipt
 from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
@@ -147,23 +147,21 @@ class AnchorWorker:
             rows = connection.execute(open_.order_by(BATCH.c.id)).all()
         if not rows:
             return Step()
-        roots = [Digest(row.root) for row in rows]
-        head, final = self._timestamps.blocks()
-        at_head = self._timestamps.at(roots, head)
-        at_final = [0] * len(roots) if final is None else self._timestamps.at(roots, final)
+        head, seen = self._timestamps.seen([Digest(row.root) for row in rows])
         counts = dict.fromkeys((MINED, FINAL, SENT), 0)
         with writing(self._engine) as connection:
-            for row, soon, good in zip(rows, at_head, at_final, strict=True):
-                change = _found(FINAL, good, final) if final and good else self._change(row, soon, head)
+            for row, each in zip(rows, seen, strict=True):
+                change = self._change(row, each, head)
                 unmoved = and_(BATCH.c.id == row.id, BATCH.c.state == row.state)
                 if change and connection.execute(update(BATCH).where(unmoved).values(change)).rowcount:
                     counts[change["state"]] += change["state"] != row.state
         return Step(mined=counts[MINED], final=counts[FINAL], undone=counts[SENT])
 
-    def _change(self, row: Any, timestamp: int, head: Block) -> dict[str, Any]:
-        """The columns of a batch that is not final that change; none where all is as it was."""
-        if timestamp:
-            return _found(MINED, timestamp, head)
+    def _change(self, row: Any, seen: Seen, head: Block) -> dict[str, Any]:
+        """The columns of a batch that change; none where all is as it was."""
+        if seen.time:
+            found = {"timestamp": seen.time, "block_number": head.number, "block_hash": head.hash}
+            return {"state": FINAL if seen.is_final else MINED, **found}
         # A node that lags has not undone anything: only one that has come as far can say so.
         if row.state == MINED and head.number >= row.block_number:
             gone = {"timestamp": None, "block_number": None, "block_hash": None}
@@ -245,10 +243,6 @@ class AnchorWorker:
 
     def _leased(self) -> int:
         return self._moment() + int(self._lease.total_seconds() * 1000)
-
-
-def _found(state: str, timestamp: int, block: Block) -> dict[str, Any]:
-    return {"state": state, "timestamp": timestamp, "block_number": block.number, "block_hash": block.hash}
 
 
 def _passes(error: BaseException) -> bool:

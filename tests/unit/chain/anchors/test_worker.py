@@ -34,7 +34,7 @@ from chartseal.chain.sending import SendPolicy
 from chartseal.errors import ChainError, DeploymentError, RevertError, SendError
 from tests.anchoring import records, timestamps, total, with_finality, worker
 from tests.chain import Local
-from tests.rpc_proxy import Fault, RpcProxy, always, never, once, seeded
+from tests.rpc_proxy import Call, Fault, RpcProxy, always, never, once, seeded
 
 T = TypeVar("T")
 
@@ -291,6 +291,28 @@ def test_a_reorganisation_that_mines_the_anchor_in_another_block_tells_its_new_t
     with reading(own) as connection:
         [kept] = connection.execute(select(BATCH.c.timestamp)).scalars()
     assert kept == local.node.read(Contract.load("eas").at(deployment.eas).read("getTimestamp", root))
+
+
+def test_a_node_without_old_state_tells_what_is_final_too(local: Local, own: Engine, proxy: RpcProxy) -> None:
+    deployment = with_finality(local.deployment, 2)
+    fill(own, deployment)
+    works = worker(own, Sender(Node(proxy.url, attempts=1), local.keys[1]), deployment)
+    works.step()
+
+    def forget(call: Call) -> Fault | None:
+        is_old = call.params[1:] and call.params[1] != {
+            "blockHash": to_hex(local.node.block().hash),
+            "requireCanonical": True,
+        }
+        return Fault.REFUSED if call.method == "eth_call" and is_old else None
+
+    proxy.script = forget
+    local.node.request("anvil_mine", [hex(3), hex(0)])  # blocks of one time: which of them it is in, old state tells
+    assert works.step() == Step()
+    assert proxy.done[Fault.REFUSED] == 1
+    local.node.request("anvil_mine", [hex(3), hex(12)])
+    assert works.step() == Step(final=1)
+    assert proxy.done[Fault.REFUSED] == 1
 
 
 def test_workers_at_once_send_each_root_once(local: Local, engine: Engine) -> None:
