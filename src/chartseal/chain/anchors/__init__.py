@@ -15,8 +15,9 @@ from chartseal.chain.anchors.database import open_queue, reading, upgrade, writi
 from chartseal.chain.anchors.filling import Filled, fill
 from chartseal.chain.anchors.leaves import AnchorTree, announcements_leaf, implied_root, seal_leaf, statement_leaf
 from chartseal.chain.anchors.pages import AnnouncementPage, read_pages
+from chartseal.chain.anchors.periods import DAY
 from chartseal.chain.anchors.proofs import AnchoredSeal, AnchorFile, leaf_proof, read_proofs
-from chartseal.chain.anchors.queue import DAY, AnchorQueue, Status, queues
+from chartseal.chain.anchors.queue import AnchorQueue, Status, queues
 from chartseal.chain.anchors.recount import Recount, recount
 from chartseal.chain.anchors.worker import AnchorWorker, Step
 

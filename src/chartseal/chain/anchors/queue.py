@@ -17,6 +17,7 @@ from chartseal import _core
 from chartseal.attestation import Digest, Domain, recover_offchain
 from chartseal.chain.anchors.database import storing
 from chartseal.chain.anchors.leaves import ENTRY, AnchorTree, announcements_leaf, seal_leaf, statement_leaf
+from chartseal.chain.anchors.periods import DAY, Due
 from chartseal.chain.anchors.tables import (
     ANNOUNCEMENT,
     ANNOUNCEMENTS,
@@ -34,14 +35,12 @@ from chartseal.chain.anchors.tables import (
 from chartseal.errors import QueueError
 from chartseal.sealing import SealedRecord
 
-DAY = timedelta(days=1)
 MOST_LEAVES = 100_000
 """Of a batch; more make further batches."""
 LARGEST_STATEMENT = 65_536
 """Bytes of a statement, and of its signature."""
 
 _CHUNK = 1_000
-_GAP = timedelta(hours=1)
 _BELOW = 2**63
 
 
@@ -147,11 +146,10 @@ class AnchorQueue:
         Raises:
             QueueError: `queue_unavailable`.
         """
+        due = Due(now, period)
         with storing():
             row = connection.execute(select(QUEUE.c.id, QUEUE.c.closed_at).where(*self._mine())).one_or_none()
-            return (
-                row is not None and _may_close(row.closed_at, now, period) and _waits(connection, row.id, now, period)
-            )
+            return row is not None and due.may_follow(row.closed_at) and _waits(connection, row.id, due)
 
     def close(self, connection: Connection, *, now: datetime, period: timedelta | None = DAY) -> list[Digest]:
         """Put what waits of ended periods into a batch; returns its root, or nothing where nothing waits.
@@ -163,31 +161,32 @@ class AnchorQueue:
         Raises:
             QueueError: `queue_unavailable`.
         """
+        due = Due(now, period)
         with storing():
             queue, closed_at = self._locked(connection)
-            if not _may_close(closed_at, now, period):
+            if not due.may_follow(closed_at):
                 return []
             roots: list[Digest] = []
-            while _waits(connection, queue, now, period):
-                root = self._batch(connection, queue, now, period)
+            while _waits(connection, queue, due):
+                root = self._batch(connection, queue, due)
                 if root is None:  # another worker has the rest
                     break
                 roots.append(root)
             if roots:
-                closed = update(QUEUE).where(QUEUE.c.id == queue).values(closed_at=_seconds(now))
+                closed = update(QUEUE).where(QUEUE.c.id == queue).values(closed_at=due.seconds)
                 connection.execute(closed)
             return roots
 
-    def _batch(self, connection: Connection, queue: int, now: datetime, period: timedelta | None) -> Digest | None:
-        leaves = _take(connection, LEAF, LEAF.c.leaf, queue, now, period)
-        entries = _take(connection, ANNOUNCEMENT, ANNOUNCEMENT.c.entry, queue, now, period)
+    def _batch(self, connection: Connection, queue: int, due: Due) -> Digest | None:
+        leaves = _take(connection, LEAF, LEAF.c.leaf, queue, due)
+        entries = _take(connection, ANNOUNCEMENT, ANNOUNCEMENT.c.entry, queue, due)
         page = b"".join(sorted(entry for _, entry in entries))
         values = [leaf for _, leaf in leaves] + ([announcements_leaf(page)] if page else [])
         if not values:
             return None
         root = AnchorTree(values).root
         state = {"state": PENDING, "tries": 0, "lease_until": 0}
-        made = {"queue_id": queue, "root": root, "leaves": len(values), "closed_at": _seconds(now), **state}
+        made = {"queue_id": queue, "root": root, "leaves": len(values), "closed_at": due.seconds, **state}
         batch = connection.execute(BATCH.insert().values(made).returning(BATCH.c.id)).scalar_one()
         if page:
             row = {"queue_id": queue, "kind": ANNOUNCEMENTS, "leaf": values[-1], "time": 0, "batch_id": batch}
@@ -274,41 +273,19 @@ def _insert(connection: Connection, table: Table, rows: Iterable[Mapping[str, An
     return new
 
 
-def _seconds(now: datetime) -> int:
-    if now.tzinfo is None:
-        raise ValueError("now must be aware")
-    return int(now.timestamp())
+def _conditions(table: Table, queue: int, due: Due) -> list[Any]:
+    return [table.c.queue_id == queue, table.c.batch_id.is_(None), table.c.time < due.before]
 
 
-def _may_close(closed_at: int, now: datetime, period: timedelta | None) -> bool:
-    """Not twice within an hour, or the period if it is shorter: else each late seal would pay for a transaction."""
-    if period is None:
-        return True
-    gap = int(min(period, _GAP).total_seconds())
-    return closed_at // gap < _seconds(now) // gap
+def _waits(connection: Connection, queue: int, due: Due) -> bool:
+    found = [select(table.c.id).where(*_conditions(table, queue, due)).limit(1) for table in (LEAF, ANNOUNCEMENT)]
+    return bool(connection.execute(select(or_(*(each.exists() for each in found)))).scalar())
 
 
-def _due(table: Table, queue: int, now: datetime, period: timedelta | None) -> list[Any]:
-    """Conditions of what waits and whose period has ended; never of what lies ahead, which no anchor may hold."""
-    seconds = _seconds(now)
-    length = int(period.total_seconds()) if period else 1
-    before = seconds // length * length if period else seconds + 1
-    return [table.c.queue_id == queue, table.c.batch_id.is_(None), table.c.time < before]
-
-
-def _waits(connection: Connection, queue: int, now: datetime, period: timedelta | None) -> bool:
-    found = [
-        select(table.c.id).where(*_due(table, queue, now, period)).limit(1).exists() for table in (LEAF, ANNOUNCEMENT)
-    ]
-    return bool(connection.execute(select(or_(*found))).scalar())
-
-
-def _take(
-    connection: Connection, table: Table, column: Any, queue: int, now: datetime, period: timedelta | None
-) -> list[tuple[int, bytes]]:
+def _take(connection: Connection, table: Table, column: Any, queue: int, due: Due) -> list[tuple[int, bytes]]:
     """(id, value) of what a batch takes, which nobody else can take until the transaction ends."""
-    due = select(table.c.id, column).where(*_due(table, queue, now, period)).order_by(table.c.id)
-    rows = connection.execute(due.limit(MOST_LEAVES).with_for_update(skip_locked=True))
+    waiting = select(table.c.id, column).where(*_conditions(table, queue, due)).order_by(table.c.id)
+    rows = connection.execute(waiting.limit(MOST_LEAVES).with_for_update(skip_locked=True))
     return [(number, value) for number, value in rows]
 
 

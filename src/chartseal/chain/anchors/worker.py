@@ -17,7 +17,8 @@ from tenacity import Retrying, retry_if_exception, sleep_using_event, stop_when_
 
 from chartseal.attestation import Digest
 from chartseal.chain.anchors.database import reading, writing
-from chartseal.chain.anchors.queue import DAY, AnchorQueue
+from chartseal.chain.anchors.periods import DAY
+from chartseal.chain.anchors.queue import AnchorQueue
 from chartseal.chain.anchors.tables import BATCH, FINAL, MINED, PENDING, SENT
 from chartseal.chain.anchors.timestamps import Seen, Timestamps
 from chartseal.chain.calls import Block, Receipt
