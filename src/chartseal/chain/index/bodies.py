@@ -5,6 +5,7 @@ Source: Solidity's ABI specification; EAS Common.sol `Attestation`, ISchemaRegis
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import NamedTuple
 
 from chartseal import _core
@@ -13,6 +14,12 @@ from chartseal.chain.facts import Attestation
 from chartseal.errors import NodeError
 
 _WORD = 32
+_BODY = Struct(">32s32s24sQ24sQ24sQ32s12s20s12s20s")
+"""uid, schema, three times, refUID, recipient and attester, each number and address after its padding."""
+_HEAD = _WORD.to_bytes(_WORD)
+"""Where the tuple begins."""
+_PAD_12, _PAD_24 = bytes(12), bytes(24)
+_FALSE, _TRUE = bytes(_WORD), (1).to_bytes(_WORD)
 _MOST_BUMPS = 65_536
 """Equal attestations in one block: the contract tries one bump after the other, and no block has gas for more."""
 
@@ -32,20 +39,17 @@ def read_attestation(data: bytes) -> Attestation | None:
     Raises:
         NodeError: `node_malformed`.
     """
-    word = _Words(data, 10)
-    attestation = Attestation(
-        uid=Digest(word.raw(0)),
-        schema=Digest(word.raw(1)),
-        time=word.number(2, 8),
-        expiration_time=word.number(3, 8),
-        revocation_time=word.number(4, 8),
-        ref_uid=Digest(word.raw(5)),
-        recipient=word.address(6),
-        attester=word.address(7),
-        revocable=word.flag(8),
-        data=word.tail(9),
+    if len(data) < 12 * _WORD or data[:_WORD] != _HEAD:
+        raise _malformed()
+    (uid, schema, pad_a, time, pad_b, expiration, pad_c, revocation, ref_uid, pad_d, recipient, pad_e, attester) = (
+        _BODY.unpack_from(data, _WORD)
     )
-    return None if attestation.uid == ZERO_DIGEST else attestation
+    if pad_a != _PAD_24 or pad_b != _PAD_24 or pad_c != _PAD_24 or pad_d != _PAD_12 or pad_e != _PAD_12:
+        raise _malformed()
+    if uid == ZERO_DIGEST:
+        return None
+    tail = _tail(data, 10)
+    return Attestation(uid, schema, time, expiration, revocation, ref_uid, recipient, attester, _flag(data, 8), tail)
 
 
 def read_schema(data: bytes) -> SchemaRow:
@@ -54,8 +58,10 @@ def read_schema(data: bytes) -> SchemaRow:
     Raises:
         NodeError: `node_malformed`, also where the members do not give the uid.
     """
-    word = _Words(data, 4)
-    row = SchemaRow(Digest(word.raw(0)), word.tail(3), word.address(1), word.flag(2))
+    if data[:_WORD] != _HEAD or len(data) < 6 * _WORD or any(data[2 * _WORD : 2 * _WORD + 12]):
+        raise _malformed()
+    resolver = Address(data[2 * _WORD + 12 : 3 * _WORD])
+    row = SchemaRow(Digest(data[_WORD : 2 * _WORD]), _tail(data, 4), resolver, _flag(data, 2))
     if _core.keccak256(row.text + row.resolver + bytes([row.revocable])) != row.uid:
         raise NodeError("a schema's text does not give its uid", "node_malformed", "getSchema")
     return row
@@ -79,43 +85,21 @@ def gives_its_uid(body: Attestation) -> bool:
     return any(_core.keccak256(packed + bump.to_bytes(4, "big")) == body.uid for bump in range(_MOST_BUMPS))
 
 
-class _Words:
-    """A returned tuple of static words and one dynamic tail."""
+def _flag(data: bytes, at: int) -> bool:
+    """The bool at a word of the tuple."""
+    word = data[(at + 1) * _WORD : (at + 2) * _WORD]
+    if word not in (_FALSE, _TRUE):
+        raise _malformed()
+    return word == _TRUE
 
-    def __init__(self, data: bytes, count: int) -> None:
-        if len(data) < (count + 2) * _WORD or int.from_bytes(data[:_WORD]) != _WORD:
-            raise _malformed()
-        self._data, self._count = data, count
 
-    def raw(self, at: int) -> bytes:
-        return self._data[(at + 1) * _WORD : (at + 2) * _WORD]
-
-    def number(self, at: int, size: int) -> int:
-        word = self.raw(at)
-        if any(word[: _WORD - size]):
-            raise _malformed()
-        return int.from_bytes(word)
-
-    def address(self, at: int) -> Address:
-        word = self.raw(at)
-        if any(word[:12]):
-            raise _malformed()
-        return Address(word[12:])
-
-    def flag(self, at: int) -> bool:
-        number = self.number(at, 1)
-        if number > 1:
-            raise _malformed()
-        return number == 1
-
-    def tail(self, at: int) -> bytes:
-        """The dynamic member, which stands right after the words and ends the answer."""
-        begin = (self._count + 1) * _WORD
-        size = int.from_bytes(self._data[begin : begin + _WORD])
-        padded = size + -size % _WORD
-        if int.from_bytes(self.raw(at)) != self._count * _WORD or len(self._data) != begin + _WORD + padded:
-            raise _malformed()
-        return self._data[begin + _WORD : begin + _WORD + size]
+def _tail(data: bytes, words: int) -> bytes:
+    """The one dynamic member, which is the tuple's last: it stands right after the words and ends the answer."""
+    begin = (words + 1) * _WORD
+    offset, size = (int.from_bytes(data[at : at + _WORD]) for at in (begin - _WORD, begin))
+    if offset != words * _WORD or len(data) != begin + _WORD + size + -size % _WORD:
+        raise _malformed()
+    return data[begin + _WORD : begin + _WORD + size]
 
 
 def _malformed() -> NodeError:

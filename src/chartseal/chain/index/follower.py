@@ -107,7 +107,7 @@ class Follower:
             self._explain(piece)
             reached = piece.last.number == head.number
             self._store.apply(piece, synced_at=asked_at if reached else None)
-            self._reader.known |= piece.schemas.keys()
+            self._reader.known |= frozenset(piece.schemas)
             events += len(span.logs)
             if stopping.is_set():
                 return Progress(piece.last.number, 0, mark.number - start.number, events)

@@ -52,6 +52,11 @@ class Span:
         """The first block."""
         return self.previous.number + 1
 
+    @property
+    def mark(self) -> Mark:
+        """The last block."""
+        return Mark(self.last, self.headers[self.last].hash)
+
 
 @dataclass(slots=True)
 class Piece:

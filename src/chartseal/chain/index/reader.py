@@ -7,9 +7,12 @@ events cannot hide them there. `thorough` reads the whole chain so.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
-from chartseal.attestation import Digest
+from chartseal.attestation import ZERO_DIGEST, Digest
 from chartseal.chain.calls import Block, Log
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.index.bodies import SchemaRow
@@ -21,8 +24,11 @@ from chartseal.errors import NodeError
 _NEAR = 8
 """Blocks that are read one by one even where all are final: those that a lagging node may not have."""
 _CHUNK = 64
-_BATCH = 100
+_BATCH = 400
 """Bodies, headers or schemas in one request."""
+_AT_ONCE = 2
+_FIRST_RANGE = 16
+"""Blocks; it grows at once where the provider lets it."""
 _EVENTS = 400
 """Events of a span, blocks being whole: storing one overlaps reading the next."""
 _TOO_MANY = {"logs_too_many", "node_oversized", "node_timeout"}
@@ -38,8 +44,8 @@ class Reader:
         self._wanted = wanted(deployment.eas)
         self._near = max(deployment.finality, _NEAR)
         self._thorough = thorough
-        self._size = RangeSize()
-        self.known: set[Digest] = set()
+        self._size = RangeSize(_FIRST_RANGE)
+        self.known: frozenset[Digest] = frozenset()
         """Schemas whose text need not be asked for; the follower tells which are stored."""
 
     def spans(self, after: Mark, head: Block) -> Iterator[Span]:
@@ -49,18 +55,51 @@ class Reader:
             NodeError: `chain_moved` where the chain is no longer the one that `after` or `head` stands on.
         """
         far = after.number if self._thorough else head.number - self._near
-        while after.number < far:
-            logs, last = self._range(after.number + 1, far)
-            for part, end in _cut(logs, last):
-                span = self._far_span(after, end, part)
-                yield span
-                after = Mark(end, span.headers[end].hash)
+        for span in self._far_spans(after, far):
+            yield span
+            after = span.mark
         while after.number < head.number:
             span = self._near_span(after, min(after.number + _CHUNK, head.number))
             yield span
-            after = Mark(span.last, span.headers[span.last].hash)
+            after = span.mark
         if after != Mark(head.number, head.hash):
             raise NodeError("the chain moved while it was read", "chain_moved")
+
+    def _far_spans(self, after: Mark, far: int) -> Iterator[Span]:
+        """Several at a time are asked for, so that the node works on some while others are read."""
+        with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="index-bodies") as pool:
+            waiting: deque[Future[Span]] = deque()
+            parts = self._parts(after.number + 1, far)
+            try:
+                for first, last, logs in parts:
+                    waiting.append(pool.submit(self._far_span, first, last, logs))
+                    if len(waiting) > _AT_ONCE:
+                        yield (span := self._linked(after, waiting.popleft().result()))
+                        after = span.mark
+                while waiting:
+                    yield (span := self._linked(after, waiting.popleft().result()))
+                    after = span.mark
+            finally:
+                for each in waiting:
+                    each.cancel()
+
+    def _linked(self, after: Mark, span: Span) -> Span:
+        header = span.headers[after.number + 1]
+        if header.parent != after.hash:
+            raise NodeError("the chain moved while it was read", "chain_moved")
+        return replace(span, previous=after)
+
+    def _parts(self, first: int, far: int) -> Iterator[tuple[int, int, list[Log]]]:
+        """Blocks from first to last and their events, each as much as one span takes, blocks being whole."""
+        while first <= far:
+            logs, end = self._range(first, far)
+            begin = 0
+            for at in range(1, len(logs)):
+                if at - begin >= _EVENTS and logs[at].block_number != logs[at - 1].block_number:
+                    yield first, logs[at - 1].block_number, logs[begin:at]
+                    begin, first = at, logs[at - 1].block_number + 1
+            yield first, end, logs[begin:]
+            first = end + 1
 
     def _range(self, first: int, far: int) -> tuple[list[Log], int]:
         """All events of as many blocks as the provider gives at once."""
@@ -76,12 +115,10 @@ class Reader:
             self._size.answered(last - first + 1)
             return logs, last
 
-    def _far_span(self, after: Mark, last: int, logs: list[Log]) -> Span:
-        numbers = {after.number + 1, last, *(log.block_number for log in logs)}
-        headers = self._headers(sorted(numbers))
-        if headers[after.number + 1].parent != after.hash:
-            raise NodeError("the chain moved while it was read", "chain_moved")
-        return self._span(after, last, headers, logs, keep=[headers[last]])
+    def _far_span(self, first: int, last: int, logs: list[Log]) -> Span:
+        headers = self._headers(sorted({first, last, *(log.block_number for log in logs)}))
+        # What it follows is known once the span before it is.
+        return self._span(Mark(first - 1, ZERO_DIGEST), last, headers, logs, keep=[headers[last]])
 
     def _near_span(self, after: Mark, last: int) -> Span:
         headers = self._headers(range(after.number + 1, last + 1))
@@ -134,13 +171,3 @@ class Reader:
         if [row.uid for row in rows] != list(uids):
             raise NodeError("the node does not have a schema that its logs tell of", "node_lags")
         return dict(zip(uids, rows, strict=True))
-
-
-def _cut(logs: list[Log], last: int) -> Iterator[tuple[list[Log], int]]:
-    """Parts of a range, each whole blocks with the events of one span, up to `last`."""
-    begin = 0
-    for at in range(1, len(logs)):
-        if at - begin >= _EVENTS and logs[at].block_number != logs[at - 1].block_number:
-            yield logs[begin:at], logs[at - 1].block_number
-            begin = at
-    yield logs[begin:], last

@@ -88,11 +88,11 @@ class Store:
         with translated(), self.engine.connect() as connection:
             return int(connection.execute(select(tables.deployment.c.from_time)).scalar_one())
 
-    def schema_uids(self, upto: int) -> set[Digest]:
+    def schema_uids(self, upto: int) -> frozenset[Digest]:
         """The schemas that are known from blocks up to that one."""
         with translated(), self.engine.connect() as connection:
             query = select(tables.schemas.c.uid).where(tables.schemas.c.block_number <= upto)
-            return {Digest(uid) for uid in connection.execute(query).scalars()}
+            return frozenset(Digest(uid) for uid in connection.execute(query).scalars())
 
     def attesters(self, uids: Collection[Digest], upto: int) -> dict[Digest, Address]:
         """Who made those of the attestations that are known from blocks up to that one."""
