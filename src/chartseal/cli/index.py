@@ -9,19 +9,16 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
 
-from chartseal.attestation import Address, Digest, address_from, checksum_address, digest_from, to_hex
-from chartseal.chain.authority.accreditation import Accredited
+from chartseal.attestation import Address, Digest, checksum_address
+from chartseal.chain.anchors.proofs import AnchorFile
 from chartseal.chain.index import (
-    Event,
     Follower,
     Index,
-    IndexedAttestation,
-    IndexedRevocation,
-    IndexedTimestamp,
     NodeSource,
     Page,
     Place,
@@ -32,9 +29,11 @@ from chartseal.chain.index import (
 )
 from chartseal.chain.index import connect as connect_database
 from chartseal.chain.schemas import SCHEMAS, ChainSchema
+from chartseal.cli import index_rows
+from chartseal.cli.addresses import AddressOf, DigestOf
 from chartseal.cli.chain_options import Connect, chain_options
 from chartseal.cli.times import Duration, Moment
-from chartseal.errors import ChainError, PackageError
+from chartseal.errors import ChainError
 
 DB_VARIABLE = "CHARTSEAL_INDEX"
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -47,21 +46,6 @@ _db = click.option(
 )
 
 
-class _Hex(click.ParamType[Any]):
-    """A uid or hash, or an address, in hex with 0x."""
-
-    def __init__(self, name: str, read: Callable[[Any, str], Any]) -> None:
-        self.name, self._read = name, read
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, bytes):
-            return value
-        try:
-            return self._read(value, self.name)
-        except PackageError as error:
-            self.fail(error.detail, param, ctx)
-
-
 class _Schema(click.ParamType[Any]):
     """One of Chartseal's schemas by name, whatever its resolver, or any by uid."""
 
@@ -69,7 +53,7 @@ class _Schema(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         named = {each.name: each for each in SCHEMAS}
-        return named[value] if value in named else _DIGEST.convert(value, param, ctx)
+        return named[value] if value in named else DigestOf().convert(value, param, ctx)
 
 
 class _Place(click.ParamType[Any]):
@@ -84,10 +68,6 @@ class _Place(click.ParamType[Any]):
         if max(int(block), int(log)) >= 2**63:
             self.fail("expected smaller numbers", param, ctx)
         return Place(int(block), int(log))
-
-
-_DIGEST = _Hex("uid", digest_from)
-_ADDRESS = _Hex("address", address_from)
 
 
 @click.group()
@@ -187,12 +167,12 @@ def _paged(command: Callable[..., Any]) -> Callable[..., Any]:
 def status(found: Index, as_json: bool) -> None:
     """Whose index it is, how far it has got, how much it holds."""
     moment, counts = found.snapshot, found.counts()
-    synced = None if moment.synced_at is None else _time(moment.synced_at)
+    synced = None if moment.synced_at is None else index_rows.time(moment.synced_at)
     members = {
         "chainId": moment.deployment.chain_id,
         "eas": checksum_address(moment.deployment.eas),
         "head": moment.head.number,
-        "headTime": _time(moment.head.timestamp),
+        "headTime": index_rows.time(moment.head.timestamp),
         "final": moment.final.number,
         "syncedAt": synced,
         "attestations": counts.attestations,
@@ -210,9 +190,9 @@ def status(found: Index, as_json: bool) -> None:
 
 @index.command("attestations")
 @click.option("--schema", type=_Schema(), help=f"A uid, or one of {', '.join(each.name for each in SCHEMAS)}.")
-@click.option("--attester", type=_ADDRESS)
-@click.option("--recipient", type=_ADDRESS)
-@click.option("--ref-uid", type=_DIGEST)
+@click.option("--attester", type=AddressOf())
+@click.option("--recipient", type=AddressOf())
+@click.option("--ref-uid", type=DigestOf())
 @_paged
 @_reading
 def attestations(
@@ -226,18 +206,18 @@ def attestations(
 ) -> None:
     """Attestations on chain, as they were made."""
     chosen = found.attestations(page, schema=schema, attester=attester, recipient=recipient, ref_uid=ref_uid)
-    _list([_attestation(each) for each in chosen], page, as_json, "uid", "attester")
+    _list([index_rows.attestation(each) for each in chosen], page, as_json, "uid", "attester")
 
 
 @index.command("revocations")
-@click.option("--uid", type=_DIGEST)
-@click.option("--revoker", type=_ADDRESS)
+@click.option("--uid", type=DigestOf())
+@click.option("--revoker", type=AddressOf())
 @_paged
 @_reading
 def revocations(found: Index, page: Page, uid: Digest | None, revoker: Address | None, as_json: bool) -> None:
     """Revocations, on chain and of off-chain uids."""
     _list(
-        [_revocation(each) for each in found.revocations(page, uid=uid, revoker=revoker)],
+        [index_rows.revocation(each) for each in found.revocations(page, uid=uid, revoker=revoker)],
         page,
         as_json,
         "uid",
@@ -247,30 +227,52 @@ def revocations(found: Index, page: Page, uid: Digest | None, revoker: Address |
 
 
 @index.command("timestamps")
-@click.option("--data", type=_DIGEST, help="A root, or whatever was timestamped.")
+@click.option("--data", type=DigestOf(), help="A root, or whatever was timestamped.")
 @_paged
 @_reading
 def timestamps(found: Index, page: Page, data: Digest | None, as_json: bool) -> None:
     """What EAS timestamped."""
-    _list([_timestamp(each) for each in found.timestamps(page, data=data)], page, as_json, "data")
+    _list([index_rows.timestamp(each) for each in found.timestamps(page, data=data)], page, as_json, "data")
 
 
 @index.command("accreditations")
 @click.option("--at", type=Moment(), help="Live at this time, by what is known now; without it, now.")
-@click.option("--authority", type=_ADDRESS)
-@click.option("--issuer", type=_ADDRESS)
+@click.option("--authority", type=AddressOf())
+@click.option("--issuer", type=AddressOf())
 @_reading
 def accreditations(
     found: Index, at: datetime | None, authority: Address | None, issuer: Address | None, as_json: bool
 ) -> None:
     """Accreditations that were live at a time. Anybody can call himself an authority: name yours."""
     live = found.accreditations(at or datetime.now(UTC), authority=authority, issuer=issuer)
-    rows = [_accreditation(each) for each in live]
+    rows = [index_rows.accreditation(each) for each in live]
     if as_json:
         click.echo(json.dumps({"items": rows}))
         return
     for row in rows:
         click.echo(f"{row['issuer']}  {','.join(row['roles'])}  {row['name']!r}  by {row['authority']}")
+
+
+@index.command("anchors")
+@click.argument("uid", type=DigestOf())
+@click.option(
+    "--anchors",
+    "proofs",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Proofs (`chartseal anchor proofs`) that lead from the seal to what was timestamped.",
+)
+@_reading
+def anchors(found: Index, uid: Digest, proofs: Path | None, as_json: bool) -> None:
+    """When a seal of this uid was anchored. The chain has roots alone: give the proofs."""
+    known = AnchorFile.load(proofs).entries if proofs else ()
+    items = [index_rows.anchoring(each) for each in found.anchors(uid, known)]
+    if as_json:
+        click.echo(json.dumps({"items": items}))
+        return
+    for item in items:
+        of = f"seal of {item['attester']}" if item["attester"] else "the uid itself"
+        state = "final" if item["final"] else "not final"
+        click.echo(f"{item['time']}  {item['root']}  {of}  {state}{'' if item['proven'] else ', unproven'}")
 
 
 def _list(items: Sequence[dict[str, Any]], page: Page, as_json: bool, *shown: str) -> None:
@@ -283,51 +285,3 @@ def _list(items: Sequence[dict[str, Any]], page: Page, as_json: bool, *shown: st
         click.echo("  ".join(str(item[name]) for name in ("time", "place", *shown)))
     if following:
         click.echo(f"more: --after {following}", err=True)
-
-
-def _attestation(row: IndexedAttestation) -> dict[str, Any]:
-    made = row.attestation
-    return {
-        **_event(row.event),
-        "uid": to_hex(made.uid),
-        "schema": to_hex(made.schema),
-        "attester": checksum_address(made.attester),
-        "recipient": checksum_address(made.recipient),
-        "refUID": to_hex(made.ref_uid),
-        "expirationTime": made.expiration_time,
-        "revocationTime": made.revocation_time,
-        "revocable": made.revocable,
-        "data": to_hex(made.data),
-    }
-
-
-def _revocation(row: IndexedRevocation) -> dict[str, Any]:
-    kind = "off-chain" if row.is_offchain else "on-chain"
-    return {**_event(row.event), "uid": to_hex(row.uid), "revoker": checksum_address(row.revoker), "kind": kind}
-
-
-def _timestamp(row: IndexedTimestamp) -> dict[str, Any]:
-    return {**_event(row.event), "data": to_hex(row.data)}
-
-
-def _accreditation(row: Accredited) -> dict[str, Any]:
-    return {
-        "uid": to_hex(row.uid),
-        "authority": checksum_address(row.authority),
-        "issuer": checksum_address(row.issuer),
-        "roles": sorted(row.roles),
-        "name": row.name,
-        "endpoint": row.endpoint,
-        "validFrom": row.valid_from,
-        "attestedAt": row.attested_at,
-        "expiresAt": row.expires_at,
-    }
-
-
-def _event(event: Event) -> dict[str, Any]:
-    place = f"{event.place.block_number}:{event.place.log_index}"
-    return {"time": _time(event.time), "place": place, "tx": to_hex(event.tx_hash)}
-
-
-def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

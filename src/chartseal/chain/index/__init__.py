@@ -15,13 +15,14 @@ from chartseal.chain.index.engine import connect, sole_follower
 from chartseal.chain.index.facts import DEFAULT_MAX_AGE, IndexFacts
 from chartseal.chain.index.follower import Follower, Progress
 from chartseal.chain.index.queries import Counts, Index, Page
-from chartseal.chain.index.rows import Event, IndexedAttestation, IndexedRevocation, IndexedTimestamp, Place
+from chartseal.chain.index.rows import Anchoring, Event, IndexedAttestation, IndexedRevocation, IndexedTimestamp, Place
 from chartseal.chain.index.snapshot import Snapshot
 from chartseal.chain.index.source import NodeSource, Source
 from chartseal.chain.index.store import Store
 
 __all__ = [
     "DEFAULT_MAX_AGE",
+    "Anchoring",
     "Counts",
     "Event",
     "Follower",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, select
@@ -14,12 +14,12 @@ from chartseal.chain.deployment import Deployment
 from chartseal.chain.facts import Attestation, ChainFacts
 from chartseal.chain.index import rows, tables
 from chartseal.chain.index.snapshot import Snapshot
+from chartseal.chain.index.store import parts
 from chartseal.chain.schemas import ChainSchema
 from chartseal.errors import IndexingError
 
 DEFAULT_MAX_AGE = 300.0
 """Seconds since the follower was level with its node."""
-_MOST_PARAMETERS = 500
 
 
 class IndexFacts:
@@ -166,14 +166,14 @@ class IndexFacts:
             self._read_attestations(unread)
 
     def _read_attestations(self, uids: Sequence[Digest]) -> None:
-        for part in _parts(uids):
+        for part in parts(uids):
             found = self._snapshot.rows(rows.ATTESTATIONS.where(tables.attestations.c.uid.in_(part)))
             self._attestation.update(dict.fromkeys(part))
             self._attestation.update({Digest(row.uid): rows.attestation(row) for row in found})
 
     def _read_timestamps(self, data: Sequence[Digest]) -> None:
         table = tables.timestamps
-        for part in _parts(data):
+        for part in parts(data):
             found = self._snapshot.rows(select(table.c.data, table.c.time).where(table.c.data.in_(part)))
             self._timestamp.update(dict.fromkeys(part, 0))
             self._timestamp.update({Digest(row.data): row.time for row in found})
@@ -185,7 +185,7 @@ class IndexFacts:
             of.setdefault(revoker, []).append(data)
         columns = select(table.c.data, table.c.time)
         for revoker, uids in of.items():
-            for part in _parts(uids):
+            for part in parts(uids):
                 found = self._snapshot.rows(columns.where(table.c.data.in_(part), table.c.revoker == revoker))
                 self._revoked.update({(revoker, data): 0 for data in part})
                 self._revoked.update({(revoker, Digest(row.data)): row.time for row in found})
@@ -207,8 +207,3 @@ class IndexFacts:
             same = (table.c.text == schema.text.encode()) & (table.c.revocable == schema.revocable)
             self._schema_uids[schema] = [row.uid for row in self._snapshot.rows(select(table.c.uid).where(same))]
         return self._schema_uids[schema]
-
-
-def _parts(items: Sequence[Digest]) -> Iterator[Sequence[Digest]]:
-    for at in range(0, len(items), _MOST_PARAMETERS):
-        yield items[at : at + _MOST_PARAMETERS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, func, literal, select, tuple_, union_all
 
 from chartseal.attestation import Address, Digest
+from chartseal.chain.anchors.proofs import AnchoredSeal
 from chartseal.chain.authority.accreditation import Accredited
 from chartseal.chain.authority.standing import Standing
 from chartseal.chain.facts import Attestation
 from chartseal.chain.index import rows, tables
-from chartseal.chain.index.rows import IndexedAttestation, IndexedRevocation, IndexedTimestamp, Place
+from chartseal.chain.index.rows import Anchoring, IndexedAttestation, IndexedRevocation, IndexedTimestamp, Place
 from chartseal.chain.index.snapshot import Snapshot
+from chartseal.chain.index.store import parts
 from chartseal.chain.schemas import ACCREDITATION, WITHDRAWAL, ChainSchema
 
 DEFAULT_LIMIT = 100
@@ -109,6 +111,24 @@ class Index:
         table = tables.timestamps
         query = select(table) if data is None else select(table).where(table.c.data == data)
         return [IndexedTimestamp(Digest(row.data), rows.event(row)) for row in self._rows(_paged(query, table, page))]
+
+    def anchors(self, uid: Digest, proofs: Iterable[AnchoredSeal] = ()) -> list[Anchoring]:
+        """Timestamps of anchors that hold a seal of that uid, and of the uid itself, in the order of the chain.
+
+        The chain has an anchor's root alone: `proofs` (`chain.anchors.AnchorFile`) lead to it; those of other seals are
+        passed over, and so are roots that are not timestamped.
+        """
+        table, final = tables.timestamps, self.snapshot.final.number
+        ways = {each.root: each for each in proofs if each.uid == uid}
+        found = []
+        for part in parts([uid, *ways]):
+            for row in self._rows(select(table).where(table.c.data.in_(part))):
+                root, made = Digest(row.data), rows.event(row)
+                way = ways.get(root)
+                proven = way is None or way.signature_hash is not None
+                is_final = made.place.block_number <= final
+                found.append(Anchoring(root, way.attester if way else None, proven, is_final, made))
+        return sorted(found, key=lambda each: each.event.place)
 
     def accreditations(
         self, at: datetime, *, authority: Address | None = None, issuer: Address | None = None

@@ -59,6 +59,20 @@ class IndexedTimestamp:
     event: Event
 
 
+@dataclass(frozen=True, slots=True)
+class Anchoring:
+    """When a seal, or its uid alone, was anchored."""
+
+    root: Digest
+    """What was timestamped: an anchor's root, or the uid itself."""
+    attester: Address | None
+    """The seal's; None where the uid itself was timestamped, whoever's it is."""
+    is_proven: bool
+    """Whether the way from the seal to the root was checked: not where the proof names no signature."""
+    is_final: bool
+    event: Event
+
+
 def attestation(row: Any) -> Attestation:
     """A row of ATTESTATIONS."""
     return Attestation(

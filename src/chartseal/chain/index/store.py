@@ -98,7 +98,7 @@ class Store:
         """Who made those of the attestations that are known from blocks up to that one."""
         table, found = tables.attestations, {}
         with translated(), self.engine.connect() as connection:
-            for part in _parts(sorted(uids)):
+            for part in parts(sorted(uids)):
                 known = table.c.uid.in_(part) & (table.c.block_number <= upto)
                 found.update({Digest(row[0]): Address(row[1]) for row in _pairs(connection, table, known)})
         return found
@@ -142,7 +142,7 @@ class Store:
         bulk.insert(connection, tables.timestamps, piece.timestamps)
         bulk.insert(connection, tables.blocks, [tuple(_block_row(each).values()) for each in piece.keep])
         bulk.insert(connection, tables.expected_revocations, list(piece.expected.values()))
-        for part in _parts(sorted(piece.revoked())):
+        for part in parts(sorted(piece.revoked())):
             table = tables.expected_revocations
             connection.execute(delete(table).where(table.c.uid.in_(part)))
         if piece.schemas:
@@ -164,7 +164,7 @@ class Store:
         """They are not revoked after all: the block that said so left the chain."""
         table = tables.expected_revocations
         with translated(), self.engine.begin() as connection:
-            for part in _parts(uids):
+            for part in parts(uids):
                 connection.execute(delete(table).where(table.c.uid.in_(part)))
 
     def synced(self, at: int) -> None:
@@ -199,6 +199,7 @@ def _pairs(connection: Connection, table: Any, where: Any) -> list[Any]:
     return list(connection.execute(select(table.c.uid, table.c.attester).where(where)))
 
 
-def _parts(items: Sequence[Digest]) -> Iterator[Sequence[Digest]]:
+def parts(items: Sequence[Digest]) -> Iterator[Sequence[Digest]]:
+    """As many at a time as one statement takes."""
     for at in range(0, len(items), _MOST_PARAMETERS):
         yield items[at : at + _MOST_PARAMETERS]
