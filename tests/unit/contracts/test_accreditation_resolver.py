@@ -149,6 +149,9 @@ def test_one_that_would_end_before_it_begins_is_refused(world: World) -> None:
     with refused("NeverValid"):
         world.accredit(accreditation(valid_from=START + 10), expiration=START + 10)
     world.accredit(accreditation(valid_from=START + 9), expiration=START + 10)
+    with refused("NeverValid"):
+        world.accredit(accreditation(valid_from=NEVER))
+    world.accredit(accreditation(valid_from=NEVER - 1))
 
 
 @pytest.mark.parametrize(("since", "ends"), [(0, START + 50), (START + 50, START + 50), (START + 60, START + 60)])
@@ -173,8 +176,9 @@ def test_a_withdrawal_for_cause_does(world: World, cause: int) -> None:
 
 def test_a_withdrawal_never_lengthens(world: World) -> None:
     uid = world.accredit(expiration=START + 10)
-    world.withdraw(uid, START + 20, cause=4)
-    assert world.term(uid)[2] == START + 10
+    for since in (START + 20, NEVER):
+        world.withdraw(uid, since, cause=4)
+        assert world.term(uid)[2] == START + 10
     world.withdraw(uid, START + 5, cause=0)
     world.withdraw(uid, START + 7, cause=0)
     assert world.term(uid)[2] == START + 5
@@ -417,8 +421,9 @@ def test_a_trust_root_stands_until_it_is_revoked(world: World) -> None:
 
 
 def test_a_trust_root_is_of_a_begun_epoch_and_a_field_element(world: World) -> None:
-    with refused("EpochNotBegun"):
-        world.state_root(TODAY + 1, 2, KEY)
+    for later in (TODAY + 1, 2**32 - 1):
+        with refused("EpochNotBegun"):
+            world.state_root(later, 2, KEY)
     for wrong in (ZERO_DIGEST, BN254_ORDER.to_bytes(32, "big"), b"\xff" * 32):
         with refused("RootInvalid"):
             world.state_root(TODAY, 2, wrong)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,28 @@ def test_a_proof_that_wants_zero_nodes_is_refused(world: World) -> None:
         with pytest.raises(RevertedError) as caught:
             world.verify(given)
         assert caught.value.reason == "ProofMalformed"
+
+
+def test_flags_must_take_every_sibling_and_no_more(world: World) -> None:
+    leaves, siblings, flags = GOOD
+    for at, taken in enumerate(flags):
+        changed = [*flags[:at], not taken, *flags[at + 1 :]]
+        with refused("ProofMalformed"):
+            world.verify((leaves, siblings, changed))
+    assert set(flags) == {True, False}
+
+
+def test_every_order_of_flags_but_one_gives_another_root(world: World) -> None:
+    leaves, siblings, flags = GOOD
+    passed = 0
+    for ours in combinations(range(len(flags)), flags.count(True)):
+        given = [at in ours for at in range(len(flags))]
+        if given == flags:
+            passed += world.verify((leaves, siblings, given)) == world.data.root
+        else:
+            with refused("RootMismatch"):
+                world.verify((leaves, siblings, given))
+    assert passed == 1
 
 
 def test_counts_must_fit(world: World) -> None:
