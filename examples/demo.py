@@ -20,7 +20,7 @@ from rich.table import Table
 
 from chartseal import IssuerKey, TrustPolicy, Wallet, present, seal_chart, select, verify
 from chartseal.attestation import Digest, checksum_address
-from chartseal.chain.anchors import AnchorFile, AnchorQueue, AnchorWorker, open_queue
+from chartseal.chain.anchors import AnchorFile, AnchorQueue, AnchorWorker, open_queue, read_proofs
 from chartseal.chain.authority import Authority, Grant
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.devnet import Devnet, accounts, fund
