@@ -30,7 +30,7 @@ from chartseal.chain.index import (
 from chartseal.chain.index import connect as connect_database
 from chartseal.chain.schemas import SCHEMAS, ChainSchema
 from chartseal.cli import index_rows
-from chartseal.cli.addresses import AddressOf, DigestOf
+from chartseal.cli.addresses import Account, Bytes32
 from chartseal.cli.chain_options import Connect, chain_options
 from chartseal.cli.times import Duration, Moment
 from chartseal.errors import ChainError
@@ -53,7 +53,7 @@ class _Schema(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         named = {each.name: each for each in SCHEMAS}
-        return named[value] if value in named else DigestOf().convert(value, param, ctx)
+        return named[value] if value in named else Bytes32().convert(value, param, ctx)
 
 
 class _Place(click.ParamType[Any]):
@@ -190,9 +190,9 @@ def status(found: Index, as_json: bool) -> None:
 
 @index.command("attestations")
 @click.option("--schema", type=_Schema(), help=f"A uid, or one of {', '.join(each.name for each in SCHEMAS)}.")
-@click.option("--attester", type=AddressOf())
-@click.option("--recipient", type=AddressOf())
-@click.option("--ref-uid", type=DigestOf())
+@click.option("--attester", type=Account())
+@click.option("--recipient", type=Account())
+@click.option("--ref-uid", type=Bytes32())
 @_paged
 @_reading
 def attestations(
@@ -210,8 +210,8 @@ def attestations(
 
 
 @index.command("revocations")
-@click.option("--uid", type=DigestOf())
-@click.option("--revoker", type=AddressOf())
+@click.option("--uid", type=Bytes32())
+@click.option("--revoker", type=Account())
 @_paged
 @_reading
 def revocations(found: Index, page: Page, uid: Digest | None, revoker: Address | None, as_json: bool) -> None:
@@ -227,7 +227,7 @@ def revocations(found: Index, page: Page, uid: Digest | None, revoker: Address |
 
 
 @index.command("timestamps")
-@click.option("--data", type=DigestOf(), help="A root, or whatever was timestamped.")
+@click.option("--data", type=Bytes32(), help="A root, or whatever was timestamped.")
 @_paged
 @_reading
 def timestamps(found: Index, page: Page, data: Digest | None, as_json: bool) -> None:
@@ -237,8 +237,8 @@ def timestamps(found: Index, page: Page, data: Digest | None, as_json: bool) -> 
 
 @index.command("accreditations")
 @click.option("--at", type=Moment(), help="Live at this time, by what is known now; without it, now.")
-@click.option("--authority", type=AddressOf())
-@click.option("--issuer", type=AddressOf())
+@click.option("--authority", type=Account())
+@click.option("--issuer", type=Account())
 @_reading
 def accreditations(
     found: Index, at: datetime | None, authority: Address | None, issuer: Address | None, as_json: bool
@@ -254,7 +254,7 @@ def accreditations(
 
 
 @index.command("anchors")
-@click.argument("uid", type=DigestOf())
+@click.argument("uid", type=Bytes32())
 @click.option(
     "--anchors",
     "proofs",
