@@ -12,6 +12,8 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent))
@@ -47,20 +49,19 @@ def figures() -> list[Figure]:
     ]
 
 
-def _started() -> tuple[Devnet, Deployment, Digest]:
-    running = Devnet()
-    assert running.deployment is not None
-    eas = EAS.connect(running.node, running.deployment, signer=accounts()[0])
-    return running, running.deployment, eas.schemas.register("bytes32 privateData", exist_ok=True)
+@contextmanager
+def _started() -> Iterator[tuple[str, Deployment, Digest]]:
+    with Devnet() as running:
+        assert running.deployment is not None
+        eas = EAS.connect(running.node, running.deployment, signer=accounts()[0])
+        yield running.url, running.deployment, eas.schemas.register("bytes32 privateData", exist_ok=True)
 
 
 def _ours(data: list[bytes], together: int) -> float:
-    running, deployment, schema = _started()
     relay, patron = accounts()[:2]
-    with running:
-        node = Node(running.url, chain_id=deployment.chain_id)
+    with _started() as (url, deployment, schema):
         begun = time.perf_counter()
-        eas = EAS.connect(node, deployment, signer=relay)
+        eas = EAS.connect(Node(url, chain_id=deployment.chain_id), deployment, signer=relay)
         signed = eas.delegate_many([AttestationRequest(schema, each, patron.address) for each in data], patron)
         uids = eas.relay(signed) if together == 1 else eas.multi_attest_by_delegation(signed, budget=_BUDGET)
         took = time.perf_counter() - begun
@@ -69,15 +70,15 @@ def _ours(data: list[bytes], together: int) -> float:
 
 
 def _theirs(data: list[bytes], together: int) -> float:
-    running, deployment, schema = _started()
-    where = {"url": running.url, "of": "EAS", "at": checksum_address(deployment.eas), "key": _KEYS[0]}
-    with running, Peer() as peer:
-        shown = [to_hex(each) for each in data]
-        peer.call("relay", **where, patron=_KEYS[1], schema=to_hex(schema), data=shown[:1], size=1)  # warm
+    shown = [to_hex(each) for each in data]
+    with _started() as (url, deployment, schema), Peer() as peer:
+        where = {"url": url, "of": "EAS", "at": checksum_address(deployment.eas), "key": _KEYS[0]}
+        request = {**where, "patron": _KEYS[1], "schema": to_hex(schema)}
+        peer.call("relay", **request, data=shown[:1], size=1)  # warm
         begun = time.perf_counter()
-        uids = peer.call("relay", **where, patron=_KEYS[1], schema=to_hex(schema), data=shown, size=together)
+        uids = peer.call("relay", **request, data=shown, size=together)
         took = time.perf_counter() - begun
-        eas = EAS.connect(running.node, deployment)
+        eas = EAS.connect(Node(url, chain_id=deployment.chain_id), deployment)
         _require_attested(eas, [digest_from(each, "uid") for each in uids], data)
     return took
 

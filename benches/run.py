@@ -15,7 +15,18 @@ from pathlib import Path
 
 from _figures import Figure, table
 
-NAMES = ("tree", "seal_signature", "multiproof", "disclosure", "keys", "reading", "limits", "contracts", "sealing")
+NAMES = (
+    "tree",
+    "seal_signature",
+    "multiproof",
+    "disclosure",
+    "keys",
+    "reading",
+    "limits",
+    "contracts",
+    "delegated",
+    "sealing",
+)
 """One module each, with `figures()`; the slowest last."""
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"

@@ -122,6 +122,25 @@ class VerifiedAttestation:
         if self.message.time > now.timestamp() + clock_skew.total_seconds():
             raise NotYetValidError("the attestation's time lies in the future")
 
+    def require_accepted(
+        self,
+        now: datetime,
+        clock_skew: timedelta = timedelta(0),
+        schemas: Collection[Digest] | None = None,
+        domains: Collection[Domain] | None = None,
+    ) -> None:
+        """Refuse one that is not live, or of another schema or domain; None accepts any.
+
+        Raises:
+            DomainError, SchemaError: not among those given.
+            ExpiredError, NotYetValidError: as `require_live`.
+        """
+        if domains is not None and self.domain not in domains:
+            raise DomainError("the attestation is for another chain, contract or version", path="domain")
+        if schemas is not None and self.message.schema not in schemas:
+            raise SchemaError("the attestation has another schema", path="message.schema")
+        self.require_live(now, clock_skew)
+
 
 def offchain_uid(message: OffchainMessage, form: Form = Form.VERSION2) -> Digest:
     """The uid that the message has in that form; the domain does not enter."""
@@ -222,11 +241,7 @@ def verify(
         ExpiredError, NotYetValidError: as `VerifiedAttestation.require_live`.
     """
     verified = recover(package)
-    if domains is not None and verified.domain not in domains:
-        raise DomainError("the attestation is for another chain, contract or version", path="domain")
-    if schemas is not None and verified.message.schema not in schemas:
-        raise SchemaError("the attestation has another schema", path="message.schema")
-    verified.require_live(now, clock_skew)
+    verified.require_accepted(now, clock_skew, schemas, domains)
     return verified
 
 

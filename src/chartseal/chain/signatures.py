@@ -30,9 +30,9 @@ from chartseal.attestation import (
 from chartseal.attestation.networks import OFFCHAIN_NAME
 from chartseal.chain.calls import Read
 from chartseal.chain.contract import Contract
-from chartseal.chain.node import Node, Which
-from chartseal.chain.steps import Ask, Flow, run
-from chartseal.errors import DomainError, LimitError, NodeError, SchemaError, SignatureError
+from chartseal.chain.node import AsyncNode, Node, Which
+from chartseal.chain.steps import Ask, Flow, run, run_async
+from chartseal.errors import DomainError, LimitError, NodeError, SignatureError
 
 WRAPPED = bytes.fromhex("6492" * 16)
 """What an ERC-6492 signature ends with."""
@@ -87,11 +87,30 @@ def verify_offchain_with_chain(
         LimitError, NodeError: as `is_valid_signature`.
     """
     verified = run(recovering(package, chain_id=node.chain_id, block=block), node)
-    if domains is not None and verified.domain not in domains:
-        raise DomainError("the attestation is for another chain, contract or version", path="domain")
-    if schemas is not None and verified.message.schema not in schemas:
-        raise SchemaError("the attestation has another schema", path="message.schema")
-    verified.require_live(now, clock_skew)
+    verified.require_accepted(now, clock_skew, schemas, domains)
+    return verified
+
+
+async def is_valid_signature_async(
+    node: AsyncNode, signer: Address, digest: Digest, signature: bytes, *, block: Which = "latest"
+) -> bool:
+    """As `is_valid_signature`."""
+    return await run_async(checking(signer, digest, signature, block=block), node)
+
+
+async def verify_offchain_with_chain_async(
+    package: UnverifiedPackage,
+    node: AsyncNode,
+    *,
+    now: datetime,
+    clock_skew: timedelta = timedelta(0),
+    schemas: Collection[Digest] | None = None,
+    domains: Collection[Domain] | None = None,
+    block: Which = "latest",
+) -> VerifiedAttestation:
+    """As `verify_offchain_with_chain`."""
+    verified = await run_async(recovering(package, chain_id=await node.chain_id(), block=block), node)
+    verified.require_accepted(now, clock_skew, schemas, domains)
     return verified
 
 

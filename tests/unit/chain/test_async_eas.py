@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import secrets
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from chartseal.attestation import Digest, Schema
+from chartseal.attestation import Digest, OffchainMessage, Schema, sign_offchain
 from chartseal.chain.contract import Contract
 from chartseal.chain.eas import (
     EAS,
@@ -22,6 +23,7 @@ from chartseal.chain.eas import (
     SchemaRegistry,
 )
 from chartseal.chain.node import AsyncNode
+from chartseal.chain.signatures import is_valid_signature_async, verify_offchain_with_chain_async
 from chartseal.errors import DeploymentError, RequestError, SendError
 from tests.chain import Local
 
@@ -54,6 +56,13 @@ async def everything(local: Local) -> None:
         await delegated(eas, schema, local)
         await proxied(eas, schema, local)
         await refused(eas, node, schema, local)
+        message = OffchainMessage(schema, 1_700_000_000, b"")
+        package = sign_offchain(message, local.deployment.domain(), local.keys[1])
+        digest, signature = package.digest(), package.signature
+        assert await is_valid_signature_async(node, package.signer, digest, signature)
+        assert not await is_valid_signature_async(node, local.deployment.eas, digest, signature)
+        verified = await verify_offchain_with_chain_async(package, node, now=datetime.now(UTC))
+        assert verified.attester == local.keys[1].address
 
 
 def requests(schema: Digest, count: int) -> list[AttestationRequest]:

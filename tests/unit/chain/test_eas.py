@@ -8,13 +8,16 @@ from dataclasses import replace
 
 import pytest
 
-from chartseal.attestation import Address, Digest, Schema, attestation_uid, delegated, to_hex
+from chartseal.attestation import Address, Digest, Domain, Schema, attestation_uid, delegated, to_hex
 from chartseal.attestation.offchain import OffchainMessage
 from chartseal.chain.contract import Contract
 from chartseal.chain.eas import EAS, AttestationRequest, RevocationRequest
+from chartseal.chain.eas.contracts import domain_of
+from chartseal.chain.eas.operations import Operations
 from chartseal.chain.facts import Attestation
-from chartseal.errors import ChartsealError, DeploymentError, ExpiredError, RevertError, SendError
+from chartseal.errors import ChartsealError, DeploymentError, ExpiredError, NodeError, RevertError, SendError
 from tests.chain import Local
+from tests.vyper_contracts import compiled
 
 TEXT = "uint256 number,string word"
 FAR = 2**40
@@ -66,6 +69,20 @@ class TestConnecting:
         refused("contract_wrong", connect(eas=local.deployment.schema_registry), DeploymentError)
         refused("contract_missing", connect(eas=Address(b"\x01" * 20)), DeploymentError)
         refused("contract_wrong", connect(schema_registry=local.deployment.eas), DeploymentError)
+
+    def test_where_no_contract_answers_nothing_is_concluded(self, local: Local) -> None:
+        nowhere = Operations(replace(local.deployment, eas=Address(b"\x01" * 20)))
+        with pytest.raises(NodeError):
+            local.node.read(nowhere.get_attestation(digest()))
+        with pytest.raises(NodeError):
+            local.node.read(nowhere.get_revoke_offchain(Address(bytes(20)), digest()))
+
+    def test_a_contract_may_sign_as_another_version(self) -> None:
+        address = Address(b"\x01" * 20)
+        separator = Domain("1.3.0", 10, address, "EAS").separator()
+        assert domain_of("1.4.1-beta.1", 10, address, separator).version == "1.3.0"
+        assert domain_of("0.27", 10, address, Domain("0.27", 10, address, "EAS").separator()).version == "0.27"
+        refused("contract_wrong", lambda: domain_of("1.3.0", 11, address, separator), DeploymentError)
 
     def test_without_a_key_it_reads_and_does_not_send(self, local: Local, schema: Digest) -> None:
         reader = EAS.connect(local.node, local.deployment)
@@ -135,6 +152,35 @@ class TestAttesting:
         assert [each.data for each in attestations if each] == [each.data for each in requests]
         refused("gas_budget", lambda: eas.multi_attest(requests, budget=100_000))
         assert sent(local) == before + transactions
+
+
+class TestResolvers:
+    def test_ether_reaches_it_and_its_own_attestations_are_not_ours(self, eas: EAS, local: Local) -> None:
+        resolver = local.sender().send(compiled("NestingResolver").deploy(local.deployment.eas))
+        schemas = [eas.schemas.register(TEXT, resolver=resolver), eas.schemas.register("bytes plain")]
+        schemas.append(eas.schemas.register("bytes own", resolver=resolver))
+        reader = EAS.connect(local.node, local.deployment, signer=local.keys[0])
+        one = replace(request(schemas[0]), value=5)
+        assert found(reader, reader.attest(one)).data == one.data
+        requests = [replace(one, schema=schemas[at], data=bytes([at + 1]) * 32, value=0) for at in (0, 1, 2, 0)]
+        requests[2] = replace(requests[2], value=7)
+        uids = reader.multi_attest(requests)
+        assert [found(reader, uid).data for uid in uids] == [each.data for each in requests]
+        patron = local.keys[2]
+        signed = reader.delegate_many(requests, patron)
+        uids = reader.multi_attest_by_delegation(signed)
+        assert [found(reader, uid).data for uid in uids] == [each.data for each in requests]
+        assert {found(reader, uid).attester for uid in uids} == {patron.address}
+        assert local.node.request("eth_getBalance", [to_hex(resolver), "latest"]) == hex(5 + 7 + 7)
+
+    def test_what_it_does_not_take_is_a_revert_by_name(self, eas: EAS, schema: Digest) -> None:
+        refused("eas_not_payable", lambda: eas.attest(replace(request(schema), value=1)), RevertError)
+
+    def test_a_receipt_without_our_event_is_refused(self, eas: EAS, local: Local, schema: Digest) -> None:
+        operations = Operations(local.deployment)
+        write = operations.attest(request(schema), local.keys[1].address)
+        with pytest.raises(NodeError, match="lacks events"):
+            local.sender().send(write)  # another's key: the event names another attester
 
 
 class TestRevoking:
@@ -233,6 +279,11 @@ class TestDelegation:
         other = delegated.sign(good.request, replace(eas.domain, chain_id=1), patron)
         refused("domain_refused", lambda: eas.attest_by_delegation(other))
         refused("request_kind", lambda: eas.revoke_by_delegation(good))
+        revocation = eas.delegate(RevocationRequest(schema, digest()), patron)
+        assert "requests[1]" in refused("request_kind", lambda: eas.multi_attest_by_delegation([good, revocation]))
+        refused("signature_size", lambda: eas.attest_by_delegation(replace(good, signature=bytes(64))))
+        mixed = eas.delegate_many([request(schema), replace(request(schema), schema=digest())], patron)
+        assert "requests[1]" in refused("schema_unregistered", lambda: eas.multi_attest_by_delegation(mixed))
         assert found(eas, eas.attest_by_delegation(good)).attester == patron.address
 
     def test_raising_the_nonce_makes_signed_requests_worthless(self, eas: EAS, local: Local, schema: Digest) -> None:

@@ -20,6 +20,8 @@ from chartseal.chain.signatures import checking
 from chartseal.chain.steps import Ask, Flow, Newest
 from chartseal.errors import ExpiredError, FieldEncodingError, RequestError, SchemaError, SignatureError
 
+Kind = type[DelegatedAttestation] | type[DelegatedRevocation]
+
 
 class Checks:
     """Checks against one EAS; what it read of schemas it keeps, since they never change."""
@@ -116,8 +118,8 @@ class Checks:
                 code = "already_timestamped" if what == "timestamp" else "already_revoked"
                 raise RequestError(f"the chain has this {what} already", code, _at(at))
 
-    def delegations(self, signed: Sequence[SignedRequest], domain: Domain) -> Flow[None]:
-        """Refuse delegated requests that EAS would not take from anybody.
+    def delegations(self, signed: Sequence[SignedRequest], domain: Domain, kind: Kind) -> Flow[None]:
+        """Refuse delegated requests that EAS would not take from anybody; all must be of that kind.
 
         Raises:
             DomainError: signed for another chain, contract or version.
@@ -126,7 +128,7 @@ class Checks:
                 `revocations`.
             SignatureError: not by the signer, nor accepted by a contract that is the signer.
         """
-        yield from self._signatures(signed, domain)
+        yield from self._signatures(signed, domain, kind)
         signers = list(dict.fromkeys(each.signer for each in signed))
         nonces = dict(zip(signers, (yield Ask([*map(self._eas.get_nonce, signers)])), strict=True))
         for at, each in enumerate(signed):
@@ -134,19 +136,20 @@ class Checks:
             nonces[each.signer] += 1
         yield from self._requests(signed, [each.signer for each in signed])
 
-    def proxied(self, signed: Sequence[SignedRequest], proxy: ProxyOperations, sender: Address) -> Flow[None]:
+    def proxied(
+        self, signed: Sequence[SignedRequest], proxy: ProxyOperations, kind: Kind, sender: Address
+    ) -> Flow[None]:
         """Refuse delegated requests that a proxy would not take; a used signature it shows only by refusing it.
 
         Raises:
             DomainError, ExpiredError, SignatureError, RequestError: as `delegations`, without nonces and contracts;
                 RequestError `sender_other` where only the attester itself may send.
         """
-        yield from self._signatures(signed, proxy.domain, contracts=False)
-        revocations = [each.signer for each in signed if isinstance(each.request, DelegatedRevocation)]
-        uids = [each.request.uid for each in signed if isinstance(each.request, DelegatedRevocation)]
-        attesters = yield Ask([proxy.get_attester(uid) for uid in uids])
-        for at, (revoker, attester) in enumerate(zip(revocations, attesters, strict=True)):
-            if attester not in (revoker, ZERO_ADDRESS):
+        yield from self._signatures(signed, proxy.domain, kind, contracts=False)
+        revocations = [each.request for each in signed if isinstance(each.request, DelegatedRevocation)]
+        attesters = yield Ask([proxy.get_attester(each.uid) for each in revocations])
+        for at, attester in enumerate(attesters):
+            if attester not in (signed[at].signer, ZERO_ADDRESS):
                 raise RequestError("only its attester can revoke an attestation", "attester_other", _at(at))
             if attester != sender and not proxy.revokes_for_others:
                 raise RequestError(
@@ -154,8 +157,13 @@ class Checks:
                 )
         yield from self._requests(signed, [proxy.bound.address for _ in signed])
 
-    def _signatures(self, signed: Sequence[SignedRequest], domain: Domain, *, contracts: bool = True) -> Flow[None]:
+    def _signatures(
+        self, signed: Sequence[SignedRequest], domain: Domain, kind: Kind, *, contracts: bool = True
+    ) -> Flow[None]:
         _require_some(signed)
+        for at, each in enumerate(signed):
+            if not isinstance(each.request, kind):
+                raise RequestError("the signed request is of another kind", "request_kind", _at(at))
         block: Block = yield Newest()
         for at, each in enumerate(signed):
             signature(each)
@@ -170,15 +178,11 @@ class Checks:
 
     def _requests(self, signed: Sequence[SignedRequest], attesters: Sequence[Address]) -> Flow[None]:
         attestations = [each.request for each in signed if isinstance(each.request, DelegatedAttestation)]
+        revocations = [each.request for each in signed if isinstance(each.request, DelegatedRevocation)]
         if attestations:
             yield from self.attestations([AttestationRequest.of(each) for each in attestations])
-        pairs = [
-            (RevocationRequest.of(each.request), attester)
-            for each, attester in zip(signed, attesters, strict=True)
-            if isinstance(each.request, DelegatedRevocation)
-        ]
-        if pairs:
-            yield from self.revocations([request for request, _ in pairs], [attester for _, attester in pairs])
+        else:
+            yield from self.revocations([RevocationRequest.of(each) for each in revocations], attesters)
 
 
 def _at(position: int) -> str:

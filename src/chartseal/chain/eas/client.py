@@ -240,6 +240,7 @@ class EAS(_Client):
         """Make many that others signed, each in a transaction of its own, without waiting between them.
 
         `gas` is the limit of each; else the first is estimated, which a resolver of varying cost needs margin for.
+        Where one reverts, later ones of its signer do too, as they do when another worker of the key comes between.
 
         Raises:
             DomainError, ExpiredError, SignatureError, RequestError: as `attest_by_delegation`, with the place.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from chartseal.attestation import Address, Digest, Schema, Signer, delegated, schema_uid
-from chartseal.attestation.delegated import SignedRequest
+from chartseal.attestation.delegated import DelegatedAttestation, DelegatedRevocation, SignedRequest
 from chartseal.chain.calls import Receipt, Write
 from chartseal.chain.eas.batching import Batching
 from chartseal.chain.eas.checks import Checks
@@ -107,29 +107,29 @@ class Flows:
     def attest_by_delegation(self, signed: SignedRequest) -> Flow[Digest]:
         """Send an attestation that another signed."""
         write = self.eas.attest_by_delegation(signed)
-        yield from self.checks.delegations([signed], self.domain)
+        yield from self.checks.delegations([signed], self.domain, DelegatedAttestation)
         return (yield from _sent(write))
 
     def multi_attest_by_delegation(self, signed: Sequence[SignedRequest], budget: int | None) -> Flow[list[Digest]]:
         """Send several, in as many transactions as the gas needs."""
-        yield from self.checks.delegations(signed, self.domain)
+        yield from self.checks.delegations(signed, self.domain, DelegatedAttestation)
         return (yield from self._batching.send(signed, self.eas.multi_attest_by_delegation, budget, waiting=True))
 
     def relay(self, signed: Sequence[SignedRequest], gas: int | None) -> Flow[list[Digest]]:
         """Send several, each in a transaction of its own, without waiting between them."""
         writes = [self.eas.attest_by_delegation(each) for each in signed]
-        yield from self.checks.delegations(signed, self.domain)
+        yield from self.checks.delegations(signed, self.domain, DelegatedAttestation)
         return (yield from self._batching.pipeline(writes, [len(each.request.data) for each in signed], gas))  # type: ignore[union-attr]
 
     def revoke_by_delegation(self, signed: SignedRequest) -> Flow[Receipt]:
         """Send a revocation that another signed."""
         write = self.eas.revoke_by_delegation(signed)
-        yield from self.checks.delegations([signed], self.domain)
+        yield from self.checks.delegations([signed], self.domain, DelegatedRevocation)
         return (yield from _sent(write))
 
     def multi_revoke_by_delegation(self, signed: Sequence[SignedRequest], budget: int | None) -> Flow[list[Receipt]]:
         """Send several."""
-        yield from self.checks.delegations(signed, self.domain)
+        yield from self.checks.delegations(signed, self.domain, DelegatedRevocation)
         write_of = _listed(self.eas.multi_revoke_by_delegation)
         return (yield from self._batching.send(signed, write_of, budget, waiting=True))
 
@@ -192,23 +192,23 @@ class ProxyFlows:
     def attest(self, signed: SignedRequest) -> Flow[Digest]:
         """Send an attestation that another signed."""
         write = self.proxy.attest(signed)
-        yield from self._checks.proxied([signed], self.proxy, self._me())
+        yield from self._checks.proxied([signed], self.proxy, DelegatedAttestation, self._me())
         return (yield from _sent(write))
 
     def multi_attest(self, signed: Sequence[SignedRequest], budget: int | None) -> Flow[list[Digest]]:
         """Send several."""
-        yield from self._checks.proxied(signed, self.proxy, self._me())
+        yield from self._checks.proxied(signed, self.proxy, DelegatedAttestation, self._me())
         return (yield from self._batching.send(signed, self.proxy.multi_attest, budget))
 
     def revoke(self, signed: SignedRequest) -> Flow[Receipt]:
         """Send a revocation that another signed."""
         write = self.proxy.revoke(signed)
-        yield from self._checks.proxied([signed], self.proxy, self._me())
+        yield from self._checks.proxied([signed], self.proxy, DelegatedRevocation, self._me())
         return (yield from _sent(write))
 
     def multi_revoke(self, signed: Sequence[SignedRequest], budget: int | None) -> Flow[list[Receipt]]:
         """Send several."""
-        yield from self._checks.proxied(signed, self.proxy, self._me())
+        yield from self._checks.proxied(signed, self.proxy, DelegatedRevocation, self._me())
         return (yield from self._batching.send(signed, _listed(self.proxy.multi_revoke), budget))
 
 
