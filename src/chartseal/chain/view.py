@@ -25,6 +25,7 @@ _LAST_MOMENT = 253_402_300_799
 """9999-12-31T23:59:59Z; what lies after it is no date."""
 _REASON_SIZE = 64
 _MOST_STANDINGS = 64
+_MOST_ANSWERS = 10_000
 
 
 class FactsView:
@@ -32,14 +33,13 @@ class FactsView:
 
     def __init__(self, facts: Sequence[ChainFacts]) -> None:
         """Take the facts of each deployment; the first of one domain stands."""
-        self._facts: dict[Domain, ChainFacts] = {}
+        self._sources: dict[Domain, _Source] = {}
         for each in facts:
-            self._facts.setdefault(each.deployment.domain(), each)
-        self._known: dict[tuple[Domain, frozenset[Address]], _Known] = {}
+            self._sources.setdefault(each.deployment.domain(), _Source(each))
 
-    def _of(self, domain: Domain) -> ChainFacts:
+    def _of(self, domain: Domain) -> _Source:
         try:
-            return self._facts[domain]
+            return self._sources[domain]
         except KeyError:
             raise NodeError(
                 f"nothing is known of the contract on chain {domain.chain_id} that a seal is for", "chain_unknown"
@@ -51,7 +51,7 @@ class FactsView:
         Raises:
             NodeError: `chain_unknown`; other ChainErrors as the facts.
         """
-        facts = self._of(domain)
+        facts = self._of(domain).facts
         timestamp = facts.timestamp(root)
         return _moment(timestamp) if 0 < timestamp <= facts.final.timestamp else None
 
@@ -63,8 +63,7 @@ class FactsView:
         Raises:
             NodeError: `chain_unknown`; other ChainErrors as the facts.
         """
-        live = self._known_of(domain, authorities).final.live(attester, int(at.timestamp()))
-        return [Accreditation(each.authority, each.roles, each.name) for each in live]
+        return self._of(domain).known(authorities).accreditations(attester, int(at.timestamp()))
 
     def revocation(
         self, domain: Domain, attester: Address, uid: Digest, authorities: frozenset[Address]
@@ -74,8 +73,12 @@ class FactsView:
         Raises:
             NodeError: `chain_unknown`; other ChainErrors as the facts.
         """
-        facts, known_ = self._of(domain), self._known_of(domain, authorities)
-        found = [*_revoked_on_chain(facts, attester, uid), *_revoked_off_chain(facts, known_, attester, uid)]
+        source = self._of(domain)
+        facts = source.facts
+        found = [
+            *_revoked_on_chain(facts, attester, uid),
+            *_revoked_off_chain(facts, source.known(authorities), attester, uid),
+        ]
         if not found:
             return None
         first = min(found)
@@ -87,7 +90,7 @@ class FactsView:
         Raises:
             NodeError: `chain_unknown`; other ChainErrors as the facts.
         """
-        return self._of(domain).is_valid_signature(signer, digest, signature)
+        return self._of(domain).facts.is_valid_signature(signer, digest, signature)
 
     def prefetch(self, questions: Sequence[Question], authorities: frozenset[Address]) -> None:
         """Get what will be asked of these seals in few round trips, where the facts can.
@@ -96,23 +99,30 @@ class FactsView:
             NodeError: `chain_unknown`; other ChainErrors as the facts.
         """
         for domain in dict.fromkeys(question.domain for question in questions):
-            facts, own = self._of(domain), [each for each in questions if each.domain == domain]
-            if isinstance(facts, Prefetching):
-                known_ = self._known_of(domain, authorities)
-                facts.prefetch(
+            source, own = self._of(domain), [each for each in questions if each.domain == domain]
+            if isinstance(source.facts, Prefetching):
+                known_ = source.known(authorities)
+                source.facts.prefetch(
                     timestamps=[each.anchor_root for each in own if each.anchor_root is not None],
                     revoked=[(by, each.uid) for each in own for by in known_.revokers(each.attester)],
                     attestations=[each.uid for each in own],
                 )
 
-    def _known_of(self, domain: Domain, authorities: frozenset[Address]) -> _Known:
+
+class _Source:
+    """One deployment's facts, with what sets of authorities have attested there."""
+
+    def __init__(self, facts: ChainFacts) -> None:
+        self.facts = facts
+        self._known: dict[frozenset[Address], _Known] = {}
+
+    def known(self, authorities: frozenset[Address]) -> _Known:
         """Kept as long as the facts are of one block."""
-        facts, head = self._of(domain), self._of(domain).head.hash
-        found = self._known.get((domain, authorities))
+        head, found = self.facts.head.hash, self._known.get(authorities)
         if found is None or found.head != head:
             if len(self._known) >= _MOST_STANDINGS:
                 self._known.clear()
-            found = self._known[domain, authorities] = _Known.of(facts, head, authorities)
+            found = self._known[authorities] = _Known.of(self.facts, head, authorities)
         return found
 
 
@@ -146,11 +156,35 @@ class _Known:
             after.setdefault(each.predecessor, []).append(each)
         return after
 
-    def revokers(self, attester: Address) -> dict[Address, None]:
+    @cached_property
+    def _live(self) -> dict[tuple[Address, int], list[Accreditation]]:
+        return {}
+
+    def accreditations(self, attester: Address, at: int) -> list[Accreditation]:
+        """Final ones that are live at a time: of many seals mostly the same question."""
+        found = self._live.get((attester, at))
+        if found is None:
+            if len(self._live) >= _MOST_ANSWERS:
+                self._live.clear()
+            live = self.final.live(attester, at)
+            found = [Accreditation(each.authority, each.roles, each.name) for each in live]
+            self._live[attester, at] = found
+        return found
+
+    @cached_property
+    def _revokers(self) -> dict[Address, tuple[Address, ...]]:
+        return {}
+
+    def revokers(self, attester: Address) -> tuple[Address, ...]:
         """Whose revocations may count, each once: the attester, who accredited it, and who succeeded it."""
-        authorities = [each.authority for each in self.any.of(attester)]
-        successors = [each.issuer for each in self._after.get(attester, ())]
-        return dict.fromkeys([attester, *authorities, *successors])
+        found = self._revokers.get(attester)
+        if found is None:
+            authorities = [each.authority for each in self.any.of(attester)]
+            successors = [each.issuer for each in self._after.get(attester, ())]
+            if len(self._revokers) >= _MOST_ANSWERS:
+                self._revokers.clear()
+            found = self._revokers[attester] = tuple(dict.fromkeys([attester, *authorities, *successors]))
+        return found
 
     def counts(self, by: Address, attester: Address, at: int) -> bool:
         """Whether a revocation at that time counts: a successor's, only while it was accredited as one."""

@@ -21,8 +21,8 @@ from chartseal.verification.chain import (
 from chartseal.verification.facts import Fact, bundle
 from chartseal.verification.holder import NonceStore
 from chartseal.verification.policy import Limits, TrustedAuthority, TrustedIssuer, TrustPolicy, UnsafeTrustAnyone
-from chartseal.verification.report import IssuedUnder, Step, VerifiedDisclosure, VerifiedRecord
-from chartseal.verification.steps import verify
+from chartseal.verification.report import IssuedUnder, Issuer, Step, VerifiedDisclosure, VerifiedRecord, VerifiedSeal
+from chartseal.verification.steps import verify, verify_seals
 
 __all__ = [
     "ROLES",
@@ -32,6 +32,7 @@ __all__ = [
     "ChainView",
     "Fact",
     "IssuedUnder",
+    "Issuer",
     "Limits",
     "NonceStore",
     "Question",
@@ -43,7 +44,9 @@ __all__ = [
     "UnsafeTrustAnyone",
     "VerifiedDisclosure",
     "VerifiedRecord",
+    "VerifiedSeal",
     "anchor_leaf",
     "bundle",
     "verify",
+    "verify_seals",
 ]

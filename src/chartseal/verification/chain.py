@@ -115,6 +115,18 @@ class AnchorProof:
 
 
 def anchor_leaf(uid: bytes, signature_hash: bytes) -> Digest:
-    """H("anchor-seal"; uid, keccak256(signature bytes)): a seal's value in an anchor's tree."""
-    kinds = [abi.parse_type(kind) for kind in ("string", "bytes32", "bytes32")]
-    return Digest(_core.keccak256(abi.encode_all(kinds, ["chartseal/1/anchor-seal", uid, signature_hash])))
+    """H("anchor-seal"; uid, keccak256(signature bytes)): a seal's value in an anchor's tree.
+
+    Raises:
+        ValueError: one of them has not 32 bytes.
+    """
+    if len(uid) != len(signature_hash) or len(uid) != _WORD:
+        raise ValueError("a uid and a hash have 32 bytes")
+    return Digest(_core.keccak256(_BEFORE + uid + signature_hash + _AFTER))
+
+
+_WORD = 32
+_KINDS = [abi.parse_type(kind) for kind in ("string", "bytes32", "bytes32")]
+_ENCODED = abi.encode_all(_KINDS, ["chartseal/1/anchor-seal", bytes(_WORD), bytes(_WORD)])
+_BEFORE, _AFTER = _ENCODED[:_WORD], _ENCODED[3 * _WORD :]
+"""What stands around the two words: the text's place, and the text."""

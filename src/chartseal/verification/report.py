@@ -87,6 +87,14 @@ class Issuer(NamedTuple):
     issued_under: IssuedUnder | None = None
 
 
+class VerifiedSeal(NamedTuple):
+    """A seal that stands, by whom it is, and when a chain proves that it existed (None without an anchor)."""
+
+    attestation: VerifiedAttestation
+    issuer: Issuer
+    evidence_time: datetime | None
+
+
 @dataclass(frozen=True)
 class VerifiedRecord:
     """One record of which every step held, or says that it was not checked."""

@@ -115,12 +115,13 @@ def question(seal: VerifiedAttestation, anchors: Anchors) -> Question:
     return Question(seal.domain, seal.attester, seal.uid, proof.root(seal) if proof else None)
 
 
-def evidence_time(seal: VerifiedAttestation, setting: Setting) -> datetime | None:
-    """When a chain proves that the seal existed; None without an anchor that holds it. Step 9 refuses wrong ones."""
-    proof = setting.anchors.get((seal.attester, seal.uid))
-    if proof is None or setting.chain is None:
-        return None
-    return setting.chain.timestamped_at(seal.domain, proof.root(seal))
+def evidence_time(asked: Question, chain: ChainView) -> datetime | None:
+    """When a chain proves that the seal existed; None without an anchor that holds it. Step 9 refuses wrong ones.
+
+    Raises:
+        ChainError: as the view.
+    """
+    return None if asked.anchor_root is None else chain.timestamped_at(asked.domain, asked.anchor_root)
 
 
 def check_issuer(seal: VerifiedAttestation, evidence: datetime | None, setting: Setting, place: str) -> Issuer:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from chartseal.attestation import ZERO_DIGEST, Digest, VerifiedAttestation
+from chartseal.attestation import ZERO_DIGEST, Digest, UnverifiedPackage, VerifiedAttestation
 from chartseal.disclosure.form import UnverifiedDisclosure
 from chartseal.errors import AttestationError, DisclosureError, FieldEncodingError, FormError, PredicateProofError
 from chartseal.verification import facts, holder, seals
 from chartseal.verification.chain import BatchChainView, ChainView
 from chartseal.verification.content import Content, check_content, check_leaves, require_some_leaf
 from chartseal.verification.policy import TrustPolicy
-from chartseal.verification.report import Issuer, Report, VerifiedDisclosure, VerifiedRecord, same_person
+from chartseal.verification.report import Issuer, Report, VerifiedDisclosure, VerifiedRecord, VerifiedSeal, same_person
 from chartseal.verification.seals import Anchors, Setting
 
 _TEST_FORMAT = "chartseal/1-test"
@@ -55,20 +55,9 @@ def verify(
         for record, fields, place in zip(shown.records, opened, places, strict=True)
     ]
     report.checked(4)
-    attested = [  # 5. signed, and a seal of ours
-        seals.check_signature(record.package, setting, place)
-        for record, place in zip(shown.records, places, strict=True)
-    ]
-    report.checked(5)
-    if isinstance(chain, BatchChainView):
-        chain.prefetch([seals.question(seal, anchors) for seal in attested], trust.authority_addresses)
-    evidence = [seals.evidence_time(seal, setting) for seal in attested]
-    issuers = check_issuers(attested, evidence, places, setting, report)  # 6. by somebody trusted at that time
-    for seal, place in zip(attested, places, strict=True):  # 7. not expired, not from the future
-        seals.check_time(seal, setting, place)
-    report.checked(7)
-    check_revocations(attested, places, setting, report)  # 8. not revoked
-    check_anchors(attested, evidence, places, setting, report)  # 9. anchored in time
+    sealed = check_seals([record.package for record in shown.records], places, setting, report)  # 5. to 9.
+    attested, evidence = [each.attestation for each in sealed], [each.evidence_time for each in sealed]
+    issuers = [each.issuer for each in sealed]
     holder.check_signatures(shown, [content.word("subject") for content in contents])  # 10. made by the holders
     report.checked(10)
     report.either(11, holder.check_request(shown, audience, nonce, nonces, now))  # 11. for us, now
@@ -86,6 +75,64 @@ def verify(
             [_person(content, seal) for content, seal in zip(contents, attested, strict=True)],
         ),
     )
+
+
+def verify_seals(
+    packages: Sequence[UnverifiedPackage],
+    trust: TrustPolicy,
+    *,
+    now: datetime,
+    chain: ChainView | None = None,
+    anchors: Anchors = _NO_ANCHORS,
+) -> tuple[VerifiedSeal, ...]:
+    """Check seals alone, steps 5 to 9: for who keeps records whose content was verified, and asks whether they stand.
+
+    Raises:
+        SealError, IssuerError, SealTimeError, RevokedError, AnchorError, NotCheckedError: as the steps; the path says
+            which seal.
+        ChainError: as the chain view raised it.
+    """
+    if now.tzinfo is None:
+        raise ValueError("now must be aware")
+    places = [f"seals[{at}]" for at in range(len(packages))]
+    return check_seals(packages, places, Setting(trust, now, chain, anchors), Report(trust.required))
+
+
+def check_seals(
+    packages: Sequence[UnverifiedPackage], places: Sequence[str], setting: Setting, report: Report
+) -> tuple[VerifiedSeal, ...]:
+    """Steps 5 to 9, each for all seals.
+
+    Raises:
+        VerificationError: one class for each step.
+        ChainError: as the chain view.
+    """
+    attested = [  # 5. signed, and a seal of ours
+        seals.check_signature(package, setting, place) for package, place in zip(packages, places, strict=True)
+    ]
+    report.checked(5)
+    evidence = evidence_times(attested, setting)
+    issuers = check_issuers(attested, evidence, places, setting, report)  # 6. by somebody trusted at that time
+    for seal, place in zip(attested, places, strict=True):  # 7. not expired, not from the future
+        seals.check_time(seal, setting, place)
+    report.checked(7)
+    check_revocations(attested, places, setting, report)  # 8. not revoked
+    check_anchors(attested, evidence, places, setting, report)  # 9. anchored in time
+    return tuple(VerifiedSeal(*each) for each in zip(attested, issuers, evidence, strict=True))
+
+
+def evidence_times(attested: Sequence[VerifiedAttestation], setting: Setting) -> list[datetime | None]:
+    """Of each seal; None without a chain, or an anchor that it knows.
+
+    Raises:
+        ChainError: as the chain view.
+    """
+    if setting.chain is None:
+        return [None] * len(attested)
+    questions = [seals.question(seal, setting.anchors) for seal in attested]
+    if isinstance(setting.chain, BatchChainView):
+        setting.chain.prefetch(questions, setting.trust.authority_addresses)
+    return [seals.evidence_time(asked, setting.chain) for asked in questions]
 
 
 def read(disclosure: UnverifiedDisclosure | bytes | str, trust: TrustPolicy) -> UnverifiedDisclosure:

@@ -30,6 +30,7 @@ from chartseal.verification import (
     AnchorProof,
     ChainView,
     IssuedUnder,
+    Issuer,
     Question,
     Revocation,
     TrustedAuthority,
@@ -39,6 +40,7 @@ from chartseal.verification import (
     VerifiedDisclosure,
     anchor_leaf,
     verify,
+    verify_seals,
 )
 from tests.charts import (
     AUDIENCE,
@@ -331,3 +333,23 @@ def test_proofs_as_json() -> None:
     for bad in others:
         with pytest.raises(PackageError):
             AnchorProof.from_json(bad)
+
+
+def test_seals_alone(disclosure: UnverifiedDisclosure) -> None:
+    chain, proofs = anchored(disclosure, SEALED_AT)
+    chain.accredited.append((HOSPITAL, SEALED_AT - DAY, NOW + DAY))
+    packages = [record.package for record in disclosure.records]
+    found = verify_seals(packages, ACCREDITED, now=NOW, chain=chain, anchors=proofs)
+    issuer = Issuer("Example hospital", IssuedUnder(AUTHORITY, frozenset({"hospital"})))
+    assert [(each.attestation.uid, each.issuer, each.evidence_time) for each in found] == [
+        (package.uid, issuer, SEALED_AT) for package in packages
+    ]
+    assert verify_seals(packages, POLICY, now=NOW)[0].evidence_time is None
+    chain.revoked[packages[1].signer, packages[1].uid] = Revocation(NOW, ISSUER)
+    with pytest.raises(errors.RevokedError) as revoked:
+        verify_seals(packages, ACCREDITED, now=NOW, chain=chain)
+    assert revoked.value.path == "seals[1]"
+    with pytest.raises(errors.SealError):
+        verify_seals([replace(packages[0], signature=bytes(65))], POLICY, now=NOW)
+    with pytest.raises(errors.NotCheckedError):
+        verify_seals(packages, replace(POLICY, required=frozenset({8})), now=NOW)
