@@ -110,7 +110,7 @@ def _tell(step: Step, as_json: bool, *, always: bool = False) -> None:
 @_json
 def status(place: str, as_json: bool) -> None:
     """Show how much is in which state, for each chain that seals of the queue are for."""
-    with reading(open_queue(place)) as connection:
+    with reading(open_queue(place, create=False)) as connection:
         found = [(each.domain, each.status(connection)) for each in queues(connection)]
     if as_json:
         members = [
@@ -140,7 +140,7 @@ def write_proofs(
     Ends with status 3 when some of the records have no final anchor yet; the others' proofs are written.
     """
     packages = [record.package for record in read_records(paths)] if paths else None
-    with reading(open_queue(place)) as connection:
+    with reading(open_queue(place, create=False)) as connection:
         wanted = None if packages is None else {(each.signer, each.uid) for each in packages}
         found = AnchorFile.of(read_proofs(connection, wanted, young=young))
     if packages is not None:
@@ -158,7 +158,7 @@ def write_proofs(
 @click.option("--since", type=Moment(), help="Only of anchors of that time and later.")
 def announcements(place: str, output: str, since: datetime | None) -> None:
     """Write the announcements of final anchors, one page a line, for wallets to scan."""
-    with reading(open_queue(place)) as connection:
+    with reading(open_queue(place, create=False)) as connection:
         found = [
             page.to_json() + b"\n" for page in read_pages(connection, since=int(since.timestamp()) if since else 0)
         ]
@@ -174,7 +174,7 @@ def announcements(place: str, output: str, since: datetime | None) -> None:
 def check(context: click.Context, paths: tuple[str, ...], place: str, connect: Connect, as_json: bool) -> None:
     """Recount: every record is in exactly one final anchor, every anchor is on the chain. Ends with status 1 if not."""
     chain = connect()
-    with reading(open_queue(place)) as connection:
+    with reading(open_queue(place, create=False)) as connection:
         found = recount(connection, read_records(paths), chain.node, chain.deployment)
     lines = [f"{count:>9}  {name}" for name, count in found._asdict().items()]
     _show(as_json, "\n".join(lines), {**found._asdict(), "whole": found.is_whole})

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from chartseal.errors import QueueError
+from chartseal.errors import MissingExtraError, QueueError
 
+_DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgresql+psycopg": "postgresql+psycopg"}
 _READS = "chartseal_reads"
 _PATIENCE = 30
 """Seconds that a writer waits for another in SQLite."""
@@ -20,26 +22,40 @@ _MIGRATING = 0x616E63686F72
 """Key of the lock under which PostgreSQL's schema is changed."""
 
 
-def open_queue(place: str) -> Engine:
+def open_queue(place: str, *, create: bool = True) -> Engine:
     """The database at an SQLAlchemy URL, or at a path (SQLite), with its tables made or brought up to date.
 
-    In SQLite every transaction that may write takes the write lock at once and is on disk when it ends.
+    In SQLite every transaction that may write takes the write lock at once and is on disk when it ends. Without
+    `create` a file must be there already.
 
     Raises:
-        QueueError: `queue_unavailable`; the message names no part of the URL, which may hold a password.
+        QueueError: `queue_unavailable`, `queue_url`, `queue_missing`; no message shows the URL, which may hold a
+            password.
+        MissingExtraError: PostgreSQL's driver is not installed.
     """
+    url = _url(place)
+    is_file = url.drivername == "sqlite"
+    if is_file and not create and not Path(str(url.database)).is_file():
+        raise QueueError("there is no such queue: `chartseal anchor add` makes one", "queue_missing")
+    waiting = {"timeout": _PATIENCE} if is_file else {}
     with storing():
-        url = place if "://" in place else f"sqlite:///{place}"
-        waiting = {"timeout": _PATIENCE} if url.startswith("sqlite") else {}
         engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=waiting)
-        if engine.dialect.name not in {"sqlite", "postgresql"}:
-            raise QueueError("the queue lives in SQLite or PostgreSQL", "queue_unavailable")
-        if engine.dialect.name == "sqlite":
+        if is_file:
             event.listen(engine, "connect", _on_connect)
             event.listen(engine, "begin", _on_begin)
         with engine.begin() as connection:
             upgrade(connection)
         return engine
+
+
+def _url(place: str) -> URL:
+    try:
+        url = make_url(place) if "://" in place else URL.create("sqlite", database=place)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or url.drivername not in _DRIVERS or not url.database:
+        raise QueueError("a queue is an SQLite file or at postgresql+psycopg://…", "queue_url")
+    return url.set(drivername=_DRIVERS[url.drivername])
 
 
 def _on_connect(connection: Any, _: Any) -> None:
@@ -95,6 +111,8 @@ def storing() -> Iterator[None]:
     """Tell a fault of the database as ours; its own words may quote the URL."""
     try:
         yield
-    except (SQLAlchemyError, ImportError) as exc:
+    except ImportError:
+        raise MissingExtraError("a queue in PostgreSQL needs the extra `postgres`") from None
+    except SQLAlchemyError as exc:
         detail = f"the queue's database cannot be used ({type(exc).__name__})"
         raise QueueError(detail, "queue_unavailable") from None

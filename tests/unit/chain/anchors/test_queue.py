@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from chartseal.chain.anchors import (
 )
 from chartseal.chain.anchors.proofs import read_proofs
 from chartseal.chain.anchors.tables import BATCH, LEAF
-from chartseal.errors import ChartsealError, QueueError, SignatureError
+from chartseal.errors import MissingExtraError, QueueError, SignatureError
 from chartseal.sealing import SealedRecord
 from tests.anchoring import records
 from tests.charts import DOMAIN
@@ -228,10 +229,33 @@ def test_workers_that_close_and_add_at_once_double_nothing(engine: Engine) -> No
         assert each.proof.root(recover_offchain(record.package)) == each.root
 
 
-@pytest.mark.parametrize("place", ["mysql://user:secret@host/db", "nonsense://x", "/no/such/folder/queue.db"])
-def test_a_database_that_cannot_be_used_is_one_error_without_its_url(place: str) -> None:
-    with pytest.raises(ChartsealError) as caught:
+def test_a_driver_that_is_not_installed_is_told_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(MissingExtraError):
+        open_queue("postgresql+psycopg://user:secret@127.0.0.1:1/none")
+
+
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [
+        ("oracle://user:secret@host/db", "queue_url"),
+        ("nonsense://secret", "queue_url"),
+        ("postgresql://user:secret@[x/", "queue_url"),
+        ("sqlite://", "queue_url"),
+        ("/no/such/folder/queue.db", "queue_unavailable"),
+        ("postgresql://user:secret@127.0.0.1:1/none", "queue_unavailable"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_one_error_without_its_url(place: str, code: str) -> None:
+    with pytest.raises(QueueError) as caught:
         open_queue(place)
-    assert caught.value.code == "queue_unavailable"
+    assert caught.value.code == code
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_queue_that_is_only_read_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(QueueError) as caught:
+        open_queue(str(tmp_path / "queue.db"), create=False)
+    assert caught.value.code == "queue_missing"
+    assert list(tmp_path.iterdir()) == []
