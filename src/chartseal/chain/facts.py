@@ -48,7 +48,7 @@ class Attestation:
 class ChainFacts(Protocol):
     """One deployment's state at the block `head`; what lies at or before `final` can no longer be undone.
 
-    What speaks for a seal (an anchor, an accreditation) counts only if its block time is at most `final`'s; what speaks
+    What speaks for a seal (an anchor, an accreditation) counts only up to `final_until`; what speaks
     against one (a revocation, a withdrawal) counts at once. An implementation raises NodeError or IndexingError when it
     cannot answer: silence must never read as "not revoked".
     """
@@ -99,3 +99,12 @@ class Prefetching(Protocol):
         Raises:
             NodeError, IndexingError: as they do.
         """
+
+
+def final_until(facts: ChainFacts) -> int:
+    """The last second (Unix) of which everything is final.
+
+    Blocks can share a second: where others stand above the final one, its own second may not be over.
+    """
+    over = facts.final.number == facts.head.number
+    return facts.final.timestamp if over else facts.final.timestamp - 1

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from chartseal.attestation import Address, Digest, Domain
 from chartseal.chain.authority import Accredited, Standing
 from chartseal.chain.authority.standing import known
-from chartseal.chain.facts import Attestation, ChainFacts, Prefetching
+from chartseal.chain.facts import Attestation, ChainFacts, Prefetching, final_until
 from chartseal.chain.schemas import ACCREDITATION, REASONS, REVOCATION_REASON, WITHDRAWAL
 from chartseal.errors import NodeError
 from chartseal.verification import Accreditation, Question, Revocation
@@ -53,7 +53,7 @@ class FactsView:
         """
         facts = self._of(domain).facts
         timestamp = facts.timestamp(root)
-        return _moment(timestamp) if 0 < timestamp <= facts.final.timestamp else None
+        return _moment(timestamp) if 0 < timestamp <= final_until(facts) else None
 
     def accreditations(
         self, domain: Domain, attester: Address, at: datetime, authorities: frozenset[Address]
@@ -142,7 +142,7 @@ class _Known:
         ordered = sorted(authorities)
         given = [each for one in ordered for each in facts.attestations(ACCREDITATION, attester=one)]
         ended = [each for one in ordered for each in facts.attestations(WITHDRAWAL, attester=one)]
-        final = facts.final.timestamp
+        final = final_until(facts)
         return cls(
             head,
             final=Standing([each for each in given if each.time <= final], ended),

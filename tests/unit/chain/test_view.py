@@ -22,7 +22,7 @@ BOARD, OTHER_BOARD = Address(b"\xaa" * 20), Address(b"\xbb" * 20)
 BOARDS = frozenset({BOARD})
 UID, ROOT = Digest(b"\x51" * 32), Digest(b"\x52" * 32)
 START, FINAL, HEAD = 1_000_000, 2_000_000, 2_000_500
-"""When the chain of these tests begins, and the times of its newest final and of its newest block."""
+"""When the chain of these tests begins, the last second of which all is final, and the time of its newest block."""
 
 
 def moment(seconds: int) -> datetime:
@@ -31,7 +31,7 @@ def moment(seconds: int) -> datetime:
 
 @pytest.fixture
 def facts() -> MemoryFacts:
-    return MemoryFacts(block(110, HEAD), block(100, FINAL))
+    return MemoryFacts(block(110, HEAD), block(100, FINAL + 1))
 
 
 def grant(issuer: Address = ISSUER, predecessor: Address = ZERO_ADDRESS, expires_at: int = 0) -> Grant:
@@ -59,6 +59,12 @@ def test_an_anchor_counts_once_it_is_final(facts: MemoryFacts) -> None:
         facts.timestamps[ROOT] = at
         assert FactsView([facts]).timestamped_at(DOMAIN, ROOT) == found
     assert FactsView([facts]).timestamped_at(DOMAIN, UID) is None
+
+
+def test_blocks_that_share_the_final_ones_second_are_not_final(facts: MemoryFacts) -> None:
+    for final, found in ((block(109, HEAD), None), (block(110, HEAD), moment(HEAD))):
+        facts.final, facts.timestamps[ROOT] = final, HEAD
+        assert FactsView([facts]).timestamped_at(DOMAIN, ROOT) == found
 
 
 def test_an_accreditation_counts_once_it_is_final(facts: MemoryFacts) -> None:
