@@ -56,11 +56,11 @@ class History:
             self.withdraw,
             self.revoke_accreditation,
             *[self.revoke_off_chain] * 3,
-            self.stamp,
+            *[self.stamp] * 3,
             self.seal_on_chain,
             self.revoke_on_chain,
             self.state_reason,
-            self.wait,
+            *[self.wait] * 3,
         ]
         try:
             self.chance.choice(deeds)()
