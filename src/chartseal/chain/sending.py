@@ -65,6 +65,8 @@ class Draft:
     """No answer came to the newest of them yet."""
     doubtful: bool = False
     """A node may have taken one of them although its answer was lost."""
+    overtaken: bool = False
+    """The account has been seen to have used the nonce."""
     receipt: Receipt | None = None
     error: ChainError | None = None
 
@@ -222,14 +224,22 @@ class Outbox:
         for (draft, _), receipt in zip(asked, receipts, strict=True):
             draft.receipt = draft.receipt or receipt
         yield from self._confirm([draft for draft in drafts if draft.receipt is not None])
+        return (yield from self._lost([draft for draft in drafts if draft.open], used))
+
+    def _lost(self, drafts: Sequence[Draft], used: int) -> Talk[list[Draft]]:
+        """Those whose nonce is used, without a receipt after that was seen, by another's transaction of the chain."""
         lost = []
         for draft in drafts:
-            if draft.open and draft.nonce is not None and draft.nonce < used:
-                taker = yield from self._taker(draft.nonce, draft.start)
-                if taker is not None and taker not in draft.raws:
-                    draft.raws.clear()
-                    draft.doubtful = draft.unanswered = False
-                    lost.append(draft)
+            if draft.nonce is None or draft.nonce >= used:
+                continue
+            if not draft.overtaken:  # nodes answer a batch in any order: the receipt may be there at the next look
+                draft.overtaken = True
+                continue
+            taker = yield from self._taker(draft.nonce, draft.start)
+            if taker is not None and taker not in draft.raws:
+                draft.raws.clear()
+                draft.doubtful = draft.unanswered = draft.overtaken = False
+                lost.append(draft)
         return lost
 
     def _repeat(self, drafts: Sequence[Draft]) -> Talk[list[Draft]]:
