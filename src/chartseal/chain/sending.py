@@ -223,8 +223,8 @@ class Outbox:
         used, *receipts = yield from self.dialogue.ask([count, *(receipt_query(each) for _, each in asked)])
         for (draft, _), receipt in zip(asked, receipts, strict=True):
             draft.receipt = draft.receipt or receipt
-        yield from self._confirm([draft for draft in drafts if draft.receipt is not None])
-        return (yield from self._lost([draft for draft in drafts if draft.open], used))
+        young = yield from self._confirm([draft for draft in drafts if draft.receipt is not None])
+        return (yield from self._lost([draft for draft in drafts if draft.open and draft not in young], used))
 
     def _lost(self, drafts: Sequence[Draft], used: int) -> Talk[list[Draft]]:
         """Those whose nonce is used, without a receipt after that was seen, by another's transaction of the chain."""
@@ -250,19 +250,24 @@ class Outbox:
         outcomes = yield from self.dialogue.once_each([_send(draft) for draft in drafts])
         return (yield from self._sort(drafts, outcomes))
 
-    def _confirm(self, mined: Sequence[Draft]) -> Talk[None]:
-        """Forget receipts of blocks that are no longer of the chain, or not yet deep enough."""
+    def _confirm(self, mined: Sequence[Draft]) -> Talk[list[Draft]]:
+        """Forget receipts of blocks that the chain left, and of those not yet deep enough, which come back."""
         if not mined or not self.policy.confirmations:
-            return
+            return []
         receipts = [draft.receipt for draft in mined if draft.receipt is not None]
         numbers = sorted({each.block_number for each in receipts})
         [head] = yield from self.dialogue.blocks(["latest"])
         headers = yield from self.dialogue.once_each([block_query(each) for each in numbers])
         standing = {each.hash for each in headers if isinstance(each, Block)}
+        young = []
         for draft, receipt in zip(mined, receipts, strict=True):
-            deep = head.number >= receipt.block_number + self.policy.confirmations
-            if not deep or receipt.block_hash not in standing:
+            if receipt.block_hash not in standing:
                 draft.receipt = None
+            elif head.number < receipt.block_number + self.policy.confirmations:
+                draft.receipt = None
+                draft.sent_at = time.monotonic()  # nothing is stuck
+                young.append(draft)
+        return young
 
     def _taker(self, nonce: int, start: int) -> Talk[Digest | None]:
         """The hash of the mined transaction of this account and nonce; None where the node cannot tell.

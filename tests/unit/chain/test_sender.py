@@ -378,6 +378,20 @@ def test_a_mined_transaction_that_a_reorganisation_undid_is_sent_again(local: Lo
     assert nonce(local, 0) == before + 1
 
 
+def test_a_mined_transaction_that_is_only_young_is_not_stuck(local: Local, eas: Bound, proxy: RpcProxy) -> None:
+    before = nonce(local, 0)
+    sender = Sender(Node(proxy.url), local.keys[0], policy=SendPolicy(patience=0.1, confirmations=1))
+    thread, found = sent_aside(sender, eas.write("timestamp", root()))
+    until(lambda: nonce(local, 0) == before + 1)
+    until(lambda: proxy.seen["eth_getTransactionReceipt"] > 9)
+    assert not found
+    local.node.request("evm_mine")
+    thread.join(10)
+    assert isinstance(found[0], Receipt)
+    assert proxy.seen["eth_sendRawTransaction"] == 1
+    assert proxy.seen["eth_feeHistory"] == 1
+
+
 def test_waiting_for_what_somebody_sent(local: Local, eas: Bound) -> None:
     receipt = local.sender().send(eas.write("timestamp", root()))
     assert local.sender(1).wait(receipt.tx_hash) == receipt
