@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from eth_bloom.bloom import BloomFilter
 
 from chartseal.attestation import Digest, from_hex, to_hex
 from chartseal.chain.calls import Block, Log
@@ -180,17 +181,12 @@ def test_filters_of_blocks_never_pass_over_a_log(local: Local, eas: Bound, wante
     assert all(other.may_match(replace(each, logs_bloom=b"")) for each in known)
 
 
-def test_a_filter_of_a_real_block() -> None:
-    # go-ethereum core/types/bloom9_test.go: the filter over these three values.
-    masks = LogFilter.of([], [[Digest(b"testtest")], [Digest(b"test")], [Digest(b"hallo")]])
-    bloom = bytes(256)
-    combined = int.from_bytes(bloom)
-    for group in masks._masks:
-        combined |= group[0]
-    block = Block(1, Digest(bytes(32)), Digest(bytes(32)), 0, logs_bloom=combined.to_bytes(256))
-    assert masks.may_match(block)
-    assert not LogFilter.of([], [[Digest(b"es")]]).may_match(block)
-    assert not LogFilter.of([], [[Digest(b"lo")]]).may_match(block)
+def test_filters_are_those_of_eth_bloom() -> None:
+    values = [secrets.token_bytes(32) for _ in range(40)]
+    theirs = BloomFilter.from_iterable(values[:20])
+    block = Block(1, Digest(bytes(32)), Digest(bytes(32)), 0, logs_bloom=int(theirs).to_bytes(256))
+    assert [LogFilter.of([], [[Digest(value)]]).may_match(block) for value in values] == [v in theirs for v in values]
+    assert LogFilter.of([], [[Digest(values[30]), Digest(values[0])], None, [Digest(values[1])]]).may_match(block)
 
 
 def test_random_faults_lose_no_log(local: Local, proxy: RpcProxy, wanted: LogFilter) -> None:
