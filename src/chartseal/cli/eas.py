@@ -12,7 +12,7 @@ from rich.table import Table
 
 from chartseal.attestation import ZERO_ADDRESS, Address, Digest, Schema, checksum_address, to_hex
 from chartseal.attestation.delegated import DelegatedRevocation
-from chartseal.chain.eas import EAS, Attestation, RevocationRequest, SchemaRecord
+from chartseal.chain.eas import EAS, NEVER, Attestation, AttestationRequest, RevocationRequest, SchemaRecord
 from chartseal.cli.addresses import Account, Bytes32
 from chartseal.cli.chain_options import Connect, Signing, chain_options, key_options
 from chartseal.cli.eas_requests import read_requests, read_signed, request_of, request_options
@@ -237,6 +237,21 @@ def _print_table(rows: dict[str, str]) -> None:
 
 
 @eas.command()
+@click.argument("digests", nargs=-1, required=True, type=Bytes32())
+@click.option("--revoked-by", "revoker", type=Account(), metavar="ADDRESS", help="When this account revoked them.")
+@chain_options
+@_json
+def when(digests: tuple[Digest, ...], revoker: Address | None, connect: Connect, as_json: bool) -> None:
+    """Show when 32 bytes were timestamped, or when an account revoked off-chain attestations by their uids."""
+    client = _reader(connect)
+    if revoker is None:
+        times = [client.get_timestamp(each) for each in digests]
+    else:
+        times = [client.get_revoke_offchain(revoker, each) for each in digests]
+    _print_times(as_json, digests, times)
+
+
+@eas.command()
 @click.argument("account", type=Account(), required=False)
 @click.option("--raise-to", type=click.IntRange(min=1), metavar="N", help="Raise one's own: older requests are void.")
 @chain_options
@@ -262,59 +277,85 @@ def delegate() -> None:
 
 _deadline = click.option("--deadline", type=Moment(), help="Until when it may be sent; any time unless given.")
 _nonce = click.option("--nonce", "number", type=click.IntRange(min=0), help="Instead of the contract's next.")
+_proxy = click.option("--proxy", type=Account(), metavar="ADDRESS", help="The EIP712Proxy that it is for.")
+
+
+def _signed(
+    client: EAS,
+    request: AttestationRequest | RevocationRequest,
+    proxy: Address | None,
+    deadline: datetime | None,
+    number: int | None,
+    signer: Signing,
+) -> None:
+    until = int(deadline.timestamp()) if deadline else NEVER
+    if proxy is None:
+        made = client.delegate(request, signer(), deadline=until, nonce=number)
+    elif number is not None:
+        raise click.UsageError("a proxy knows no nonces")
+    else:
+        made = client.proxy(proxy).delegate(request, signer(), deadline=until)
+    click.echo(json.dumps(made.to_json()))
 
 
 @delegate.command("sign")
 @request_options
 @_deadline
 @_nonce
+@_proxy
 @chain_options
 @key_options
 def delegate_sign(
-    deadline: datetime | None, number: int | None, connect: Connect, signer: Signing, **options: Any
+    deadline: datetime | None,
+    number: int | None,
+    proxy: Address | None,
+    connect: Connect,
+    signer: Signing,
+    **options: Any,
 ) -> None:
     """Sign an attestation for another to send, and print it as JSON."""
     client = _reader(connect)
-    request = request_of(client, **options)
-    signed = client.delegate(request, signer(), deadline=_seconds(deadline), nonce=number)
-    click.echo(json.dumps(signed.to_json()))
+    _signed(client, request_of(client, **options), proxy, deadline, number, signer)
 
 
 @delegate.command("sign-revocation")
 @click.argument("uid", type=Bytes32())
 @_deadline
 @_nonce
+@_proxy
 @chain_options
 @key_options
 def delegate_sign_revocation(
-    uid: Digest, deadline: datetime | None, number: int | None, connect: Connect, signer: Signing
+    uid: Digest,
+    deadline: datetime | None,
+    number: int | None,
+    proxy: Address | None,
+    connect: Connect,
+    signer: Signing,
 ) -> None:
     """Sign a revocation for another to send, and print it as JSON."""
     client = _reader(connect)
     [request] = _revocations(client, (uid,))
-    signed = client.delegate(request, signer(), deadline=_seconds(deadline), nonce=number)
-    click.echo(json.dumps(signed.to_json()))
-
-
-def _seconds(deadline: datetime | None) -> int:
-    return int(deadline.timestamp()) if deadline else 0
+    _signed(client, request, proxy, deadline, number, signer)
 
 
 @delegate.command("send")
 @click.argument("path")
+@_proxy
 @chain_options
 @key_options
 @_json
-def delegate_send(path: str, connect: Connect, signer: Signing, as_json: bool) -> None:
+def delegate_send(path: str, proxy: Address | None, connect: Connect, signer: Signing, as_json: bool) -> None:
     """Send the signed requests of a file (- for standard input): a JSON list, or one object a line.
 
     All of them are attestations, whose uids are printed, or all are revocations.
     """
     signed = read_signed(path)
     client = _writer(connect, signer)
-    if signed and isinstance(signed[0].request, DelegatedRevocation):
-        client.multi_revoke_by_delegation(signed)
-        uids = [each.request.uid for each in signed if isinstance(each.request, DelegatedRevocation)]
+    target = client if proxy is None else client.proxy(proxy)
+    uids = [each.request.uid for each in signed if isinstance(each.request, DelegatedRevocation)]
+    if uids:
+        target.multi_revoke_by_delegation(signed)
         _print(as_json, {"revoked": [to_hex(uid) for uid in uids]}, f"revoked {len(uids)}")
     else:
-        _print_uids(as_json, client.multi_attest_by_delegation(signed))
+        _print_uids(as_json, target.multi_attest_by_delegation(signed))

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from eth_keyfile import keyfile
 
 from chartseal.attestation import checksum_address, to_hex
+from chartseal.chain.contract import Contract
 from chartseal.cli import cli
 from chartseal.errors import ChartsealError
 from chartseal.keys import _files
@@ -129,13 +130,19 @@ def test_malformed_requests_are_refused(command: Command, schema: str, change: d
     assert command.code("multi-attest", "-", given=json.dumps([item])) == code
 
 
-def test_times(command: Command) -> None:
+def test_times(command: Command, local: Local) -> None:
     digest, uid = to_hex(secrets.token_bytes(32)), to_hex(secrets.token_bytes(32))
-    assert command.answer("timestamp", digest)["times"][digest] > 0
+    time = command.answer("timestamp", digest)["times"][digest]
+    assert time == local.node.block().timestamp
     assert command.code("timestamp", digest) == "already_timestamped"
+    assert command.answer("when", digest, uid)["times"] == {digest: time, uid: 0}
     assert command.code("timestamp", uid, uid) == "timestamp_duplicate"
     assert command.answer("revoke-offchain", uid)["times"][uid] > 0
     assert command.code("revoke-offchain", uid) == "already_revoked"
+    me, other = (checksum_address(local.keys[at].address) for at in (0, 1))
+    assert command.answer("when", uid, "--revoked-by", me)["times"][uid] > 0
+    assert command.answer("when", uid, "--revoked-by", other)["times"][uid] == 0
+    assert "never" in command.run("when", uid, "--revoked-by", other).stdout
     assert command.run("timestamp", "0x11").exit_code == 2
 
 
@@ -154,6 +161,20 @@ def test_delegation(command: Command, local: Local, schema: str) -> None:
     assert command.answer("nonce", checksum_address(patron.address))["nonce"] == 2
     assert command.answer("nonce", "--raise-to", "9", CHARTSEAL_KEY=KEYS[1])["nonce"] == 9
     assert command.run("nonce").exit_code == 2
+
+
+def test_a_proxy(command: Command, local: Local, schema: str) -> None:
+    proxy = local.sender(2).send(Contract.load("eip712_proxy").deploy(local.deployment.eas, "Clinic"))
+    option = ("--proxy", checksum_address(proxy))
+    request = ("--schema", schema, "--values", '[1, "one"]')
+    assert command.run("delegate", "sign", *request, *option, "--nonce", "1").exit_code == 2
+    signed = command.run("delegate", "sign", *request, *option, CHARTSEAL_KEY=KEYS[1]).stdout
+    assert command.code("delegate", "send", "-", given=signed) == "domain_refused"
+    [uid] = command.answer("delegate", "send", "-", *option, given=signed)["uids"]
+    assert command.answer("show", uid)["attester"] == checksum_address(proxy)
+    revocation = command.run("delegate", "sign-revocation", uid, *option, CHARTSEAL_KEY=KEYS[1]).stdout
+    assert command.answer("delegate", "send", "-", *option, given=revocation)["revoked"] == [uid]
+    assert command.answer("show", uid)["revocationTime"] > 0
 
 
 class TestOptions:
