@@ -6,6 +6,7 @@ command's `--json` output.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 _LONGEST_PATH = 1_024
@@ -355,6 +356,20 @@ class SendError(ChainError):
     """A transaction could not be sent or mined: fees over the cap, funds, a key in use elsewhere."""
 
     code = "send_failed"
+
+
+class PartlySentError(SendError):
+    """Of many requests some are on the chain and others are not; `results` has what the former made, None for others.
+
+    The error that the first of the others met is its cause.
+    """
+
+    code = "partly_sent"
+
+    def __init__(self, results: Sequence[object | None]) -> None:
+        missing = sum(result is None for result in results)
+        super().__init__(f"{missing} of {len(results)} requests are not on the chain, the others are")
+        self.results = list(results)
 
 
 class AuthorityError(ChainError):

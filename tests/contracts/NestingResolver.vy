@@ -1,6 +1,7 @@
 # pragma version 0.4.3
 """
-@title A resolver that takes ether and attests too, under the same schema and to the same recipient, for tests
+@title A resolver that takes ether, refuses the data "refuse", and attests too, under the same schema and to the same
+    recipient, for tests
 """
 
 struct Attestation:
@@ -48,13 +49,15 @@ def isPayable() -> bool:
 @payable
 def attest(attestation: Attestation) -> bool:
     self._nest(attestation)
-    return True
+    return attestation.data != b"refuse"
 
 
 @external
 @payable
 def multiAttest(attestations: DynArray[Attestation, 8], values: DynArray[uint256, 8]) -> bool:
     for attestation: Attestation in attestations:
+        if attestation.data == b"refuse":
+            return False
         self._nest(attestation)
     return True
 

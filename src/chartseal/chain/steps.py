@@ -41,7 +41,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Transactions to be sent at once and waited for; the answer is the list of their results."""
+    """Transactions to be sent at once and waited for; the answer is the list of their results, or errors in place."""
 
     writes: Sequence[Write[Any]]
     gas: Sequence[int] | None = None
@@ -89,7 +89,7 @@ def _perform(step: Step, node: Node, sender: Sender | None) -> Any:
     if isinstance(step, Request):
         return node.batch(step.calls)
     if isinstance(step, Send):
-        return _given(sender).send_many(step.writes, gas=step.gas)
+        return _given(sender).send_each(step.writes, gas=step.gas)
     return node.block() if isinstance(step, Newest) else node.chain_id
 
 
@@ -115,7 +115,7 @@ async def _perform_async(step: Step, node: AsyncNode, sender: AsyncSender | None
     if isinstance(step, Request):
         return await node.batch(step.calls)
     if isinstance(step, Send):
-        return await _given(sender).send_many(step.writes, gas=step.gas)
+        return await _given(sender).send_each(step.writes, gas=step.gas)
     return await (node.block() if isinstance(step, Newest) else node.chain_id())
 
 

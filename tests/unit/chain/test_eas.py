@@ -15,7 +15,15 @@ from chartseal.chain.eas import EAS, AttestationRequest, RevocationRequest
 from chartseal.chain.eas.contracts import domain_of
 from chartseal.chain.eas.operations import Operations
 from chartseal.chain.facts import Attestation
-from chartseal.errors import ChartsealError, DeploymentError, ExpiredError, NodeError, RevertError, SendError
+from chartseal.errors import (
+    ChartsealError,
+    DeploymentError,
+    ExpiredError,
+    NodeError,
+    PartlySentError,
+    RevertError,
+    SendError,
+)
 from tests.chain import Local
 from tests.vyper_contracts import compiled
 
@@ -172,6 +180,30 @@ class TestResolvers:
         assert [found(reader, uid).data for uid in uids] == [each.data for each in requests]
         assert {found(reader, uid).attester for uid in uids} == {patron.address}
         assert local.node.request("eth_getBalance", [to_hex(resolver), "latest"]) == hex(5 + 7 + 7)
+
+    def test_what_was_made_is_told_when_the_rest_fails(self, eas: EAS, local: Local) -> None:
+        resolver = local.sender().send(compiled("NestingResolver").deploy(local.deployment.eas))
+        schema = eas.schemas.register("bytes some", resolver=resolver)
+        reader = EAS.connect(local.node, local.deployment, signer=local.keys[0])
+        data = [bytes([at]) for at in range(6)] + [b"refuse"]
+        requests = [AttestationRequest(schema, each) for each in data]
+        refused("eas_invalid_attestations", lambda: reader.multi_attest(requests, budget=2_000_000), RevertError)
+
+        signed = reader.delegate_many(requests, local.keys[1])
+        with pytest.raises(PartlySentError) as caught:
+            reader.multi_attest_by_delegation(signed, budget=2_000_000)
+        assert isinstance(caught.value.__cause__, RevertError)
+        made = [each for each in caught.value.results if isinstance(each, bytes)]
+        assert 0 < len(made) < 7
+        assert caught.value.results[len(made) :] == [None] * (7 - len(made))
+        assert [found(reader, Digest(uid)).data for uid in made] == data[: len(made)]
+
+        pairs = [reader.delegate_many([requests[at] for at in (0, 6, 1)], key) for key in local.keys[2:4]]
+        pairs[1][1] = reader.delegate(requests[2], local.keys[3], nonce=pairs[1][1].request.nonce)
+        alternating = [each for pair in zip(*pairs, strict=True) for each in pair]
+        with pytest.raises(PartlySentError) as caught:
+            reader.relay(alternating, gas=1_000_000)
+        assert [each is not None for each in caught.value.results] == [True, True, False, True, False, True]
 
     def test_what_it_does_not_take_is_a_revert_by_name(self, eas: EAS, schema: Digest) -> None:
         refused("eas_not_payable", lambda: eas.attest(replace(request(schema), value=1)), RevertError)

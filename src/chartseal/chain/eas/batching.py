@@ -6,13 +6,14 @@ A transaction's gas is bounded by the block's limit and EIP-7825's cap; its size
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from chartseal.attestation import Address
 from chartseal.chain.calls import Block, Write
 from chartseal.chain.fees import TRANSACTION_GAS_CAP
 from chartseal.chain.steps import Flow, Newest, Send, estimating
-from chartseal.errors import RequestError, RevertError
+from chartseal.errors import ChainError, PartlySentError, RequestError, RevertError
 
 I = TypeVar("I")  # noqa: E741 (items)
 R = TypeVar("R")
@@ -49,23 +50,30 @@ class Batching:
 
         Raises:
             RequestError: `gas_budget`; not even one fits.
-            RevertError, SendError, NodeError: as the sender. Parts that were sent before stay.
+            RevertError, SendError, NodeError: as the sender; none is on the chain.
+            PartlySentError: some are.
         """
         most = yield from self._budget(budget)
-        results: list[R] = []
+        sent = _Sent[R](len(items))
         writes: list[Write[list[R]]] = []
         limits: list[int] = []
         done, each = 0, (yield from estimating(write_of(items[:1]), self._me()))
-        while done < len(items):
-            size, gas = yield from self._fitting(items[done:], write_of, max(1, _without_margin(most) // each), most)
+        while done < len(items) and sent.error is None:
+            try:
+                size, gas = yield from self._fitting(
+                    items[done:], write_of, max(1, _without_margin(most) // each), most
+                )
+            except ChainError as error:
+                sent.refuse(error)
+                break
             writes.append(write_of(items[done : done + size]))
             limits.append(gas)
+            sent.sizes.append(size)
             done, each = done + size, max(1, _without_margin(gas) // size)
             if waiting or done == len(items):
-                parts: list[list[R]] = yield Send(writes, limits)
-                results += [result for part in parts for result in part]
+                sent.take((yield Send(writes, limits)))
                 writes, limits = [], []
-        return results
+        return sent.all()
 
     def pipeline(self, writes: Sequence[Write[R]], sizes: Sequence[int], gas: int | None) -> Flow[list[R]]:
         """Send each as a transaction of its own, without waiting between them; `sizes` in bytes of their data.
@@ -74,15 +82,18 @@ class Batching:
         and what larger data costs.
 
         Raises:
-            RevertError, SendError, NodeError: as the sender.
+            RevertError, SendError, NodeError: as the sender; none is on the chain.
+            PartlySentError: some are.
         """
         if gas is None:
             estimate = yield from estimating(writes[0], self._me())
             limits = [estimate * 5 // 4 + max(0, size - sizes[0] + 31) // 32 * _WORD_GAS for size in sizes]
         else:
             limits = [gas for _ in sizes]
-        results: list[R] = yield Send(writes, limits)
-        return results
+        sent = _Sent[R](len(writes), [1 for _ in writes])
+        outcomes = yield Send(writes, limits)
+        sent.take([each if isinstance(each, ChainError) else [each] for each in outcomes])
+        return sent.all()
 
     def _budget(self, asked: int | None) -> Flow[int]:
         block: Block = yield Newest()
@@ -113,6 +124,49 @@ class Batching:
             if size == 1:
                 raise RequestError("one request takes more gas than a transaction may", "gas_budget")
             size = max(1, min(size - 1, size * most // gas))
+
+
+@dataclass
+class _Sent(Generic[R]):
+    """What became of the parts that were sent, in their order."""
+
+    count: int
+    """Of all items."""
+    sizes: list[int] = field(default_factory=list)
+    """Of the parts, in items."""
+    results: list[R | None] = field(default_factory=list)
+    error: ChainError | None = None
+    """What the first that failed met."""
+    _taken: int = 0
+
+    def take(self, outcomes: Sequence[list[R] | ChainError]) -> None:
+        """Note results or error of the next parts."""
+        for outcome in outcomes:
+            size = self.sizes[self._taken]
+            self._taken += 1
+            if isinstance(outcome, ChainError):
+                self.error = self.error or outcome
+                self.results += [None] * size
+            else:
+                self.results += outcome
+
+    def refuse(self, error: ChainError) -> None:
+        """Note what kept the next part, and those after it, from being sent."""
+        self.error = error
+
+    def all(self) -> list[R]:
+        """The results, where nothing failed.
+
+        Raises:
+            ChainError: what failed first, where nothing is on the chain.
+            PartlySentError: some is.
+        """
+        made = [each for each in self.results if each is not None]
+        if self.error is None:
+            return made
+        if not made:
+            raise self.error
+        raise PartlySentError([*self.results, *[None] * (self.count - len(self.results))]) from self.error
 
 
 def _without_margin(gas: int) -> int:

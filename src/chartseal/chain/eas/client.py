@@ -75,6 +75,7 @@ class EAS(_Client):
 
     Every method raises NodeError when the node does not answer: nothing follows. One that sends raises RequestError for
     what EAS would refuse (nothing was sent), RevertError for what it did refuse, SendError when it cannot be sent.
+    Methods for many raise PartlySentError, with what was made, when some are on the chain and others are not.
     `budget` is the most gas of one transaction (half a block and 2^24 at most, unless given).
     """
 
@@ -180,7 +181,7 @@ class EAS(_Client):
         return self._run(self._flows.revoke(request))
 
     def multi_revoke(self, requests: Sequence[RevocationRequest], *, budget: int | None = None) -> list[Receipt]:
-        """Revoke many; a receipt for each transaction.
+        """Revoke many; a receipt for each, which those of one transaction share.
 
         Raises:
             RequestError: as `revoke`; `revocation_duplicate`, `batch_empty`, `gas_budget`.
@@ -258,7 +259,7 @@ class EAS(_Client):
     def multi_revoke_by_delegation(
         self, signed: Sequence[SignedRequest], *, budget: int | None = None
     ) -> list[Receipt]:
-        """Revoke many in others' names; a receipt for each transaction.
+        """Revoke many in others' names; a receipt for each, which those of one transaction share.
 
         Raises:
             DomainError, ExpiredError, SignatureError, RequestError: as `revoke_by_delegation`, with the place.
@@ -360,7 +361,7 @@ class EIP712Proxy(_Client):
     def multi_revoke_by_delegation(
         self, signed: Sequence[SignedRequest], *, budget: int | None = None
     ) -> list[Receipt]:
-        """Revoke many; a receipt for each transaction.
+        """Revoke many; a receipt for each, which those of one transaction share.
 
         Raises:
             DomainError, ExpiredError, SignatureError, RequestError, RevertError: as `attest_by_delegation`.

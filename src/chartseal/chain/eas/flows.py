@@ -14,7 +14,7 @@ from chartseal.chain.eas.connecting import Connected
 from chartseal.chain.eas.proxying import ProxyOperations
 from chartseal.chain.eas.requests import NEVER, AttestationRequest, RevocationRequest
 from chartseal.chain.steps import Ask, Flow, Send, no_sender
-from chartseal.errors import RequestError
+from chartseal.errors import ChainError, RequestError
 
 T = TypeVar("T")
 Request = AttestationRequest | RevocationRequest
@@ -82,7 +82,7 @@ class Flows:
         return (yield from _sent(self.eas.revoke(request)))
 
     def multi_revoke(self, requests: Sequence[RevocationRequest], budget: int | None) -> Flow[list[Receipt]]:
-        """Revoke several; one receipt for each transaction."""
+        """Revoke several; those of one transaction have one receipt."""
         yield from self.checks.revocations(requests, [self.me()] * len(requests))
         return (yield from self._batching.send(requests, _listed(self.eas.multi_revoke), budget))
 
@@ -214,15 +214,17 @@ class ProxyFlows:
 
 def _sent(write: Write[T]) -> Flow[T]:
     [result] = yield Send([write])
+    if isinstance(result, ChainError):
+        raise result
     made: T = result
     return made
 
 
 def _listed(write_of: Callable[[Sequence[T]], Write[Receipt]]) -> Callable[[Sequence[T]], Write[list[Receipt]]]:
-    """A transaction's receipt as a list of one."""
+    """A transaction's receipt for each of its requests."""
 
     def made(part: Sequence[T]) -> Write[list[Receipt]]:
         write = write_of(part)
-        return Write(write.to, write.data, lambda receipt: [receipt], write.value)
+        return Write(write.to, write.data, lambda receipt: [receipt] * len(part), write.value)
 
     return made
