@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from chartseal import _core
 from chartseal.attestation import ZERO_DIGEST, Address, Digest
-from chartseal.chain.facts import Attestation
 from chartseal.errors import NodeError
 
 _WORD = 32
@@ -20,6 +19,7 @@ _HEAD = _WORD.to_bytes(_WORD)
 """Where the tuple begins."""
 _PAD_12, _PAD_24 = bytes(12), bytes(24)
 _FALSE, _TRUE = bytes(_WORD), (1).to_bytes(_WORD)
+_NO_BUMP = bytes(4)
 _MOST_BUMPS = 65_536
 """Equal attestations in one block: the contract tries one bump after the other, and no block has gas for more."""
 
@@ -33,7 +33,36 @@ class SchemaRow(NamedTuple):
     revocable: bool
 
 
-def read_attestation(data: bytes) -> Attestation | None:
+class Body(NamedTuple):
+    """An attestation's members as `getAttestation` returns them, and what its uid is the hash of. Made by the thousand:
+    see `chain.facts.Attestation` for what they mean.
+    """
+
+    uid: Digest
+    schema: Digest
+    time: int
+    expiration_time: int
+    revocation_time: int
+    ref_uid: Digest
+    recipient: Address
+    attester: Address
+    revocable: bool
+    data: bytes
+    hashed: bytes
+    """All but the revocation time, packed, without the bump."""
+
+    def gives_its_uid(self) -> bool:
+        """Whether the uid is the one that EAS computes from the members, revocation apart, for some bump.
+
+        Source: EAS.sol `_getUID`.
+        """
+        if _core.keccak256(self.hashed + _NO_BUMP) == self.uid:
+            return True
+        bumps = range(1, _MOST_BUMPS)
+        return any(_core.keccak256(self.hashed + bump.to_bytes(4, "big")) == self.uid for bump in bumps)
+
+
+def read_body(data: bytes) -> Body | None:
     """What `getAttestation` returned: None where there is no such attestation.
 
     Raises:
@@ -41,15 +70,17 @@ def read_attestation(data: bytes) -> Attestation | None:
     """
     if len(data) < 12 * _WORD or data[:_WORD] != _HEAD:
         raise _malformed()
-    (uid, schema, pad_a, time, pad_b, expiration, pad_c, revocation, ref_uid, pad_d, recipient, pad_e, attester) = (
+    (uid, schema, pad_a, time, pad_b, expires, pad_c, revoked, ref_uid, pad_d, recipient, pad_e, attester) = (
         _BODY.unpack_from(data, _WORD)
     )
     if pad_a != _PAD_24 or pad_b != _PAD_24 or pad_c != _PAD_24 or pad_d != _PAD_12 or pad_e != _PAD_12:
         raise _malformed()
     if uid == ZERO_DIGEST:
         return None
-    tail = _tail(data, 10)
-    return Attestation(uid, schema, time, expiration, revocation, ref_uid, recipient, attester, _flag(data, 8), tail)
+    revocable, tail = _flag(data, 8), _tail(data, 10)
+    times, flag = data[120:128] + data[152:160], data[319:320]
+    hashed = schema + recipient + attester + times + flag + ref_uid + tail
+    return Body(uid, schema, time, expires, revoked, ref_uid, recipient, attester, revocable, tail, hashed)
 
 
 def read_schema(data: bytes) -> SchemaRow:
@@ -65,24 +96,6 @@ def read_schema(data: bytes) -> SchemaRow:
     if _core.keccak256(row.text + row.resolver + bytes([row.revocable])) != row.uid:
         raise NodeError("a schema's text does not give its uid", "node_malformed", "getSchema")
     return row
-
-
-def gives_its_uid(body: Attestation) -> bool:
-    """Whether the uid is the one that EAS computes from the members, revocation apart, for some bump.
-
-    Source: EAS.sol `_getUID`.
-    """
-    packed = (
-        body.schema
-        + body.recipient
-        + body.attester
-        + body.time.to_bytes(8, "big")
-        + body.expiration_time.to_bytes(8, "big")
-        + bytes([body.revocable])
-        + body.ref_uid
-        + body.data
-    )
-    return any(_core.keccak256(packed + bump.to_bytes(4, "big")) == body.uid for bump in range(_MOST_BUMPS))
 
 
 def _flag(data: bytes, at: int) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from chartseal.chain.calls import Block
-from chartseal.chain.index.bodies import read_attestation
+from chartseal.chain.index.bodies import read_body
 from chartseal.chain.index.pieces import Mark, Piece, Span, build
 from chartseal.chain.index.reader import Reader
 from chartseal.chain.index.source import Source
@@ -145,7 +145,7 @@ class Follower:
             return
         base_time = self._store.base_time()
         for data in self._source.bodies(missing):
-            body = read_attestation(data)
+            body = read_body(data)
             if body is None:
                 raise NodeError("the node does not have an attestation that its logs tell of", "node_lags")
             if body.time > base_time:
@@ -157,7 +157,7 @@ class Follower:
         if not expected:
             self._store.synced(asked_at)
             return
-        bodies = [read_attestation(each) for each in self._source.bodies([each.uid for each in expected])]
+        bodies = [read_body(each) for each in self._source.bodies([each.uid for each in expected])]
         if any(body is not None and 0 < body.revocation_time < head.timestamp for body in bodies):
             raise NodeError("the node's logs lack revocations that its state has", "logs_missing")
         self._store.not_expected([each.uid for each in expected])

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from chartseal.attestation import Address, Digest
 from chartseal.chain.calls import Block, Log
-from chartseal.chain.facts import Attestation
-from chartseal.chain.index.bodies import SchemaRow, gives_its_uid, read_attestation
+from chartseal.chain.index.bodies import Body, SchemaRow, read_body
 from chartseal.chain.index.source import EAS
 from chartseal.errors import NodeError
 
@@ -134,26 +133,24 @@ def _place(log: Log) -> Row:
     return (log.block_number, log.index, log.tx_hash)
 
 
-def _agreeing(log: Log, block: Block, data: bytes) -> Attestation:
+def _agreeing(log: Log, block: Block, data: bytes) -> Body:
     """The body, held against its event, its uid and its block."""
-    body = read_attestation(data)
+    body = read_body(data)
     if body is None:
         raise NodeError("the node does not have an attestation that its logs tell of", "node_lags")
     event = (log.data, log.topics[3], log.topics[1][12:], log.topics[2][12:])
     if event != (body.uid, body.schema, body.recipient, body.attester) or body.time != block.timestamp:
         raise _inconsistent("an attestation's body is not what its event says")
-    if not gives_its_uid(body):
+    if not body.gives_its_uid():
         raise _inconsistent("an attestation's members do not give its uid")
     return body
 
 
-def _add_attestation(
-    piece: Piece, log: Log, block: Block, body: Attestation, schemas: Mapping[Digest, SchemaRow]
-) -> None:
+def _add_attestation(piece: Piece, log: Log, block: Block, body: Body, schemas: Mapping[Digest, SchemaRow]) -> None:
     # In two's complement, as the column has it: this goes past the column's own conversion.
     expiration = body.expiration_time - (body.expiration_time >> 63 << 64)
-    own = (body.uid, body.schema, body.time, expiration, body.ref_uid, body.recipient, body.attester)
-    piece.attestations.append((*own, body.revocable, body.data, *_place(log)))
+    own = (*body[:3], expiration, *body[5:10])
+    piece.attestations.append((*own, *_place(log)))
     if body.revocation_time:
         piece.expected[body.uid] = (body.uid, body.revocation_time, block.number)
     if body.schema in schemas and body.schema not in piece.schemas:

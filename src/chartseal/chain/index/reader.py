@@ -24,12 +24,12 @@ from chartseal.errors import NodeError
 _NEAR = 8
 """Blocks that are read one by one even where all are final: those that a lagging node may not have."""
 _CHUNK = 64
-_BATCH = 400
+_BATCH = 500
 """Bodies, headers or schemas in one request."""
 _AT_ONCE = 2
 _FIRST_RANGE = 16
 """Blocks; it grows at once where the provider lets it."""
-_EVENTS = 400
+_EVENTS = 1_000
 """Events of a span, blocks being whole: storing one overlaps reading the next."""
 _TOO_MANY = {"logs_too_many", "node_oversized", "node_timeout"}
 """Answers to a range that a smaller one may not meet."""

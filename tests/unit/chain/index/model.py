@@ -16,7 +16,7 @@ from chartseal.chain.calls import Block, Log
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.facts import Attestation
 from chartseal.chain.index import Follower, Store, tables
-from chartseal.chain.index.bodies import SchemaRow, gives_its_uid
+from chartseal.chain.index.bodies import SchemaRow, read_body
 from chartseal.chain.index.source import EAS, Source
 from chartseal.chain.schemas import PRIVATE_DATA, SAMPLE
 from chartseal.errors import NodeError
@@ -210,7 +210,9 @@ def made(who: Address, what: int, now: int) -> Attestation:
     times = now.to_bytes(8) + expiration.to_bytes(8)
     packed = schema + body.recipient + who + times + b"\1" + body.ref_uid + body.data + bytes(4)
     body = replace(body, uid=Digest(_core.keccak256(packed)))
-    assert gives_its_uid(body)
+    found = read_body(encoded(body))
+    assert found is not None
+    assert found.gives_its_uid()
     return body
 
 
