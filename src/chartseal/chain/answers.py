@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from chartseal.attestation import Address, Digest, from_hex
@@ -42,6 +43,12 @@ def data(value: Any, place: str, size: int | None = None) -> bytes:
         raise NodeError("expected hex bytes with 0x", "node_malformed", place) from None
     except PackageError as exc:
         raise NodeError(exc.detail, "node_malformed", place) from exc
+
+
+@lru_cache(maxsize=4_096)
+def _repeated(value: Any, place: str, size: int) -> bytes:
+    """`data` of what stands in one log after the other: addresses, topics, blocks, transactions."""
+    return data(value, place, size)
 
 
 def block(answer: Any, asked: int | str | bytes) -> Block:
@@ -105,12 +112,12 @@ def log(answer: Any) -> Log:
         if answer.get("removed"):
             raise NodeError("the node gives a log that was undone", "logs_inconsistent", "log")
         return Log(
-            address=Address(data(answer["address"], "log.address", 20)),
-            topics=tuple(Digest(data(each, "log.topics", 32)) for each in answer["topics"]),
+            address=Address(_repeated(answer["address"], "log.address", 20)),
+            topics=tuple([Digest(_repeated(each, "log.topics", 32)) for each in answer["topics"]]),
             data=data(answer["data"], "log.data"),
             block_number=number(answer["blockNumber"], "log.blockNumber"),
-            block_hash=Digest(data(answer["blockHash"], "log.blockHash", 32)),
-            tx_hash=Digest(data(answer["transactionHash"], "log.transactionHash", 32)),
+            block_hash=Digest(_repeated(answer["blockHash"], "log.blockHash", 32)),
+            tx_hash=Digest(_repeated(answer["transactionHash"], "log.transactionHash", 32)),
             index=number(answer["logIndex"], "log.logIndex"),
         )
     except (KeyError, TypeError, AttributeError):

@@ -6,6 +6,7 @@ What is said and concluded stands once, in generators; `run` carries it over req
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ import aiohttp
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
 
 from chartseal.errors import NodeError
 
@@ -100,6 +102,10 @@ class Connection:
         self._endpoint = endpoint
         self._session = requests.Session()
         self._session.headers.update(_HEADERS)
+        # What the environment says of proxies is read now: requests would read it again for each exchange.
+        self._session.proxies.update(get_environ_proxies(endpoint.url))
+        self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        self._session.trust_env = False
         # No cookie is kept: a session that changes is not safe between threads.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):

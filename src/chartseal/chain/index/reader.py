@@ -26,7 +26,7 @@ _NEAR = 8
 _CHUNK = 64
 _BATCH = 500
 """Bodies, headers or schemas in one request."""
-_AT_ONCE = 2
+_AT_ONCE = 3
 _FIRST_RANGE = 16
 """Blocks; it grows at once where the provider lets it."""
 _EVENTS = 1_000
