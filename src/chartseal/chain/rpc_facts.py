@@ -4,8 +4,10 @@
     verify(..., chain=FactsView([facts]))
 
 State (revocations, timestamps, bodies of attestations) is read at that hash, so that a node that lags or has another
-chain errs rather than answers from other state. Which attestations there are comes from logs: a node that leaves some
-out cannot be caught at it, but only hide accreditations, and withdrawals that are not also revocations.
+chain errs rather than answers from other state. Which attestations there are comes from logs, and ranges with logs are
+asked for twice, differently split. A node that leaves out the same ones each time cannot be caught at it: it can hide
+accreditations (with the revocations that count by them), and withdrawals that are not EAS revocations too. What an
+attester revokes itself, no node can leave out so. An index that follows the chain holds each block against its filter.
 """
 
 from __future__ import annotations
@@ -21,26 +23,14 @@ from chartseal.chain.checks import check_deployment
 from chartseal.chain.contract import Bound, Contract
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.facts import Attestation
-from chartseal.chain.logs import LogFilter, RangeSize, log_ranges
+from chartseal.chain.logs import LogFilter, LogRange, RangeSize, log_ranges
 from chartseal.chain.node import Node
 from chartseal.chain.schemas import ChainSchema
-from chartseal.errors import NodeError, RevertError
+from chartseal.chain.signatures import is_valid_signature
+from chartseal.errors import NodeError
 
 DEFAULT_AGE = timedelta(minutes=15)
 """How old the newest block of a public chain may be."""
-
-_EIP_1271 = Contract.of_abi(
-    [
-        {
-            "type": "function",
-            "name": "isValidSignature",
-            "inputs": [{"type": "bytes32", "name": "hash"}, {"type": "bytes", "name": "signature"}],
-            "outputs": [{"type": "bytes32", "name": ""}],
-        }
-    ]
-)
-_TAKEN = bytes.fromhex("1626ba7e").ljust(32, b"\0")
-"""What a contract returns for its own signature. Source: EIP-1271."""
 
 _FIRST_RANGE = 1 << 20
 """Blocks: one authority's events are few, and a provider that wants less says so."""
@@ -154,12 +144,7 @@ class RpcFacts:
 
     def is_valid_signature(self, signer: Address, digest: Digest, signature: bytes) -> bool:
         """Whether the contract at `signer` accepts the signature, as `ChainFacts`."""
-        call = _EIP_1271.at(signer).read("isValidSignature", digest, signature)
-        answer: Read[bytes] = Read(call.to, call.data, bytes)
-        try:
-            return self.node.read(answer, self.head.hash) == _TAKEN
-        except RevertError:
-            return False
+        return is_valid_signature(self.node, signer, digest, signature, block=self.head.hash)
 
     def prefetch(
         self,
@@ -242,10 +227,23 @@ class RpcFacts:
         head = self.head
         wanted = LogFilter.of([contract.address], topics)
         parts = log_ranges(self.node, wanted, self._deployment.from_block, head.number, size=self._range)
-        found = [log for part in parts for log in part.logs]
+        found = [log for part in parts for log in self._confirmed(wanted, part)]
         if self.node.block(head.number).hash != head.hash:
             raise NodeError("the chain was reorganised while it was read", "block_unknown", self.node.host)
         return found
+
+    def _confirmed(self, wanted: LogFilter, part: LogRange) -> list[Log]:
+        """A range's logs, if the node gives the same in two parts: some cut a long answer short, or do not agree."""
+        if not part.logs:
+            return part.logs
+        middle = part.logs[len(part.logs) // 2].block_number
+        halves = [span for span in ((part.first, middle - 1), (middle, part.last)) if span[0] <= span[1]]
+        again = [
+            log for first, last in halves for each in log_ranges(self.node, wanted, first, last) for log in each.logs
+        ]
+        if again != part.logs:
+            raise NodeError("the node gives different logs of one range", "logs_inconsistent", self.node.host)
+        return part.logs
 
 
 def _topic(address: Address | None) -> list[Digest] | None:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from chartseal.attestation import ZERO_DIGEST, Address, Digest
+from chartseal.attestation import (
+    PRIVATE_DATA_SCHEMA,
+    ZERO_DIGEST,
+    Address,
+    Digest,
+    OffchainMessage,
+    sign_offchain,
+)
 from chartseal.chain.authority import Grant
 from chartseal.chain.contract import Contract
 from chartseal.chain.facts import Prefetching
 from chartseal.chain.node import Node
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import ACCREDITATION, REVOCATION_REASON, WITHDRAWAL
-from chartseal.errors import ChainError, DeploymentError, NodeError
+from chartseal.chain.view import FactsView
+from chartseal.errors import ChainError, DeploymentError, NodeError, SealError
+from chartseal.verification import UnsafeTrustAnyone, verify_seals
 from tests.chain import Local
 from tests.chain_actions import Actor, register_schemas
-from tests.rpc_proxy import Fault, RpcProxy
+from tests.rpc_proxy import Fault, RpcProxy, always, seeded
+from tests.vyper_contracts import compiled
 
 UID = Digest(b"\x51" * 32)
 
@@ -169,6 +180,60 @@ def test_a_failing_node_is_never_a_no(local: Local, fault: Fault) -> None:
             facts.attestations(ACCREDITATION, attester=Address(b"\1" * 20))
 
 
+@pytest.mark.usefixtures("undone")
+def test_logs_that_a_node_leaves_out_now_and_then_are_missed(local: Local) -> None:
+    board = Actor.of(local, 0)
+    for at in range(1, 4):
+        board.accredit(grant(local.keys[at].address))
+    with RpcProxy(local.url, script=always("eth_getLogs", Fault.LOGS_MISSING)) as proxy:
+        facts = RpcFacts(Node(proxy.url, attempts=1), local.deployment)
+        with pytest.raises(NodeError) as refused:
+            facts.attestations(ACCREDITATION, attester=board.address)
+        assert refused.value.code == "logs_inconsistent"
+    assert len(facts_of(local).attestations(ACCREDITATION, attester=board.address)) == 3
+
+
+FAULTS = (
+    Fault.LIMITED,
+    Fault.FAILED,
+    Fault.DROPPED,
+    Fault.TRUNCATED,
+    Fault.NOT_JSON,
+    Fault.WRONG_ID,
+    Fault.MISSING,
+    Fault.BODY_LIMITED,
+    Fault.LOGS_TOO_MANY,
+    Fault.LOGS_SHUFFLED,
+    Fault.LOGS_MISSING,
+    Fault.LOGS_DOUBLED,
+    Fault.LOGS_FOREIGN,
+)
+
+
+@pytest.mark.usefixtures("undone")
+def test_random_faults_never_make_a_no_of_a_yes(local: Local, drill_scale: float) -> None:
+    """Revoked by the authority: that takes logs, bodies and state; each run tells it or errs."""
+    board, issuer = Actor.of(local, 0), Actor.of(local, 2)
+    for each in (issuer, Actor.of(local, 1), Actor.of(local, 3)):
+        board.accredit(grant(each.address))
+    at, domain, names = board.revoke_offchain(UID), local.deployment.domain(), frozenset({board.address})
+    told: Counter[str] = Counter()
+    for seed in range(max(25, int(1_000 * drill_scale))):
+        rates = dict.fromkeys(FAULTS, 0.02 if seed % 2 else 0.005)
+        with RpcProxy(local.url, script=seeded(seed, rates)) as proxy:
+            view = FactsView([RpcFacts(Node(proxy.url, attempts=2, timeout=2), local.deployment)])
+            try:
+                found = view.revocation(domain, issuer.address, UID, names)
+            except ChainError as error:
+                told[error.code] += 1
+                continue
+        assert found is not None
+        assert (int(found.at.timestamp()), found.by) == (at, board.address)
+        told["revoked"] += 1
+    assert told["revoked"] > 0
+    assert len(told) > 1, "some runs met faults that they could not bear"
+
+
 def test_a_reorganised_chain_errs_and_is_pinned_anew(local: Local) -> None:
     actor = Actor.of(local, 0)
     mark = local.node.request("evm_snapshot")
@@ -182,6 +247,30 @@ def test_a_reorganised_chain_errs_and_is_pinned_anew(local: Local) -> None:
         facts.attestations(ACCREDITATION, attester=actor.address)
     facts.refresh()
     assert facts.revoked_offchain(actor.address, UID) == 0
+
+
+@pytest.mark.usefixtures("undone")
+def test_a_contract_seals_by_its_owners_key(local: Local) -> None:
+    owner, other = local.keys[2], local.keys[3]
+    taking = bytes.fromhex("1626ba7e") + bytes(28)
+    wallet, refusing = (
+        local.sender().send(compiled("Wallet").deploy(owner.address, answer)) for answer in (taking, bytes(32))
+    )
+    domain, trust = local.deployment.domain(), UnsafeTrustAnyone()
+    today = local.node.block().timestamp // 86_400 * 86_400
+    message = OffchainMessage(PRIVATE_DATA_SCHEMA, today, bytes(range(32)))
+    now, view = local.node.block().time, FactsView([facts_of(local)])
+    signed = sign_offchain(message, domain, owner)
+    [seal] = verify_seals([replace(signed, signer=wallet)], trust, now=now, chain=view)
+    assert (seal.attestation.attester, seal.attestation.uid) == (wallet, signed.uid)
+    for package in (
+        replace(signed, signer=refusing),
+        replace(sign_offchain(message, domain, other), signer=wallet),
+        replace(signed, signer=other.address),
+        replace(signed, signer=wallet, domain=replace(domain, version="1.3.0")),
+    ):
+        with pytest.raises((SealError, NodeError)):
+            verify_seals([package], trust, now=now, chain=view)
 
 
 def test_nobodys_signature_is_a_contracts(local: Local) -> None:
