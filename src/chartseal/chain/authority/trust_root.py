@@ -7,7 +7,7 @@ gives again. The definition is the format specification's, section "Trust root";
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,6 +23,7 @@ from chartseal.keys.possession import proves_possession
 
 EPOCH_SECONDS = 86_400
 MOST_LEAVES = 4**DEPTH
+_MOST_ASKED_ALONE = 4
 _LARGEST_EPOCH = 2**32 - 1
 _SCHEMA = Schema.parse(TRUST_ROOT.text)
 
@@ -109,8 +110,20 @@ def compute_trust_root(facts: ChainFacts, authority: Address, role: str, epoch: 
         known_before=epoch * EPOCH_SECONDS,
     )
     issuers = {each.issuer for each in standing.accreditations if role in each.roles}
-    statuses = {each: facts.attestations(STATUS_ROOT, attester=each) for each in sorted(issuers)}
-    return trust_root_of(standing, statuses, authority, role, epoch)
+    return trust_root_of(standing, _statuses(facts, issuers), authority, role, epoch)
+
+
+def _statuses(facts: ChainFacts, issuers: Set[Address]) -> dict[Address, Sequence[Attestation]]:
+    """Status roots by issuer. A node goes through the whole chain for each question, so many issuers are one question,
+    whose answer strangers can lengthen; of few, each is asked for alone.
+    """
+    if len(issuers) <= _MOST_ASKED_ALONE:
+        return {each: facts.attestations(STATUS_ROOT, attester=each) for each in sorted(issuers)}
+    found: dict[Address, list[Attestation]] = {each: [] for each in issuers}
+    for each in facts.attestations(STATUS_ROOT):
+        if each.attester in found:
+            found[each.attester].append(each)
+    return dict(found)
 
 
 def trust_root_of(

@@ -237,6 +237,24 @@ def test_a_status_list_has_its_last_index() -> None:
         assert caught.value.code == "status_index"
 
 
+@pytest.mark.parametrize("count", [4, 5, 12])
+def test_few_and_many_issuers_are_asked_for_alike(count: int) -> None:
+    chain = MadeChain()
+    for number in range(count):
+        chain.accredit(AUTHORITY, granted(issuer(number)), EARLY)
+    for number in range(count + 3):  # three of them strangers
+        chain.status(issuer(number).address, status_root_of([99]), EARLY)
+        chain.status(issuer(number).address, status_root_of([number]), EARLY, number=1)
+    for number in range(count + 3):
+        chain.status(issuer(number).address, status_root_of([number]), START - 1)
+    found = {(leaf.attester, leaf.list): leaf.status_root for leaf in computed(chain).leaves}
+    assert found == {
+        (int.from_bytes(issuer(number).address), which): int.from_bytes(status_root_of([number]))
+        for number in range(count)
+        for which in (0, 1)
+    }
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([0, 1, 2]))
 def test_the_order_of_attesting_does_not_matter(seed: int, dropped: int) -> None:
