@@ -177,7 +177,7 @@ def check_anchor(seal: VerifiedAttestation, evidence: datetime | None, setting: 
         AnchorError: `anchor_unknown`, or `evidence_time` for one before the seal or too long after it.
     """
     if evidence is None:
-        raise AnchorError("no anchor of this chain holds the seal", "anchor_unknown", place)
+        raise AnchorError("no anchor that is final on this chain holds the seal", "anchor_unknown", place)
     if not -setting.trust.clock_skew <= evidence - sealed_at(seal) <= setting.trust.largest_delay:
         raise AnchorError("anchored before its own time, or too long after it", "evidence_time", place)
     if evidence - setting.now > setting.trust.clock_skew:
