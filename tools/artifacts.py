@@ -21,6 +21,7 @@ OFFICIAL = {
     "eas": "EAS.sol/EAS.json",
     "schema_registry": "SchemaRegistry.sol/SchemaRegistry.json",
     "eip712_proxy": "eip712/proxy/EIP712Proxy.sol/EIP712Proxy.json",
+    "indexer": "Indexer.sol/Indexer.json",
 }
 OURS = {
     "accreditation_resolver": "AccreditationResolver.vy",

@@ -5,6 +5,10 @@
 const readline = require("node:readline");
 const eas = require("@ethereum-attestation-service/eas-sdk");
 const { JsonRpcProvider, Wallet } = require("ethers");
+// The SDK has this class and does not export it.
+const { Indexer } = require("./node_modules/@ethereum-attestation-service/eas-sdk/dist/lib.commonjs/indexer.js");
+
+const classes = { ...eas, Indexer };
 
 const plain = (value) => JSON.parse(JSON.stringify(value, (_, v) => (typeof v === "bigint" ? v.toString() : v)));
 const offchain = ({ domain, version }) =>
@@ -27,7 +31,7 @@ const provider = (url) => {
   return providers[url];
 };
 const contract = ({ url, key, of, at }) =>
-  new eas[of](at).connect(key ? new Wallet(key, provider(url)) : provider(url));
+  new classes[of](at).connect(key ? new Wallet(key, provider(url)) : provider(url));
 const delegated = async ({ version, ...where }) => {
   const target = contract(where);
   if (!version) return target.getDelegated();

@@ -235,6 +235,40 @@ class TestOursReadByTheirs:
         assert all(both.read("EAS", "isAttestationRevoked", to_hex(uid)) for uid in uids)
 
 
+def test_what_either_indexes_both_find(both: Both) -> None:
+    made = artifact("1.4.0", "Indexer.sol/Indexer.json").deploy(both.eas.deployment.eas)
+    assert both.eas.sender
+    address = both.eas.sender.send(made)
+    indexer, uids = both.eas.indexer(address), both.eas.multi_attest(both.requests(4))
+    where = {**both.where("EAS", _KEYS[1]), "of": "Indexer", "at": checksum_address(address)}
+    indexer.index(uids[:2])
+    sent = both.peer.call("send", **where, method="indexAttestations", args=[{"uids": [*map(to_hex, uids[2:])]}])
+    assert sent["block"] > 0
+    query = {
+        "schema": to_hex(both.schema),
+        "attester": checksum_address(both.eas.sender.address),
+        "recipient": checksum_address(both.request().recipient),
+        "start": 1,
+        "length": 3,
+        "reverseOrder": True,
+    }
+    ours = indexer.uids(
+        both.schema,
+        attester=both.eas.sender.address,
+        recipient=both.request().recipient,
+        start=1,
+        length=3,
+        newest_first=True,
+    )
+    for method in (
+        *("getSchemaAttesterRecipientAttestationUIDs", "getSentAttestationUIDs"),
+        *("getReceivedAttestationUIDs", "getSchemaAttestationUIDs"),
+    ):
+        assert both.peer.call("read", **where, method=method, args=[query]) == [*map(to_hex, ours)]
+    assert ours == uids[2::-1]
+    assert indexer.count(both.schema) == 4
+
+
 class TestTheirsReadByOurs:
     def test_schemas(self, both: Both) -> None:
         text = f"bytes32 m{secrets.randbits(60)}"

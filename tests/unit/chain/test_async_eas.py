@@ -16,9 +16,11 @@ from chartseal.chain.eas import (
     EAS,
     AsyncEAS,
     AsyncEIP712Proxy,
+    AsyncIndexer,
     AsyncSchemaRegistry,
     AttestationRequest,
     EIP712Proxy,
+    Indexer,
     RevocationRequest,
     SchemaRegistry,
 )
@@ -32,7 +34,8 @@ FAR = 2**40
 
 
 @pytest.mark.parametrize(
-    ("sync", "other"), [(EAS, AsyncEAS), (EIP712Proxy, AsyncEIP712Proxy), (SchemaRegistry, AsyncSchemaRegistry)]
+    ("sync", "other"),
+    [(EAS, AsyncEAS), (EIP712Proxy, AsyncEIP712Proxy), (SchemaRegistry, AsyncSchemaRegistry), (Indexer, AsyncIndexer)],
 )
 def test_the_same_methods_and_parameters(sync: type[Any], other: type[Any]) -> None:
     def public(of: type[Any]) -> dict[str, list[str]]:
@@ -75,15 +78,20 @@ async def own(eas: AsyncEAS, schema: Digest) -> None:
     alone = await asyncio.gather(*(eas.attest(each) for each in made[:3]))  # tasks share one key
     uids = [*alone, *await eas.multi_attest(made[3:], budget=1_500_000)]
     assert [each.data for each in await eas.get_attestations(uids) if each] == [each.data for each in made]
+    assert eas.sender
     await eas.revoke(RevocationRequest(schema, uids[0]))
     await eas.multi_revoke([RevocationRequest(schema, uid) for uid in uids[1:3]])
     found = [await eas.get_attestation(uid) for uid in uids[:4]]
     assert [each.revocation_time > 0 for each in found if each] == [True, True, True, False]
     assert await eas.is_attestation_valid(uids[0])
+    assert await eas.is_attestation_revoked(uids[0])
+    indexer = await eas.indexer(await eas.sender.send(Contract.load("indexer").deploy(eas.deployment.eas)))
+    await indexer.index(uids[:2])
+    assert [await indexer.is_indexed(uid) for uid in uids[:3]] == [True, True, False]
+    assert await indexer.uids(schema, length=await indexer.count(schema)) == uids[:2]
     one, two = Digest(secrets.token_bytes(32)), Digest(secrets.token_bytes(32))
     assert await eas.timestamp(one) == await eas.get_timestamp(one)
     assert await eas.multi_timestamp([two]) == [await eas.get_timestamp(two)]
-    assert eas.sender
     assert await eas.revoke_offchain(one) == await eas.get_revoke_offchain(eas.sender.address, one)
     assert await eas.multi_revoke_offchain([two]) == [await eas.get_revoke_offchain(eas.sender.address, two)]
 

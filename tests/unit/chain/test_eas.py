@@ -215,6 +215,34 @@ class TestResolvers:
             local.sender().send(write)  # another's key: the event names another attester
 
 
+class TestIndexer:
+    def test_what_was_indexed_is_found_by_schema_attester_and_recipient(self, eas: EAS, local: Local) -> None:
+        indexer = eas.indexer(local.sender().send(Contract.load("indexer").deploy(local.deployment.eas)))
+        schema = eas.schemas.register("uint256 row")
+        to = [Address(bytes([at % 2 + 1]) * 20) for at in range(6)]
+        uids = eas.multi_attest([AttestationRequest(schema, at.to_bytes(32), each) for at, each in enumerate(to)])
+        receipts = indexer.index(uids[:5], budget=800_000)
+        assert len(receipts) == 5
+        assert len({each.tx_hash for each in receipts}) > 1
+        indexer.index(uids[:1])
+        assert [indexer.is_indexed(uid) for uid in uids] == [True] * 5 + [False]
+        me, other = local.keys[0].address, local.keys[1].address
+        assert (indexer.count(schema), indexer.count(schema, attester=me, recipient=to[0])) == (5, 3)
+        assert (indexer.count(schema, attester=other), indexer.count(schema, recipient=to[1])) == (0, 2)
+        assert indexer.uids(schema) == indexer.uids(schema, attester=me) == uids[:5]
+        assert indexer.uids(schema, start=1, length=2, newest_first=True) == [uids[3], uids[2]]
+        assert indexer.uids(schema, recipient=to[1]) == [uids[1], uids[3]]
+        assert indexer.uids(schema, attester=me, recipient=to[0], length=2) == [uids[0], uids[2]]
+        refused("eas_invalid_offset", lambda: indexer.uids(schema, start=5), RevertError)
+        refused("attestation_unknown", lambda: indexer.index([uids[5], digest()]))
+
+    def test_what_is_no_indexer_of_this_eas_is_refused(self, eas: EAS, local: Local) -> None:
+        foreign = local.sender().send(Contract.load("indexer").deploy(local.keys[0].address))
+        refused("contract_wrong", lambda: eas.indexer(foreign), DeploymentError)
+        refused("contract_wrong", lambda: eas.indexer(local.deployment.eas), DeploymentError)
+        refused("contract_missing", lambda: eas.indexer(Address(b"\x01" * 20)), DeploymentError)
+
+
 class TestRevoking:
     def test_ones_own(self, eas: EAS, schema: Digest) -> None:
         uids = eas.multi_attest([request(schema, number) for number in range(3)])
@@ -222,7 +250,8 @@ class TestRevoking:
         assert found(eas, uids[0]).revocation_time > 0
         assert receipt.succeeded
         assert eas.is_attestation_valid(uids[0])
-        assert found(eas, uids[1]).revocation_time == 0
+        assert [eas.is_attestation_revoked(uid) for uid in uids] == [True, False, False]
+        refused("attestation_unknown", lambda: eas.is_attestation_revoked(digest()))
         eas.multi_revoke([RevocationRequest(schema, uid) for uid in uids[1:]])
         assert all(found(eas, uid).revocation_time for uid in uids)
 

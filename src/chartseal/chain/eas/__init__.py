@@ -9,6 +9,7 @@ In: a node, a deployment, a signer for what sends. Out: uids, times, receipts; o
 
 from chartseal.chain.eas.async_client import AsyncEAS, AsyncEIP712Proxy, AsyncSchemaRegistry
 from chartseal.chain.eas.client import EAS, EIP712Proxy, SchemaRegistry
+from chartseal.chain.eas.indexer import AsyncIndexer, Indexer
 from chartseal.chain.eas.requests import NEVER, AttestationRequest, RevocationRequest, SchemaRecord
 from chartseal.chain.facts import Attestation
 
@@ -17,10 +18,12 @@ __all__ = [
     "NEVER",
     "AsyncEAS",
     "AsyncEIP712Proxy",
+    "AsyncIndexer",
     "AsyncSchemaRegistry",
     "Attestation",
     "AttestationRequest",
     "EIP712Proxy",
+    "Indexer",
     "RevocationRequest",
     "SchemaRecord",
     "SchemaRegistry",

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self, TypeVar
+from typing import Self
 
 from chartseal.attestation import ZERO_ADDRESS, Address, Digest, Domain, Signer
 from chartseal.attestation.delegated import SignedRequest
 from chartseal.chain.calls import Receipt
 from chartseal.chain.deployment import Deployment
+from chartseal.chain.eas.carrying import AsyncClient
+from chartseal.chain.eas.checks import is_revoked
 from chartseal.chain.eas.connecting import Connected, connecting, connecting_proxy
 from chartseal.chain.eas.flows import Flows, ProxyFlows, Request
+from chartseal.chain.eas.indexer import AsyncIndexer, connecting_indexer
 from chartseal.chain.eas.requests import NEVER, AttestationRequest, RevocationRequest, SchemaRecord
 from chartseal.chain.facts import Attestation
 from chartseal.chain.node import AsyncNode, Which
 from chartseal.chain.sender import AsyncSender
-from chartseal.chain.steps import Flow, run_async
-
-T = TypeVar("T")
+from chartseal.chain.steps import run_async
 
 
-class _Client:
-    """Runs flows through one node and sender."""
-
-    def __init__(self, node: AsyncNode, sender: AsyncSender | None) -> None:
-        self.node = node
-        self.sender = sender
-
-    async def _run(self, flow: Flow[T]) -> T:
-        return await run_async(flow, self.node, self.sender)
-
-
-class AsyncSchemaRegistry(_Client):
+class AsyncSchemaRegistry(AsyncClient):
     """As SchemaRegistry, each method to be awaited."""
 
     def __init__(self, node: AsyncNode, sender: AsyncSender | None, flows: Flows) -> None:
@@ -57,7 +47,7 @@ class AsyncSchemaRegistry(_Client):
         return await self._run(self._flows.checks.schema(uid))
 
 
-class AsyncEAS(_Client):
+class AsyncEAS(AsyncClient):
     """As EAS, each method to be awaited."""
 
     def __init__(
@@ -95,6 +85,10 @@ class AsyncEAS(_Client):
         proxy = await self._run(connecting_proxy(self._connected, address))
         return AsyncEIP712Proxy(self.node, self.sender, ProxyFlows(proxy, self._flows))
 
+    async def indexer(self, address: Address) -> AsyncIndexer:
+        """As EAS.indexer."""
+        return AsyncIndexer(self.node, self.sender, await self._run(connecting_indexer(self._flows, address)))
+
     # reading
 
     async def get_attestation(self, uid: Digest, block: Which = "latest") -> Attestation | None:
@@ -116,6 +110,10 @@ class AsyncEAS(_Client):
             if uids
             else []
         )
+
+    async def is_attestation_revoked(self, uid: Digest, block: Which = "latest") -> bool:
+        """As EAS.is_attestation_revoked."""
+        return is_revoked(await self.get_attestation(uid, block))
 
     async def get_timestamp(self, data: Digest, block: Which = "latest") -> int:
         """As EAS.get_timestamp."""
@@ -208,7 +206,7 @@ class AsyncEAS(_Client):
         return await self._run(self._flows.multi_revoke_offchain(uids, budget))
 
 
-class AsyncEIP712Proxy(_Client):
+class AsyncEIP712Proxy(AsyncClient):
     """As EIP712Proxy, each method to be awaited."""
 
     def __init__(self, node: AsyncNode, sender: AsyncSender | None, flows: ProxyFlows) -> None:

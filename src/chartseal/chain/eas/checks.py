@@ -94,6 +94,17 @@ class Checks:
         for at, (request, attestation, revoker) in enumerate(zip(requests, found, revokers, strict=True)):
             _require_revocable(request, attestation, revoker, _at(at))
 
+    def existing(self, uids: Sequence[Digest]) -> Flow[None]:
+        """Refuse uids that no attestation on the chain has.
+
+        Raises:
+            RequestError: `attestation_unknown`, or `batch_empty`.
+        """
+        _require_some(uids)
+        for at, valid in enumerate((yield Ask([self._eas.is_attestation_valid(uid) for uid in uids]))):
+            if not valid:
+                raise RequestError("no attestation with that uid stands on the chain", "attestation_unknown", _at(at))
+
     def unstamped(self, data: Sequence[Digest]) -> Flow[None]:
         """Refuse what `timestamp` would refuse.
 
@@ -183,6 +194,17 @@ class Checks:
             yield from self.attestations([AttestationRequest.of(each) for each in attestations])
         else:
             yield from self.revocations([RevocationRequest.of(each) for each in revocations], attesters)
+
+
+def is_revoked(attestation: Attestation | None) -> bool:
+    """Whether an attestation is revoked.
+
+    Raises:
+        RequestError: `attestation_unknown`; silence is no answer.
+    """
+    if attestation is None:
+        raise RequestError("no attestation with that uid stands on the chain", "attestation_unknown")
+    return attestation.revocation_time != 0
 
 
 def _at(position: int) -> str:

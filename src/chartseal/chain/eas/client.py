@@ -6,35 +6,25 @@ Each checks what it can before it sends (`checks`), waits until the transaction 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self, TypeVar
+from typing import Self
 
 from chartseal.attestation import ZERO_ADDRESS, Address, Digest, Domain, Signer
 from chartseal.attestation.delegated import SignedRequest
 from chartseal.chain.calls import Receipt
 from chartseal.chain.deployment import Deployment
+from chartseal.chain.eas.carrying import Client
+from chartseal.chain.eas.checks import is_revoked
 from chartseal.chain.eas.connecting import Connected, connecting, connecting_proxy
 from chartseal.chain.eas.flows import Flows, ProxyFlows, Request
+from chartseal.chain.eas.indexer import Indexer, connecting_indexer
 from chartseal.chain.eas.requests import NEVER, AttestationRequest, RevocationRequest, SchemaRecord
 from chartseal.chain.facts import Attestation
 from chartseal.chain.node import Node, Which
 from chartseal.chain.sender import Sender
-from chartseal.chain.steps import Flow, run
-
-T = TypeVar("T")
+from chartseal.chain.steps import run
 
 
-class _Client:
-    """Runs flows through one node and sender."""
-
-    def __init__(self, node: Node, sender: Sender | None) -> None:
-        self.node = node
-        self.sender = sender
-
-    def _run(self, flow: Flow[T]) -> T:
-        return run(flow, self.node, self.sender)
-
-
-class SchemaRegistry(_Client):
+class SchemaRegistry(Client):
     """Schemas: EAS(…).schemas."""
 
     def __init__(self, node: Node, sender: Sender | None, flows: Flows) -> None:
@@ -70,7 +60,7 @@ class SchemaRegistry(_Client):
         return self._run(self._flows.checks.schema(uid))
 
 
-class EAS(_Client):
+class EAS(Client):
     """EAS on one chain, and SchemaRegistry as `schemas`. Times are Unix seconds, values wei.
 
     Every method raises NodeError when the node does not answer: nothing follows. One that sends raises RequestError for
@@ -122,6 +112,14 @@ class EAS(_Client):
         proxy = self._run(connecting_proxy(self._connected, address))
         return EIP712Proxy(self.node, self.sender, ProxyFlows(proxy, self._flows))
 
+    def indexer(self, address: Address) -> Indexer:
+        """EAS's Indexer contract, which keeps uids by schema, attester and recipient.
+
+        Raises:
+            DeploymentError: `contract_missing` or `contract_wrong`; another contract, or of another EAS.
+        """
+        return Indexer(self.node, self.sender, self._run(connecting_indexer(self._flows, address)))
+
     # reading
 
     def get_attestation(self, uid: Digest, block: Which = "latest") -> Attestation | None:
@@ -139,6 +137,14 @@ class EAS(_Client):
     def are_attestations_valid(self, uids: Sequence[Digest], block: Which = "latest") -> list[bool]:
         """Several in one round trip."""
         return self.node.read_many([self._flows.eas.is_attestation_valid(uid) for uid in uids], block) if uids else []
+
+    def is_attestation_revoked(self, uid: Digest, block: Which = "latest") -> bool:
+        """Whether its attester revoked it.
+
+        Raises:
+            RequestError: `attestation_unknown`.
+        """
+        return is_revoked(self.get_attestation(uid, block))
 
     def get_timestamp(self, data: Digest, block: Which = "latest") -> int:
         """When 32 bytes were timestamped; 0 if never."""
@@ -301,7 +307,7 @@ class EAS(_Client):
         return self._run(self._flows.multi_revoke_offchain(uids, budget))
 
 
-class EIP712Proxy(_Client):
+class EIP712Proxy(Client):
     """A proxy: it attests in its own name and keeps for whom. It has deadlines, and takes a signature once."""
 
     def __init__(self, node: Node, sender: Sender | None, flows: ProxyFlows) -> None:

@@ -42,22 +42,27 @@ def connecting(deployment: Deployment) -> Flow[Connected]:
     if (found := (yield ChainId())) != deployment.chain_id:
         raise DeploymentError(f"the node is of chain {found}, the deployment of {deployment.chain_id}", "chain_wrong")
     places = {"eas": deployment.eas, "schemaRegistry": deployment.schema_registry}
-    yield from _require_code(places)
+    yield from requiring_code(places)
     eas, registry = Operations(deployment), RegistryOperations(deployment.schema_registry)
     version = yield from stated_version(deployment.eas)
     # A published beta may call itself by the version that it leads to.
     if version is None or version not in (deployment.version, deployment.version.partition("-")[0]):
         raise DeploymentError("the contract says that it is of another version", "contract_wrong", "version")
-    separator = yield from _answer(eas.domain_separator())
+    separator = yield from answering(eas.domain_separator())
     if separator is None:
         raise DeploymentError("the contract is no EAS", "contract_wrong", "eas")
     domain = domain_of(version, deployment.chain_id, deployment.eas, separator)
-    if (yield from _answer(eas.schema_registry())) != deployment.schema_registry:
+    if (yield from answering(eas.schema_registry())) != deployment.schema_registry:
         raise DeploymentError("EAS uses another schema registry", "contract_wrong", "schemaRegistry")
     return Connected(eas, registry, domain)
 
 
-def _require_code(places: Mapping[str, Address]) -> Flow[None]:
+def requiring_code(places: Mapping[str, Address]) -> Flow[None]:
+    """Refuse addresses, by their places, where no contract stands.
+
+    Raises:
+        DeploymentError: `contract_missing`.
+    """
     codes = yield Request([("eth_getCode", [to_hex(address), "latest"]) for address in places.values()])
     for place, code in zip(places, codes, strict=True):
         if not isinstance(code, str) or len(code) <= len("0x"):
@@ -71,13 +76,13 @@ def stated_version(contract: Address) -> Flow[str | None]:
         NodeError: the node does not answer.
     """
     for item in (_NEW_VERSION, _OLD_VERSION):
-        found = yield from _answer(Read(contract, item.encode(()), item.decode_result))
+        found = yield from answering(Read(contract, item.encode(()), item.decode_result))
         if found is not None:
             return str(found[0])
     return None
 
 
-def _answer(read: Read[Any]) -> Flow[Any]:
+def answering(read: Read[Any]) -> Flow[Any]:
     """A view's result; None where the contract has no such function."""
     try:
         [found] = yield Ask([read])
@@ -98,11 +103,11 @@ def connecting_proxy(connected: Connected, address: Address) -> Flow[ProxyOperat
         NodeError: the node does not answer.
     """
     bound, deployment = proxy_contract().at(address), connected.eas.deployment
-    yield from _require_code({"proxy": address})
+    yield from requiring_code({"proxy": address})
     version = yield from stated_version(address)
     found = []
     for name in ("getName", "getDomainSeparator", "getEAS"):
-        found.append((yield from _answer(bound.read(name))))
+        found.append((yield from answering(bound.read(name))))
     if version is None or None in found:
         raise DeploymentError("the contract is no proxy of EAS", "contract_wrong", "proxy")
     name, separator, eas = found

@@ -57,6 +57,11 @@ def proxy_contract() -> Contract:
     return Contract.load("eip712_proxy")
 
 
+def indexer_contract() -> Contract:
+    """Indexer's ABI."""
+    return Contract.load("indexer")
+
+
 def then(write: Write[Receipt], decode: Callable[[Receipt], T]) -> Write[T]:
     """The same transaction, its receipt read so."""
     return Write(write.to, write.data, decode, write.value)

@@ -84,7 +84,7 @@ class Flows:
     def multi_revoke(self, requests: Sequence[RevocationRequest], budget: int | None) -> Flow[list[Receipt]]:
         """Revoke several; those of one transaction have one receipt."""
         yield from self.checks.revocations(requests, [self.me()] * len(requests))
-        return (yield from self._batching.send(requests, _listed(self.eas.multi_revoke), budget))
+        return (yield from self._batching.send(requests, listed(self.eas.multi_revoke), budget))
 
     # in another's name
 
@@ -130,7 +130,7 @@ class Flows:
     def multi_revoke_by_delegation(self, signed: Sequence[SignedRequest], budget: int | None) -> Flow[list[Receipt]]:
         """Send several."""
         yield from self.checks.delegations(signed, self.domain, DelegatedRevocation)
-        write_of = _listed(self.eas.multi_revoke_by_delegation)
+        write_of = listed(self.eas.multi_revoke_by_delegation)
         return (yield from self._batching.send(signed, write_of, budget, waiting=True))
 
     def increase_nonce(self, nonce: int) -> Flow[Receipt]:
@@ -209,7 +209,7 @@ class ProxyFlows:
     def multi_revoke(self, signed: Sequence[SignedRequest], budget: int | None) -> Flow[list[Receipt]]:
         """Send several."""
         yield from self._checks.proxied(signed, self.proxy, DelegatedRevocation, self._me())
-        return (yield from self._batching.send(signed, _listed(self.proxy.multi_revoke), budget))
+        return (yield from self._batching.send(signed, listed(self.proxy.multi_revoke), budget))
 
 
 def _sent(write: Write[T]) -> Flow[T]:
@@ -220,7 +220,7 @@ def _sent(write: Write[T]) -> Flow[T]:
     return made
 
 
-def _listed(write_of: Callable[[Sequence[T]], Write[Receipt]]) -> Callable[[Sequence[T]], Write[list[Receipt]]]:
+def listed(write_of: Callable[[Sequence[T]], Write[Receipt]]) -> Callable[[Sequence[T]], Write[list[Receipt]]]:
     """A transaction's receipt for each of its requests."""
 
     def made(part: Sequence[T]) -> Write[list[Receipt]]:
