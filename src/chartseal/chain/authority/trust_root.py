@@ -229,9 +229,10 @@ def _is_possessed(accredited: Accredited) -> bool:
 
 
 def _not_after(standing: Standing, accredited: Accredited) -> int:
-    """The earliest of expiration and ordinary withdrawal."""
+    """The last second before the earliest of expiration and ordinary withdrawal: at the end it is no longer live."""
     ends = [each.ends_at for each in standing.withdrawals(accredited)]
-    return min([accredited.expires_at or NEVER, *ends])
+    end = min([accredited.expires_at or NEVER, *ends])
+    return end if end == NEVER else end - 1
 
 
 @lru_cache(maxsize=1)

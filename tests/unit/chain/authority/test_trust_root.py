@@ -103,9 +103,9 @@ def test_it_begins_before_the_epoch() -> None:
     assert not computed(later).left_out
 
 
-def test_an_expiration_is_the_last_that_is_sealed() -> None:
+def test_an_expiration_is_just_after_the_last_that_is_sealed() -> None:
     chain, _ = accredited(expires_at=START + 1)
-    assert [leaf.not_after for leaf in computed(chain).leaves] == [START + 1]
+    assert [leaf.not_after for leaf in computed(chain).leaves] == [START]
     assert reasons(accredited(expires_at=START)[0]) == ["expired"]
 
 
@@ -129,11 +129,11 @@ def test_a_withdrawal_for_cause_removes_the_leaf() -> None:
 def test_an_ordinary_withdrawal_sets_not_after(since: int, at: int) -> None:
     chain, uid = accredited(expires_at=START + 900)
     chain.withdraw(STRANGER, uid, 0, "ordinary", EARLY)
-    assert [leaf.not_after for leaf in computed(chain).leaves] == [START + 900]
+    assert [leaf.not_after for leaf in computed(chain).leaves] == [START + 899]
     chain.withdraw(AUTHORITY, uid, since, "ordinary", at)
-    assert [leaf.not_after for leaf in computed(chain).leaves] == [START - 50]
+    assert [leaf.not_after for leaf in computed(chain).leaves] == [START - 51]
     chain.withdraw(AUTHORITY, uid, START + 5, "ordinary", EARLY)
-    assert [leaf.not_after for leaf in computed(chain).leaves] == [START - 50]
+    assert [leaf.not_after for leaf in computed(chain).leaves] == [START - 51]
 
 
 def test_one_that_ended_before_it_began_was_never_live() -> None:
@@ -148,7 +148,7 @@ def test_renewals_of_one_key_share_a_leaf_with_the_latest_end() -> None:
     chain, _ = accredited(expires_at=START + 10)
     chain.accredit(AUTHORITY, granted(ISSUER, expires_at=START + 30), EARLY)
     chain.accredit(AUTHORITY, granted(ISSUER, expires_at=START + 20), EARLY)
-    assert [leaf.not_after for leaf in computed(chain).leaves] == [START + 30]
+    assert [leaf.not_after for leaf in computed(chain).leaves] == [START + 29]
 
 
 def test_a_key_needs_form_and_possession() -> None:
