@@ -3,11 +3,16 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from chartseal.chain.devnet import find_anvil
+from chartseal.chain.kept import is_locked
+from chartseal.errors import DeploymentError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text()
@@ -39,7 +44,7 @@ def run(command: list[str], text: str, folder: Path) -> subprocess.CompletedProc
 
 
 def test_shell_quickstart(folder: Path) -> None:
-    [block] = blocks("sh")
+    block, _ = blocks("sh")
     done = run(["bash", "-eu", "-o", "pipefail"], block, folder)
     assert done.returncode == 0, done.stderr
     for command in ("issuer init", "wallet init", "wallet address", "seal", "disclose", "show", "verify"):
@@ -50,13 +55,33 @@ def test_shell_quickstart(folder: Path) -> None:
 
 
 def test_a_quickstart_for_another_audience_fails(folder: Path) -> None:
-    [block] = blocks("sh")
+    block, _ = blocks("sh")
     verifying = block.index("chartseal verify")
     other = block[:verifying] + block[verifying:].replace("--as https://pharmacy.example", "--as https://other.example")
     assert other != block
     done = run(["bash", "-eu", "-o", "pipefail"], other, folder)
     assert done.returncode == 1
     assert "audience" in done.stderr
+
+
+def test_shell_quickstart_on_a_chain(folder: Path) -> None:
+    try:
+        anvil = find_anvil()
+    except DeploymentError as error:
+        pytest.skip(str(error))
+    with socket.socket() as probe:  # the port that the block names may be another's here
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    _, block = blocks("sh")
+    done = run(
+        ["bash", "-eu", "-o", "pipefail"], f"export CHARTSEAL_ANVIL={anvil}\n" + block.replace("8555", port), folder
+    )
+    assert done.returncode == 0, done.stderr
+    assert "existed by" in done.stderr
+    assert "Example hospital (hospital, accredited by 0x" in done.stderr
+    assert "not checked" not in done.stderr
+    assert json.loads((folder / "allergies.fhir.json").read_text())["entry"]
+    assert not is_locked(folder / "chain")
 
 
 @pytest.mark.parametrize("at", range(len(blocks("python"))))

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
-from chartseal.attestation import ZERO_ADDRESS, Address, Digest, LocalSigner, checksum_address, to_hex
+from chartseal.attestation import ZERO_ADDRESS, Address, Digest, checksum_address, to_hex
 from chartseal.chain.authority import Accredited, Authority, Grant, Standing
 from chartseal.chain.authority.withdrawal import ORDINARY
 from chartseal.chain.facts import ChainFacts
@@ -20,7 +16,7 @@ from chartseal.chain.schemas import ACCREDITATION, CAUSES, ROLES, WITHDRAWAL
 from chartseal.chain.sender import Sender
 from chartseal.cli.addresses import Account, Bytes32
 from chartseal.cli.chain_facts import Facts, facts_options
-from chartseal.cli.chain_options import KEY_VARIABLE, Chain, Connect, Signing, chain_options, read_signer
+from chartseal.cli.chain_options import Chain, Connect, Signing, authority_key_options, chain_options
 from chartseal.cli.files import opened
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.standings import now_of, show_standing
@@ -37,37 +33,6 @@ _from = click.option("--from", "valid_from", type=Day(), default=0, help="When i
 _resolver = click.option(
     "--resolver", type=Account(), default=ZERO_ADDRESS, help="AccreditationResolver of this authority, if it has one."
 )
-
-
-def authority_key_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--key`, `--keystore` and `--key-fd`; the command gets `signer`, which gives the key when called."""
-
-    @click.option("--key", type=_FILE, metavar="FILE", help=f"The authority's key file.  [default: {_DEFAULT_KEY}]")
-    @click.option("--keystore", type=_FILE, metavar="FILE", help="Key: a Web3 Secret Storage file.")
-    @click.option("--key-fd", type=click.IntRange(min=0), metavar="N", help="Key: 64 hex digits from this descriptor.")
-    @passphrase_option
-    @functools.wraps(command)
-    def wrapped(
-        *args: Any,
-        key: Path | None,
-        keystore: Path | None,
-        key_fd: int | None,
-        passphrase_fd: int | None,
-        **options: Any,
-    ) -> Any:
-        signer = functools.partial(_signer, key, keystore, key_fd, passphrase_fd)
-        return command(*args, signer=signer, **options)
-
-    return wrapped
-
-
-def _signer(key: Path | None, keystore: Path | None, key_fd: int | None, passphrase_fd: int | None) -> LocalSigner:
-    if key is not None and (keystore is not None or key_fd is not None):
-        raise click.UsageError("give one of --key, --keystore and --key-fd")
-    elsewhere = keystore is not None or key_fd is not None or KEY_VARIABLE in os.environ
-    if key is None and elsewhere:
-        return read_signer(keystore, None, key_fd, passphrase_fd)
-    return AuthorityKey.load(key or _DEFAULT_KEY, read_passphrase(passphrase_fd)).signer
 
 
 @click.group()

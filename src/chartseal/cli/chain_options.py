@@ -13,6 +13,7 @@ Both are given as functions, so that a command reads its other arguments before 
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -21,15 +22,16 @@ from urllib.parse import urlsplit
 import click
 
 from chartseal.attestation import LocalSigner
-from chartseal.attestation.signer import from_environment, from_fd, from_keystore
+from chartseal.attestation.signer import from_environment, from_fd
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.node import Node
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
-from chartseal.keys import IssuerKey
+from chartseal.keys.signing import load_signer
 
 RPC_VARIABLE = "CHARTSEAL_RPC"
 DEPLOYMENT_VARIABLE = "CHARTSEAL_DEPLOYMENT"
 KEY_VARIABLE = "CHARTSEAL_KEY"
+_AUTHORITY_FILE = Path("authority.json")
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -101,47 +103,56 @@ def _is_http(url: str) -> bool:
 
 
 def key_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--keystore`, `--issuer` and `--key-fd`; the command gets `signer`, which gives the key when called."""
+    """Add `--key` and `--key-fd`; the command gets `signer`, which gives the key when called."""
+    return _key_options(
+        command, read_signer, "Key: an issuer's or an authority's key file, or a Web3 Secret Storage file."
+    )
 
-    @click.option("--keystore", type=_FILE, metavar="FILE", help="Key: a Web3 Secret Storage file.")
-    @click.option("--issuer", type=_FILE, metavar="FILE", help="Key: an issuer's key file (`chartseal issuer init`).")
+
+def authority_key_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for the commands of an authority, with the file that `chartseal authority init` writes as default."""
+    file = f"The authority's key file, or a Web3 Secret Storage file.  [default: {_AUTHORITY_FILE}]"
+    return _key_options(command, read_authority_signer, file)
+
+
+def _key_options(command: Callable[..., Any], read: Callable[..., LocalSigner], file: str) -> Callable[..., Any]:
+    @click.option("-k", "--key", type=_FILE, metavar="FILE", help=file)
     @click.option(
         "--key-fd",
         type=click.IntRange(min=0),
         metavar="N",
-        help=f"Key: 32 bytes or 64 hex digits from this descriptor (none of these: from {KEY_VARIABLE}).",
+        help=f"Key: 32 bytes or 64 hex digits from this descriptor (else from {KEY_VARIABLE}).",
     )
     @passphrase_option
     @functools.wraps(command)
-    def wrapped(
-        *args: Any,
-        keystore: Path | None,
-        issuer: Path | None,
-        key_fd: int | None,
-        passphrase_fd: int | None,
-        **options: Any,
-    ) -> Any:
-        signer = functools.partial(read_signer, keystore, issuer, key_fd, passphrase_fd)
-        return command(*args, signer=signer, **options)
+    def wrapped(*args: Any, key: Path | None, key_fd: int | None, passphrase_fd: int | None, **options: Any) -> Any:
+        return command(*args, signer=functools.partial(read, key, key_fd, passphrase_fd), **options)
 
     return wrapped
 
 
-def read_signer(
-    keystore: Path | None, issuer: Path | None, key_fd: int | None, passphrase_fd: int | None = None
-) -> LocalSigner:
+def read_signer(key: Path | None, key_fd: int | None, passphrase_fd: int | None = None) -> LocalSigner:
     """The key of the one place that was given, or of the environment.
 
     Raises:
-        click.UsageError: several were given.
+        click.UsageError: both were given.
         KeyFormatError, KeystoreError, KeyFileError, WrongPassphraseError: there is no key in it.
     """
-    if sum(each is not None for each in (keystore, issuer, key_fd)) > 1:
-        raise click.UsageError("give one of --keystore, --issuer and --key-fd")
-    if keystore is not None:
-        return from_keystore(keystore, read_passphrase(passphrase_fd))
-    if issuer is not None:
-        return IssuerKey.load(issuer, read_passphrase(passphrase_fd)).signer
+    if key is not None and key_fd is not None:
+        raise click.UsageError("give one of --key and --key-fd")
+    if key is not None:
+        return load_signer(key, read_passphrase(passphrase_fd))
     if key_fd is not None:
         return from_fd(key_fd)
     return from_environment(KEY_VARIABLE)
+
+
+def read_authority_signer(key: Path | None, key_fd: int | None, passphrase_fd: int | None = None) -> LocalSigner:
+    """As `read_signer`, but of an authority, whose own file stands in where nothing is given.
+
+    Raises:
+        click.UsageError, KeyFormatError, KeystoreError, KeyFileError, WrongPassphraseError: as `read_signer`.
+    """
+    if key_fd is not None or (key is None and KEY_VARIABLE in os.environ):
+        return read_signer(key, key_fd, passphrase_fd)
+    return load_signer(key or _AUTHORITY_FILE, read_passphrase(passphrase_fd), of_authority=True)

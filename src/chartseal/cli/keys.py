@@ -67,7 +67,7 @@ def issuer_init(
 
 
 @issuer.command("upgrade")
-@click.option("-k", "--key", "path", type=_PATH, default=Path("key.json"), show_default=True, help="The key file.")
+@click.option("--issuer", "path", type=_PATH, default=Path("key.json"), show_default=True, help="The key file.")
 @passphrase_option
 @_json
 def issuer_upgrade(path: Path, passphrase_fd: int | None, as_json: bool) -> None:
@@ -82,7 +82,7 @@ def issuer_upgrade(path: Path, passphrase_fd: int | None, as_json: bool) -> None
 
 
 @issuer.command("card")
-@click.option("-k", "--key", "path", type=_PATH, default=Path("key.json"), show_default=True, help="The key file.")
+@click.option("--issuer", "path", type=_PATH, default=Path("key.json"), show_default=True, help="The key file.")
 @click.option("--name", required=True, help="The issuer's name, as verifiers are to see it.")
 @click.option("--endpoint", default="", metavar="URL", help="The issuer's node (https).")
 @click.option("--predecessor", type=Account(), default=ZERO_ADDRESS, help="The issuer's address before this one.")

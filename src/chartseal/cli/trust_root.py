@@ -27,9 +27,8 @@ from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import ACCREDITATION, ROLES
 from chartseal.chain.sender import Sender
 from chartseal.cli.addresses import Account, Bytes32
-from chartseal.cli.authority import authority_key_options
 from chartseal.cli.chain_facts import Facts, facts_options
-from chartseal.cli.chain_options import Connect, Signing, chain_options, key_options
+from chartseal.cli.chain_options import Connect, Signing, authority_key_options, chain_options, key_options
 from chartseal.cli.files import opened
 from chartseal.cli.times import Day
 from chartseal.errors import AuthorityError

@@ -16,6 +16,7 @@ from chartseal.errors import KeyFileError, KeystoreError, PackageError, WrongPas
 
 FORMAT = "chartseal/1"
 _LARGEST = 65_536
+_LONGEST_KIND = 40
 
 
 def _checksum(members: dict[str, Any]) -> str:
@@ -50,6 +51,16 @@ def decode(kind: str, data: bytes) -> dict[str, Any]:
     if whole.pop("checksum", None) != _checksum(whole):
         raise KeyFileError("the key file is damaged: its checksum does not match")
     return whole
+
+
+def kind_of(data: bytes) -> str | None:
+    """The kind that a file says it is of; None where it is no file of this format."""
+    try:
+        whole = _json.loads(data) if len(data) <= _LARGEST else None
+    except ValueError:
+        return None
+    kind = whole.get("kind") if isinstance(whole, dict) and whole.get("format") == FORMAT else None
+    return kind if isinstance(kind, str) and kind.isascii() and len(kind) <= _LONGEST_KIND else None
 
 
 def stated_address(kind: str, path: Path) -> Address:

@@ -188,7 +188,7 @@ class TestOptions:
         assert command.run("schema", "show", schema, CHARTSEAL_RPC=None).exit_code == 2
         assert command.code("schema", "show", schema, CHARTSEAL_DEPLOYMENT=None) == "deployment_unknown"
         assert command.code("revoke", schema, CHARTSEAL_KEY=None) == "key_invalid"
-        assert command.run("revoke", schema, "--keystore", "a", "--issuer", "b").exit_code == 2
+        assert command.run("revoke", schema, "--key", "a", "--key-fd", "0").exit_code == 2
 
     def test_another_chain_is_refused(self, command: Command, schema: str, local: Local, tmp_path: Path) -> None:
         other = tmp_path / "deployment.json"
@@ -202,6 +202,6 @@ class TestOptions:
         keystore.write_text(json.dumps(cheap))
         members = {"address": checksum_address(local.keys[1].address), "base": "", "network": "sepolia"}
         issuer.write_bytes(_files.encode("issuer-key", {**members, "seal": cheap, "person": cheap}))
-        for option in (("--keystore", str(keystore)), ("--issuer", str(issuer))):
+        for option in (("--key", str(keystore)), ("--key", str(issuer))):
             uid = to_hex(secrets.token_bytes(32))
             assert command.answer("revoke-offchain", uid, *option, CHARTSEAL_KEY=None)["times"][uid] > 0

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from eth_keyfile import keyfile
 
 from chartseal.attestation import Address, Network, network, to_hex
+from chartseal.attestation.signer import LocalSigner, make_keystore
 from chartseal.chain.deployment import Deployment
 from chartseal.cli import cli
 from chartseal.errors import (
@@ -16,12 +17,14 @@ from chartseal.errors import (
     DomainError,
     KeyFileError,
     KeyFormatError,
+    KeystoreError,
     SignatureError,
     WordsError,
     WrongPassphraseError,
 )
 from chartseal.keys import AuthorityKey, IssuerKey, SealingAddress, Wallet, _files
 from chartseal.keys.possession import verify_possession
+from chartseal.keys.signing import load_signer
 from chartseal.keys.transport import transport_public
 
 # Source: BIP-39's English vectors (trezor/python-mnemonic), entropy 32 times 80.
@@ -254,13 +257,13 @@ def test_a_file_of_the_earlier_form_still_seals(tmp_path: Path) -> None:
 def test_upgrading_adds_what_is_missing_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "key.json"
     older = of_the_earlier_form(path)
-    shown = run("issuer", "upgrade", "-k", str(path))
+    shown = run("issuer", "upgrade", "--issuer", str(path))
     upgraded = IssuerKey.load(path, PASSPHRASE)
     assert shown["provingKey"] == to_hex(upgraded.proving_key)
     assert (upgraded.address, upgraded.base, upgraded.network) == (older.address, older.base, older.network)
     assert upgraded.person_secret == older.person_secret
     before = path.read_bytes()
-    assert run("issuer", "upgrade", "-k", str(path)) == shown
+    assert run("issuer", "upgrade", "--issuer", str(path)) == shown
     assert path.read_bytes() == before
 
 
@@ -340,3 +343,25 @@ def test_words_are_shown_once_and_restore(tmp_path: Path) -> None:
     os.close(writer)
     restored = run("wallet", "init", "-o", str(tmp_path / "b.json"), "--words-from", str(reader))
     assert restored["address"] == json.loads(made.stdout)["address"]
+
+
+def test_a_signing_key_comes_from_any_kind_of_key_file(tmp_path: Path) -> None:
+    issuer, authority = IssuerKey.generate(), AuthorityKey.generate()
+    plain = tmp_path / "plain.json"
+    issuer.save(tmp_path / "issuer.json", PASSPHRASE)
+    authority.save(tmp_path / "authority.json", PASSPHRASE)
+    Wallet.generate().save(tmp_path / "wallet.json", PASSPHRASE)
+    plain.write_text(json.dumps(make_keystore(b"\x07" * 32, PASSPHRASE)))
+    assert load_signer(tmp_path / "issuer.json", PASSPHRASE).address == issuer.signer.address
+    assert load_signer(tmp_path / "authority.json", PASSPHRASE).address == authority.signer.address
+    assert load_signer(plain, PASSPHRASE).address == LocalSigner(b"\x07" * 32).address
+    assert load_signer(plain, PASSPHRASE, of_authority=True).address == LocalSigner(b"\x07" * 32).address
+    for name, of_authority in (("wallet.json", False), ("issuer.json", True)):
+        with pytest.raises(KeyFileError) as caught:
+            load_signer(tmp_path / name, PASSPHRASE, of_authority=of_authority)
+        assert caught.value.code == "key_file_kind"
+    with pytest.raises(WrongPassphraseError):
+        load_signer(tmp_path / "issuer.json", "another")
+    plain.write_text('{"kind": 5, "format": "chartseal/1"}')
+    with pytest.raises(KeystoreError):
+        load_signer(plain, PASSPHRASE)

@@ -58,7 +58,7 @@ class Shop:
         assert self.local.url not in str(caught.value)
 
     def make_card(self, *arguments: str) -> None:
-        made = self.run("issuer", "card", "-k", self.issuer, "-o", str(self.card), "--name", NAME, *arguments)
+        made = self.run("issuer", "card", "--issuer", self.issuer, "-o", str(self.card), "--name", NAME, *arguments)
         assert made.exit_code == 0, made.output
 
     def accredit(self, *arguments: str) -> tuple[str, ...]:
@@ -165,7 +165,7 @@ def test_roots_are_published_and_checked(shop: Shop, tmp_path: Path) -> None:
     shop.json(*shop.accredit())
     indices = tmp_path / "revoked.txt"
     indices.write_text("5\n1023999\n")
-    publish = ("status-root", "publish", "--issuer", shop.issuer, "--list", "3")
+    publish = ("status-root", "publish", "--key", shop.issuer, "--list", "3")
     made = shop.json(*publish, "--revoked", str(indices))
     assert made["root"] == to_hex(status_root_of([5, 1_023_999]))
     for text in ("5\nx\n", "-1\n", "1024000\n", "²\n", "9" * 5_000):
