@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from chartseal.chain.authority import Grant
 from chartseal.chain.node import Node
 from chartseal.chain.revoking import Revoker
 from chartseal.chain.rpc_facts import RpcFacts
+from chartseal.chain.schemas import REVOCATION_REASON
 from chartseal.chain.sender import Sender
 from chartseal.errors import AmendmentError, ChartsealError, FhirError, NodeError, SendError
 from chartseal.keys import Wallet
@@ -113,6 +115,61 @@ def test_a_second_run_finishes_without_sealing_twice(local: Local, old: SealedRe
     again = amend(local, old, tmp_path, condition("x"))
     assert (again.record, again.resumed, again.outcome.already) == (kept, True, True)
     assert [path.name for path in tmp_path.iterdir()] == [done.path.name]
+
+
+class Killed(BaseException):
+    """The process ends here: nothing that handles errors sees it."""
+
+
+class Mortal(Sender):
+    """Dies before or after the send of that number."""
+
+    def __init__(self, local: Local, at: int, *, after: bool) -> None:
+        super().__init__(local.node, local.keys[ISSUER])
+        self._at, self._after = at, after
+
+    def send(self, write: Any, *, gas: int | None = None) -> Any:
+        self._at -= 1
+        if self._at == 0 and not self._after:
+            raise Killed
+        result = super().send(write, gas=gas)
+        if self._at == 0:
+            raise Killed
+        return result
+
+
+def die_in(patched: pytest.MonkeyPatch, step: str) -> None:
+    """The first fsync is the file's, the second the folder's."""
+    name = step.split("-")[0]
+    real, dying = getattr(os, name), iter([step != "fsync-folder", True])
+
+    def mortal(*args: Any) -> Any:
+        if next(dying):
+            raise Killed
+        return real(*args)
+
+    patched.setattr(os, name, mortal)
+
+
+@pytest.mark.parametrize("step", ["fsync", "link", "fsync-folder", (1, False), (1, True), (2, False), (2, True)])
+def test_wherever_a_run_ends_the_next_one_finishes_it(
+    local: Local, old: SealedRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: Any
+) -> None:
+    register_schemas(local)
+    sender = Mortal(local, step[0], after=step[1]) if isinstance(step, tuple) else None
+    with monkeypatch.context() as patched:
+        if isinstance(step, str):
+            die_in(patched, step)
+        with pytest.raises(Killed):
+            amend(local, old, tmp_path, condition("x"), sender=sender)
+    before = list(read_records([tmp_path]))
+    assert len(before) == (step not in ("fsync", "link"))
+    done = amend(local, old, tmp_path, condition("x"))
+    assert [done.record] == list(read_records([tmp_path]))
+    assert before in ([], [done.record]), "what was written is what stays"
+    assert revoked(local, old) == done.outcome.at
+    stated = RpcFacts(local.node, local.deployment).attestations(REVOCATION_REASON)
+    assert [each.data[:32] for each in stated] == [old.uid]
 
 
 def test_another_amendment_is_not_taken_for_this_one(local: Local, old: SealedRecord, tmp_path: Path) -> None:
