@@ -218,7 +218,7 @@ def test_random_faults_never_make_a_no_of_a_yes(local: Local, drill_scale: float
         board.accredit(grant(each.address))
     at, domain, names = board.revoke_offchain(UID), local.deployment.domain(), frozenset({board.address})
     told: Counter[str] = Counter()
-    for seed in range(max(25, int(1_000 * drill_scale))):
+    for seed in range(max(12, int(1_000 * drill_scale))):
         rates = dict.fromkeys(FAULTS, 0.02 if seed % 2 else 0.005)
         with RpcProxy(local.url, script=seeded(seed, rates)) as proxy:
             view = FactsView([RpcFacts(Node(proxy.url, attempts=2, timeout=2), local.deployment)])
