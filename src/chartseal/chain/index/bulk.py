@@ -1,15 +1,19 @@
-"""Many rows at once by the driver itself: executemany in SQLite, COPY in PostgreSQL."""
+"""Many rows at once by the driver itself: long statements in SQLite, COPY in PostgreSQL."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import IntegrityError
 
 from chartseal.errors import IndexingError
+
+_A_STATEMENT = 500
+"""Rows. The driver lets other threads run once a statement, and waits to run again: with executemany, once a row."""
 
 
 def insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -24,15 +28,17 @@ def insert(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]
         _copy(connection, table, rows)
         return
     try:
-        connection.exec_driver_sql(_insertion(table), list(rows))
+        for at in range(0, len(rows), _A_STATEMENT):
+            part = rows[at : at + _A_STATEMENT]
+            connection.exec_driver_sql(_insertion(table, len(part)), tuple(chain.from_iterable(part)))
     except IntegrityError:
         raise _contradiction(table) from None
 
 
 @lru_cache(maxsize=32)
-def _insertion(table: Table) -> str:
-    marks = ", ".join("?" for _ in table.columns)
-    return f"INSERT INTO {table.name} VALUES ({marks})"  # noqa: S608 (our own tables)
+def _insertion(table: Table, count: int) -> str:
+    row = f"({', '.join('?' for _ in table.columns)})"
+    return f"INSERT INTO {table.name} VALUES {', '.join([row] * count)}"  # noqa: S608 (our own tables)
 
 
 def _copy(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -17,6 +17,13 @@ from chartseal.errors import IndexingError, MissingExtraError
 
 _DRIVERS = {"sqlite": "sqlite", "sqlite+pysqlite": "sqlite", "postgresql": "psycopg", "postgresql+psycopg": "psycopg"}
 _PATIENCE_MS = 10_000
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+    f"busy_timeout = {_PATIENCE_MS}",
+    "cache_size = -65536",  # 64 MiB: keys are hashes, and fall anywhere in their trees
+    "wal_autocheckpoint = 8000",  # pages, 32 MiB: each checkpoint waits for the disk
+)
 _LOCK = 0x6368_6172_7473_6561
 """PostgreSQL's advisory lock of the one follower: "chartsea"."""
 
@@ -55,7 +62,7 @@ def connect(url: str, *, create: bool = False) -> Engine:
 def _prepare(connection: Any, record: object) -> None:
     # The driver would begin transactions at the first change only: no snapshot for readers, and tables outside them.
     connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", f"busy_timeout = {_PATIENCE_MS}"):
+    for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
 
