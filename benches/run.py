@@ -25,6 +25,7 @@ NAMES = (
     "limits",
     "contracts",
     "delegated",
+    "indexing",
     "sealing",
 )
 """One module each, with `figures()`; the slowest last."""
