@@ -87,7 +87,7 @@ class Following(RuleBasedStateMachine):
 
 
 TestFollowing = Following.TestCase
-TestFollowing.settings = settings(max_examples=10, stateful_step_count=10, deadline=None)
+TestFollowing.settings = settings(max_examples=6, stateful_step_count=10, deadline=None)
 
 
 @pytest.mark.long
