@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from chartseal.attestation import Address, Digest
 from chartseal.chain.calls import Block
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.facts import Attestation, ChainFacts
+from chartseal.chain.facts import Attestation, ChainFacts, Prefetching
 from chartseal.chain.index import rows, tables
 from chartseal.chain.index.snapshot import Snapshot
 from chartseal.chain.index.store import parts
@@ -37,18 +37,22 @@ class IndexFacts:
         max_age: float = DEFAULT_MAX_AGE,
         clock: Callable[[], float] = time.time,
         signatures: ChainFacts | None = None,
+        confirming: ChainFacts | None = None,
     ) -> None:
         """Take the database and whose index it must be.
 
         An index whose follower was last level with its node more than `max_age` seconds ago answers nothing.
-        `signatures` is asked about contracts' signatures, which no index can judge.
+        `signatures` is asked about contracts' signatures, which no index can judge. `confirming` (a node's facts) is
+        asked about every off-chain revocation that the index does not have: of old blocks a provider may have left out
+        some, and a node's state cannot.
 
         Raises:
-            IndexingError: `index_behind`, `index_empty`, `index_other_chain`, `index_version`, `index_unreachable`.
+            IndexingError: `index_behind`, `index_empty`, `index_other_chain`, `index_version`, `index_unreachable`;
+                answers also `index_incomplete`, by `confirming`.
         """
         self._engine, self._of = engine, deployment
         self._max_age, self._clock = max_age, clock
-        self._signatures = signatures
+        self._signatures, self._confirming = signatures, confirming
         self._open()
 
     def _open(self) -> None:
@@ -183,12 +187,25 @@ class IndexFacts:
         table, of = tables.offchain_revocations, dict[Address, list[Digest]]()
         for revoker, data in pairs:
             of.setdefault(revoker, []).append(data)
-        columns = select(table.c.data, table.c.time)
+        columns, answers = select(table.c.data, table.c.time), dict.fromkeys(pairs, 0)
         for revoker, uids in of.items():
             for part in parts(uids):
                 found = self._snapshot.rows(columns.where(table.c.data.in_(part), table.c.revoker == revoker))
-                self._revoked.update({(revoker, data): 0 for data in part})
-                self._revoked.update({(revoker, Digest(row.data)): row.time for row in found})
+                answers.update({(revoker, Digest(row.data)): row.time for row in found})
+        # Nothing is remembered before it is confirmed.
+        self._revoked.update(self._confirmed(answers))
+
+    def _confirmed(self, answers: dict[tuple[Address, Digest], int]) -> dict[tuple[Address, Digest], int]:
+        """The answers, where the node's state does not contradict that something is not revoked."""
+        node, doubted = self._confirming, [pair for pair, at in answers.items() if not at]
+        if node is None or not doubted:
+            return answers
+        if isinstance(node, Prefetching):
+            node.prefetch(revoked=doubted)
+        found = {pair: node.revoked_offchain(*pair) for pair in doubted}
+        if any(0 < at < self.head.timestamp for at in found.values()):
+            raise IndexingError("the index lacks a revocation that the chain's state has", "index_incomplete")
+        return answers | found  # one after the index's newest block counts at once
 
     def _listed(
         self, schema: ChainSchema, attester: Address | None, recipient: Address | None

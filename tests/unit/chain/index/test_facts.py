@@ -161,6 +161,37 @@ def test_contracts_signatures_need_a_node(follower: Follower, engine: Engine) ->
         assert not found.is_valid_signature(person(1), data(1), b"bad")
 
 
+class State:
+    """A node that knows when one uid was revoked, by anybody."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.asked = at, 0
+
+    def revoked_offchain(self, revoker: Address, uid: Digest) -> int:
+        self.asked += 1
+        return self.at if uid == data(500) else 0
+
+
+def test_a_nodes_state_finds_what_the_index_lacks(follower: Follower, engine: Engine) -> None:
+    with facts(engine) as found:
+        head = found.head.timestamp
+    for at in (1, head - 1):
+        with facts(engine, confirming=State(at)) as found:
+            for _ in range(2):  # what was refused is not remembered as an answer
+                with pytest.raises(IndexingError) as refused:
+                    found.revoked_offchain(person(0), data(500))
+                assert refused.value.code == "index_incomplete"
+    for at in (0, head, head + 1):
+        with facts(engine, confirming=State(at)) as found:
+            assert found.revoked_offchain(person(0), data(500)) == at
+    state = State(7)
+    with facts(engine, confirming=state) as found:
+        assert found.revoked_offchain(person(0), data(0)) > 0
+        assert state.asked == 0  # a revocation needs no second word
+        assert found.revoked_offchain(person(1), data(0)) == found.revoked_offchain(person(1), data(0)) == 0
+        assert state.asked == 1
+
+
 def test_nothing_is_final_on_a_young_chain(engine: Engine) -> None:
     chain = FakeChain()
     busy(chain, 10)

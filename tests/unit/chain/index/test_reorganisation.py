@@ -92,7 +92,7 @@ TestFollowing.settings = settings(max_examples=6, stateful_step_count=10, deadli
 
 @pytest.mark.long
 def test_following_at_length(drill_scale: float) -> None:
-    count = max(50, int(3_000 * drill_scale))
+    count = max(20, int(300 * drill_scale))
     run_state_machine_as_test(Following, settings=settings(max_examples=count, stateful_step_count=30, deadline=None))
 
 
