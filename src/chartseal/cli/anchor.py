@@ -6,6 +6,7 @@ import json
 import signal
 import threading
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -28,7 +29,7 @@ from chartseal.chain.anchors import (
 )
 from chartseal.chain.sender import Sender
 from chartseal.cli.chain_options import Connect, Signing, chain_options, key_options
-from chartseal.cli.files import write_private
+from chartseal.cli.files import parse_disclosure, read_disclosure, write_private
 from chartseal.cli.times import Moment
 from chartseal.sealing import read_records
 from chartseal.sealing.sealed import ANCHORS
@@ -149,6 +150,25 @@ def write_proofs(
     without = 0 if packages is None else len({each.signature for each in packages}) - len(found.entries)
     told = f"{len(found.entries)} proofs written" + (f", {without} records have none yet" if without else "")
     _show(as_json, told, {"proofs": len(found.entries), "without": without}, err=output == "-")
+    context.exit(SOME_WITHOUT if without else 0)
+
+
+@anchor.command()
+@click.argument("proofs", type=click.Path(path_type=Path))
+@click.argument("disclosure")
+@click.option("-o", "--output", default="-", show_default=True, help="The file to write, - for standard output.")
+@click.pass_context
+def trim(context: click.Context, proofs: Path, disclosure: str, output: str) -> None:
+    """Write those of the PROOFS that go along with a DISCLOSURE (file, or - for standard input): a holder's whole file
+    would show how many records there are.
+
+    Ends with status 3 when some of its records have none.
+    """
+    packages = [record.package for record in parse_disclosure(read_disclosure(disclosure)).records]
+    found = AnchorFile.load(proofs).trim(packages)
+    write_private(output, found.to_ndjson())
+    without = len({each.signature for each in packages}) - len(found.entries)
+    click.echo(f"{len(found.entries)} proofs" + (f", {without} records have none" if without else ""), err=True)
     context.exit(SOME_WITHOUT if without else 0)
 
 

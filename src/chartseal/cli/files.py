@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from chartseal.disclosure.form import LARGEST_DISCLOSURE
+from chartseal.disclosure.form import LARGEST_DISCLOSURE, UnverifiedDisclosure
 from chartseal.errors import DisclosureFormError
 
 
@@ -44,6 +44,17 @@ def read_disclosure(path: str) -> bytes:
     """
     with opened(path) as stream:
         return read_rest(stream, path)
+
+
+def parse_disclosure(data: bytes) -> UnverifiedDisclosure:
+    """A disclosure of either form, JSON or text; nothing of it is verified.
+
+    Raises:
+        DisclosureFormError, AttestationError, FieldEncodingError: malformed.
+    """
+    if data.lstrip().startswith(b"CS1:"):
+        return UnverifiedDisclosure.from_text(data.decode("ascii", "replace"))
+    return UnverifiedDisclosure.loads(data)
 
 
 def read_rest(stream: BinaryIO, path: str, first: bytes = b"") -> bytes:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from chartseal import _json
 from chartseal.attestation import checksum_address, to_hex
-from chartseal.cli.files import opened, read_rest
+from chartseal.cli.files import opened, parse_disclosure, read_rest
 from chartseal.cli.opened import is_technical, print_disclosure, print_record, value_text, withheld
 from chartseal.disclosure import UnverifiedDisclosure, preview
 from chartseal.sealing import SealedRecord, read_records
@@ -35,13 +35,7 @@ def show(path: str, control: bool, as_json: bool) -> None:
             _show_records(read_lines(chain([first], lines_of(stream)), name), as_json=as_json)
             return
         data = read_rest(stream, path, first)
-    _show_disclosure(_disclosure(data), control=control, as_json=as_json)
-
-
-def _disclosure(data: bytes) -> UnverifiedDisclosure:
-    if data.lstrip().startswith(b"CS1:"):
-        return UnverifiedDisclosure.from_text(data.decode("ascii", "replace"))
-    return UnverifiedDisclosure.loads(data)
+    _show_disclosure(parse_disclosure(data), control=control, as_json=as_json)
 
 
 def _is_record(line: bytes) -> bool:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,9 +17,10 @@ from click.testing import CliRunner, Result
 from chartseal.attestation import recover_offchain
 from chartseal.chain.anchors import AnchorFile, AnnouncementPage
 from chartseal.cli import cli
-from chartseal.errors import DeploymentError, QueueError
+from chartseal.disclosure import present, select
+from chartseal.errors import DeploymentError, DisclosureFormError, QueueError
 from chartseal.keys import IssuerKey, Wallet
-from chartseal.sealing import read_records
+from chartseal.sealing import read_records, seal_resource
 from tests.anchoring import observations, records
 from tests.chain import Local
 from tests.chain import local as local
@@ -132,3 +134,27 @@ def test_a_queue_that_cannot_be_used_and_another_chain_are_refused(local: Local,
     other = local.deployment.to_json().replace('"version": "1.4.0"', '"version": "1.3.0"')
     (place.folder / "deployment.json").write_text(other)
     assert isinstance(place.run("anchor", "run", "--once").exception, DeploymentError)
+
+
+def test_proofs_are_trimmed_to_a_disclosure(local: Local, place: Place) -> None:
+    issuer, wallet = IssuerKey.generate(seals_for=local.deployment.network()), Wallet.generate()
+    address = wallet.sealing_address().data
+    texts = [f'{{"resourceType":"Patient","birthDate":"198{at}"}}' for at in range(3)]
+    sealed = [seal_resource(text, issuer.issuing(), address) for text in texts]
+    (place.folder / "sealed.ndjson").write_bytes(b"\n".join(each.to_json() for each in sealed))
+    path, all_proofs, own = (str(place.folder / name) for name in ("sealed.ndjson", "all.ndjson", "own.ndjson"))
+    place.told("anchor", "add", path)
+    place.told("anchor", "run", "--once", "--period", "now")
+    place.told("anchor", "proofs", path, "-o", all_proofs)
+    expires_at = datetime.now(UTC) + timedelta(minutes=5)
+    chosen = select(sealed[:1], ["Patient.birthDate"])
+    shown = present(chosen, wallet, audience="a", nonce=bytes(32), expires_at=expires_at)
+    for name, text in (("shown.json", shown.to_json()), ("shown.txt", shown.to_text())):
+        (place.folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        assert place.run("anchor", "trim", all_proofs, str(place.folder / name), "-o", own).exit_code == 0
+        assert [seal.identity for seal in AnchorFile.load(Path(own)).entries] == [(sealed[0].attester, sealed[0].uid)]
+    (place.folder / "none.ndjson").write_bytes(b"")
+    without = place.run("anchor", "trim", str(place.folder / "none.ndjson"), str(place.folder / "shown.json"))
+    assert without.exit_code == 3
+    refused = place.run("anchor", "trim", all_proofs, path)
+    assert isinstance(refused.exception, DisclosureFormError)
