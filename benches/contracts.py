@@ -14,9 +14,9 @@ from chartseal.attestation import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest, Pr
 from chartseal.chain.calls import Receipt, Write
 from chartseal.chain.contract import Bound, Contract
 from chartseal.chain.deploy import deploy
-from chartseal.chain.devnet import Devnet, accounts
+from chartseal.chain.local.devnet import Devnet, accounts
 from chartseal.chain.schemas import ACCREDITATION, PRIVATE_DATA, SAMPLE, WITHDRAWAL, ChainSchema
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 
 RECORDS = 1_000
 MOST_GAS_OF_THREE = 60_000

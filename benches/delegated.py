@@ -23,9 +23,9 @@ from _peer import SDK, Peer
 
 from chartseal.attestation import Digest, checksum_address, digest_from, to_hex
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.devnet import Devnet, accounts
 from chartseal.chain.eas import EAS, AttestationRequest
-from chartseal.chain.node import Node
+from chartseal.chain.local.devnet import Devnet, accounts
+from chartseal.chain.rpc.node import Node
 
 FULL_COUNT = 10_000
 _TOGETHER = 50

@@ -19,12 +19,12 @@ from _figures import Figure, table
 from chartseal.attestation import ZERO_ADDRESS, checksum_address
 from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.devnet import Devnet, accounts
-from chartseal.chain.exchange import Connection, Reply
 from chartseal.chain.index import Follower, NodeSource, Store, connect
-from chartseal.chain.node import Node
+from chartseal.chain.local.devnet import Devnet, accounts
+from chartseal.chain.rpc.exchange import Connection, Reply
+from chartseal.chain.rpc.node import Node
 from chartseal.chain.schemas import PRIVATE_DATA
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.postgres import Server

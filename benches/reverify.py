@@ -30,13 +30,13 @@ from chartseal.chain.anchors.leaves import AnchorTree, seal_leaf
 from chartseal.chain.authority import Grant
 from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.devnet import Devnet, accounts
 from chartseal.chain.facts import ChainFacts
 from chartseal.chain.index import Follower, IndexFacts, NodeSource, Store, connect
+from chartseal.chain.local.devnet import Devnet, accounts
 from chartseal.chain.registry import register
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import ACCREDITATION
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from chartseal.chain.view import FactsView
 from chartseal.verification import TrustedAuthority, TrustedIssuer, TrustPolicy, verify_seals
 from chartseal.verification.seals import Anchors

@@ -23,12 +23,12 @@ from chartseal.attestation import Digest, checksum_address
 from chartseal.chain.anchors import AnchorFile, AnchorQueue, AnchorWorker, open_queue, read_proofs
 from chartseal.chain.authority import Authority, Grant
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.devnet import Devnet, accounts, fund
-from chartseal.chain.node import Node
+from chartseal.chain.local.devnet import Devnet, accounts, fund
 from chartseal.chain.registry import register
-from chartseal.chain.revoking import Revoker, Target
+from chartseal.chain.rpc.node import Node
 from chartseal.chain.rpc_facts import RpcFacts
-from chartseal.chain.sender import Sender
+from chartseal.chain.seals.revoking import Revoker, Target
+from chartseal.chain.sending.sender import Sender
 from chartseal.chain.view import FactsView
 from chartseal.disclosure import Selection, UnverifiedDisclosure
 from chartseal.errors import VerificationError

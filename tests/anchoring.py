@@ -15,8 +15,8 @@ from chartseal.attestation import Digest, Domain, LocalSigner
 from chartseal.chain.anchors import AnchorWorker, Step, open_queue
 from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.node import Node
-from chartseal.chain.sender import Sender
+from chartseal.chain.rpc.node import Node
+from chartseal.chain.sending.sender import Sender
 from chartseal.sealing import Issuing, SealedRecord, seal_chart
 from tests.charts import HOLDER
 

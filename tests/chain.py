@@ -9,9 +9,9 @@ import pytest
 
 from chartseal.attestation import LocalSigner
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.devnet import Devnet, accounts
-from chartseal.chain.node import Node
-from chartseal.chain.sender import Sender
+from chartseal.chain.local.devnet import Devnet, accounts
+from chartseal.chain.rpc.node import Node
+from chartseal.chain.sending.sender import Sender
 from chartseal.errors import DeploymentError
 
 

@@ -11,7 +11,7 @@ from chartseal.chain.authority.accreditation import encode_unchecked
 from chartseal.chain.authority.withdrawal import encode_withdrawal
 from chartseal.chain.contract import Bound, Contract
 from chartseal.chain.schemas import ACCREDITATION, SCHEMAS, WITHDRAWAL, ChainSchema
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from tests.chain import Local
 
 

@@ -7,9 +7,9 @@ import sys
 
 from chartseal.attestation import Address
 from chartseal.chain.contract import Contract
-from chartseal.chain.devnet import accounts
-from chartseal.chain.node import Node
-from chartseal.chain.sender import Sender
+from chartseal.chain.local.devnet import accounts
+from chartseal.chain.rpc.node import Node
+from chartseal.chain.sending.sender import Sender
 
 
 def main() -> None:

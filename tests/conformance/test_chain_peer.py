@@ -27,10 +27,10 @@ from chartseal.attestation import (
 from chartseal.attestation.delegated import DelegatedAttestation, SignedRequest
 from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.devnet import accounts
 from chartseal.chain.eas import EAS, AttestationRequest, EIP712Proxy, RevocationRequest
 from chartseal.chain.facts import Attestation
-from chartseal.chain.sender import Sender
+from chartseal.chain.local.devnet import accounts
+from chartseal.chain.sending.sender import Sender
 from chartseal.errors import RequestError
 from tests.chain import started
 

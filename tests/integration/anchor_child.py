@@ -14,9 +14,9 @@ from pathlib import Path
 
 from chartseal.chain.anchors import fill, open_queue, reading
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.devnet import accounts
-from chartseal.chain.node import Node
-from chartseal.chain.sender import Sender
+from chartseal.chain.local.devnet import accounts
+from chartseal.chain.rpc.node import Node
+from chartseal.chain.sending.sender import Sender
 from chartseal.errors import ChainError, QueueError
 from chartseal.sealing import OnePatient, Source, read_records, seal_run
 from tests.anchoring import issuing, observations, worker

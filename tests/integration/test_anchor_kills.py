@@ -20,7 +20,7 @@ from chartseal.attestation import recover_offchain
 from chartseal.chain.anchors import AnchorFile, open_queue, queues, read_proofs, reading, recount
 from chartseal.chain.anchors.tables import BATCH
 from chartseal.chain.contract import Contract
-from chartseal.chain.devnet import Devnet
+from chartseal.chain.local.devnet import Devnet
 from chartseal.sealing import read_records
 from tests.anchoring import place as place
 from tests.anchoring import timestamps, with_finality

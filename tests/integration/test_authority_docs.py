@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chartseal.attestation import Address, address_from
-from chartseal.chain.devnet import Devnet
+from chartseal.chain.local.devnet import Devnet
 from chartseal.chain.schemas import CAUSES, ROLES
 from chartseal.verification import TrustPolicy
 from tests.chain import known, started
@@ -77,7 +77,7 @@ def test_the_page_as_it_stands(tmp_path: Path) -> None:
         head = (
             "from chartseal.attestation import Address\n"
             "from chartseal.chain.deployment import Deployment\n"
-            "from chartseal.chain.node import Node\n"
+            "from chartseal.chain.rpc.node import Node\n"
             "from pathlib import Path\n"
             f"node, deployment = Node({running.url!r}), Deployment.load(Path('deployment.json'))\n"
             f"authority, issuer = Address({authority!r}), Address({issuer!r})\n"

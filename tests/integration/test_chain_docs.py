@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.devnet import find_anvil
-from chartseal.chain.kept import is_locked
+from chartseal.chain.local.devnet import find_anvil
+from chartseal.chain.local.kept import is_locked
 from chartseal.errors import DeploymentError
 from chartseal.verification import TrustPolicy
 

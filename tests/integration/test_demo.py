@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chartseal.chain.devnet import find_anvil
+from chartseal.chain.local.devnet import find_anvil
 from chartseal.errors import DeploymentError
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from chartseal.chain.devnet import accounts
 from chartseal.chain.index import Snapshot, connect
+from chartseal.chain.local.devnet import accounts
 from chartseal.errors import IndexingError
 from tests.chain import Local, known, started
 from tests.postgres import Server

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from chartseal.chain.devnet import find_anvil
-from chartseal.chain.kept import is_locked
+from chartseal.chain.local.devnet import find_anvil
+from chartseal.chain.local.kept import is_locked
 from chartseal.errors import DeploymentError
 
 REPOSITORY = Path(__file__).resolve().parents[2]

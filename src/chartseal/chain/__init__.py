@@ -21,11 +21,11 @@ from chartseal.errors import MissingExtraError
 if TYPE_CHECKING:
     from chartseal.chain.deployment import Deployment
     from chartseal.chain.facts import Attestation, ChainFacts
-    from chartseal.chain.fees import FeePolicy, GasPolicy
-    from chartseal.chain.node import AsyncNode, Node
-    from chartseal.chain.revoking import Revoker
+    from chartseal.chain.rpc.node import AsyncNode, Node
     from chartseal.chain.rpc_facts import RpcFacts
-    from chartseal.chain.sender import AsyncSender, Sender
+    from chartseal.chain.seals.revoking import Revoker
+    from chartseal.chain.sending.fees import FeePolicy, GasPolicy
+    from chartseal.chain.sending.sender import AsyncSender, Sender
     from chartseal.chain.view import FactsView
 
 _NEEDED = ("aiohttp", "alembic", "eth_utils", "requests", "rlp", "sqlalchemy", "tenacity")
@@ -35,18 +35,18 @@ for _name in _NEEDED:
         raise MissingExtraError(f"{_name} is not installed: pip install 'chartseal[chain]'")
 
 _HOMES = {
-    "AsyncNode": "node",
-    "AsyncSender": "sender",
+    "AsyncNode": "rpc.node",
+    "AsyncSender": "sending.sender",
     "Attestation": "facts",
     "ChainFacts": "facts",
     "Deployment": "deployment",
     "FactsView": "view",
-    "FeePolicy": "fees",
-    "GasPolicy": "fees",
-    "Node": "node",
-    "Revoker": "revoking",
+    "FeePolicy": "sending.fees",
+    "GasPolicy": "sending.fees",
+    "Node": "rpc.node",
+    "Revoker": "seals.revoking",
     "RpcFacts": "rpc_facts",
-    "Sender": "sender",
+    "Sender": "sending.sender",
 }
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chartseal.attestation import Address
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.eas.connecting import connecting, stated_version
-from chartseal.chain.node import Node
+from chartseal.chain.rpc.node import Node
 from chartseal.chain.steps import run
 
 

@@ -20,8 +20,8 @@ from chartseal import _core, _json
 from chartseal.attestation import Address, Digest, address_from, checksum_address, digest_from, to_hex
 from chartseal.chain.calls import Receipt, Write
 from chartseal.chain.contract import Bound, Contract
-from chartseal.chain.node import Node
-from chartseal.chain.sender import Sender
+from chartseal.chain.rpc.node import Node
+from chartseal.chain.sending.sender import Sender
 from chartseal.errors import DeploymentError, NodeError, PackageError
 
 NAMES = ("accreditation_resolver", "record_resolver", "private_data_verifier", "anchor_verifier")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from chartseal.attestation import ZERO_ADDRESS, Address
 from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.node import Node
+from chartseal.chain.rpc.node import Node
 from chartseal.chain.schemas import SCHEMAS, ChainSchema
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from chartseal.errors import RevertError
 
 

@@ -23,8 +23,8 @@ from chartseal.chain.checks import check_deployment
 from chartseal.chain.contract import Bound, Contract
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.facts import Attestation
-from chartseal.chain.logs import LogFilter, LogRange, RangeSize, log_ranges
-from chartseal.chain.node import Node
+from chartseal.chain.rpc.logs import LogFilter, LogRange, RangeSize, log_ranges
+from chartseal.chain.rpc.node import Node
 from chartseal.chain.schemas import ChainSchema
 from chartseal.chain.signatures import is_valid_signature
 from chartseal.errors import NodeError

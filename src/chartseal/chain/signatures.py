@@ -30,7 +30,7 @@ from chartseal.attestation import (
 from chartseal.attestation.networks import OFFCHAIN_NAME
 from chartseal.chain.calls import Read
 from chartseal.chain.contract import Contract
-from chartseal.chain.node import AsyncNode, Node, Which
+from chartseal.chain.rpc.node import AsyncNode, Node, Which
 from chartseal.chain.steps import Ask, Flow, run, run_async
 from chartseal.errors import DomainError, LimitError, NodeError, SignatureError
 

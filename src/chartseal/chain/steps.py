@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from chartseal.attestation import Address, to_hex
-from chartseal.chain import answers
 from chartseal.chain.calls import Read, Write
-from chartseal.chain.node import AsyncNode, Node, Which
-from chartseal.chain.sender import AsyncSender, Sender
+from chartseal.chain.rpc import answers
+from chartseal.chain.rpc.node import AsyncNode, Node, Which
+from chartseal.chain.sending.sender import AsyncSender, Sender
 from chartseal.errors import ChartsealError, SendError
 
 T = TypeVar("T")

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from chartseal.attestation import Digest, digest_from, to_hex
-from chartseal.chain.amending import Amended, Amendment
-from chartseal.chain.revoking import Revoker
 from chartseal.chain.rpc_facts import RpcFacts
-from chartseal.chain.sender import Sender
+from chartseal.chain.seals.amending import Amended, Amendment
+from chartseal.chain.seals.revoking import Revoker
+from chartseal.chain.sending.sender import Sender
 from chartseal.cli.chain_options import Connect, chain_options
 from chartseal.cli.files import read_disclosure
 from chartseal.cli.passphrase import passphrase_option, read_passphrase

@@ -27,7 +27,7 @@ from chartseal.chain.anchors import (
     reading,
     recount,
 )
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from chartseal.cli.chain_options import Connect, Signing, chain_options, key_options
 from chartseal.cli.files import parse_disclosure, read_disclosure, write_private
 from chartseal.cli.times import Moment

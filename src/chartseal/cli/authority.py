@@ -13,7 +13,7 @@ from chartseal.chain.authority.withdrawal import ORDINARY
 from chartseal.chain.facts import ChainFacts
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import ACCREDITATION, CAUSES, ROLES, WITHDRAWAL
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from chartseal.cli.addresses import Account, Bytes32
 from chartseal.cli.chain_facts import Facts, facts_options
 from chartseal.cli.chain_options import Chain, Connect, Signing, authority_key_options, chain_options

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chartseal import _json
-from chartseal.chain.kept import is_locked, running
+from chartseal.chain.local.kept import is_locked, running
 from chartseal.errors import DeploymentError
 
 _COMMAND = "from chartseal.cli import main; main()"

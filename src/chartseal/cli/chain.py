@@ -14,10 +14,10 @@ import click
 from chartseal.attestation import checksum_address
 from chartseal.chain.checks import check_deployment
 from chartseal.chain.deployment import DEFAULT_FINALITY, Deployment
-from chartseal.chain.devnet import accounts, deploy_eas
-from chartseal.chain.kept import DEFAULT_PORT, DEPLOYMENT, KeptChain
+from chartseal.chain.local.devnet import accounts, deploy_eas
+from chartseal.chain.local.kept import DEFAULT_PORT, DEPLOYMENT, KeptChain
 from chartseal.chain.registry import register
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from chartseal.cli import background
 from chartseal.cli.chain_deploy import deploy_contract
 from chartseal.cli.chain_options import (

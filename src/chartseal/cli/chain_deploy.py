@@ -20,7 +20,7 @@ from chartseal.chain.deploy import (
     save_deployments,
 )
 from chartseal.chain.schemas import ROLES, role_bits
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from chartseal.cli.chain_options import Chain, Signing, key_options
 from chartseal.cli.chain_state import json_option, placed
 from chartseal.errors import DeploymentError, PackageError

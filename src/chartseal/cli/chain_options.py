@@ -24,7 +24,7 @@ import click
 from chartseal.attestation import LocalSigner
 from chartseal.attestation.signer import from_environment, from_fd
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.node import Node
+from chartseal.chain.rpc.node import Node
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.keys.signing import load_signer
 

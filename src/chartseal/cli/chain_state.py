@@ -12,12 +12,12 @@ import click
 
 from chartseal.attestation import address_from, checksum_address, to_hex
 from chartseal.chain.checks import check_deployment
-from chartseal.chain.devnet import fund
-from chartseal.chain.kept import DEPLOYMENT, running
-from chartseal.chain.node import Node
+from chartseal.chain.local.devnet import fund
+from chartseal.chain.local.kept import DEPLOYMENT, running
 from chartseal.chain.registry import register, unregistered
+from chartseal.chain.rpc.node import Node
 from chartseal.chain.schemas import SCHEMAS
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from chartseal.cli.chain_options import DEPLOYMENT_VARIABLE, RPC_VARIABLE, Chain, Signing, connected, key_options
 from chartseal.errors import NodeError, PackageError
 

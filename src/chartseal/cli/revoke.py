@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 import click
 
 from chartseal.attestation import Digest, digest_from, to_hex
-from chartseal.chain.revoking import Outcome, Revoker, Target
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import REASONS
-from chartseal.chain.sender import Sender
+from chartseal.chain.seals.revoking import Outcome, Revoker, Target
+from chartseal.chain.sending.sender import Sender
 from chartseal.cli.chain_options import Connect, Signing, chain_options, key_options
 from chartseal.sealing import read_records
 

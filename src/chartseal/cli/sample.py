@@ -12,7 +12,7 @@ import click
 from chartseal import _json
 from chartseal.attestation import Digest, checksum_address, digest_from, packages, to_hex
 from chartseal.chain.rpc_facts import RpcFacts
-from chartseal.chain.sample import (
+from chartseal.chain.seals.sample import (
     Attested,
     CheckedSample,
     Sample,
@@ -22,7 +22,7 @@ from chartseal.chain.sample import (
     package_sample,
     sample_package,
 )
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from chartseal.chain.view import FactsView
 from chartseal.cli.chain_options import Connect, Signing, chain_options, key_options
 from chartseal.cli.files import read_disclosure, write_private

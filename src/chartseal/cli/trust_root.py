@@ -25,7 +25,7 @@ from chartseal.chain.authority.status_root import LIST_SIZE
 from chartseal.chain.authority.trust_root import EPOCH_SECONDS
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import ACCREDITATION, ROLES
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from chartseal.cli.addresses import Account, Bytes32
 from chartseal.cli.chain_facts import Facts, facts_options
 from chartseal.cli.chain_options import Connect, Signing, authority_key_options, chain_options, key_options

@@ -24,7 +24,7 @@ from chartseal.chain.eas import (
     RevocationRequest,
     SchemaRegistry,
 )
-from chartseal.chain.node import AsyncNode
+from chartseal.chain.rpc.node import AsyncNode
 from chartseal.chain.signatures import is_valid_signature_async, verify_offchain_with_chain_async
 from chartseal.errors import DeploymentError, RequestError, SendError
 from tests.chain import Local

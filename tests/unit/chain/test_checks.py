@@ -12,9 +12,9 @@ from chartseal import _core
 from chartseal.attestation import Address, to_hex
 from chartseal.chain.checks import check_deployment, contract_version
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.devnet import fund
-from chartseal.chain.node import Node
+from chartseal.chain.local.devnet import fund
 from chartseal.chain.registry import register, unregistered
+from chartseal.chain.rpc.node import Node
 from chartseal.chain.schemas import SCHEMAS
 from chartseal.errors import DeploymentError, NodeError
 from tests.chain import Local

@@ -20,7 +20,7 @@ from chartseal.attestation import (
 from chartseal.chain.authority import Grant
 from chartseal.chain.contract import Contract
 from chartseal.chain.facts import Prefetching
-from chartseal.chain.node import Node
+from chartseal.chain.rpc.node import Node
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import ACCREDITATION, REVOCATION_REASON, WITHDRAWAL
 from chartseal.chain.view import FactsView

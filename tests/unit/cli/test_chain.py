@@ -17,8 +17,8 @@ from click.testing import CliRunner
 from chartseal.attestation import checksum_address
 from chartseal.chain.deploy import load_deployments
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.devnet import Devnet, accounts
-from chartseal.chain.kept import is_locked
+from chartseal.chain.local.devnet import Devnet, accounts
+from chartseal.chain.local.kept import is_locked
 from chartseal.chain.schemas import SCHEMAS
 from chartseal.cli import cli
 from chartseal.errors import ChartsealError

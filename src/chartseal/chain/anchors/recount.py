@@ -18,7 +18,7 @@ from chartseal.chain.anchors.queue import AnchorQueue
 from chartseal.chain.anchors.tables import ANNOUNCEMENTS, BATCH, FINAL, LEAF
 from chartseal.chain.anchors.timestamps import Timestamps
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.node import Node
+from chartseal.chain.rpc.node import Node
 from chartseal.sealing import SealedRecord
 
 _CHUNK = 500

@@ -10,8 +10,8 @@ from chartseal.chain.calls import Block
 from chartseal.chain.checks import check_deployment
 from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.dialogue import Which
-from chartseal.chain.node import Node
+from chartseal.chain.rpc.dialogue import Which
+from chartseal.chain.rpc.node import Node
 from chartseal.errors import NodeError
 
 

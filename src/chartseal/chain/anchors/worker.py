@@ -24,8 +24,8 @@ from chartseal.chain.anchors.timestamps import Seen, Timestamps
 from chartseal.chain.calls import Block, Receipt
 from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.node import Node
-from chartseal.chain.sender import Sender
+from chartseal.chain.rpc.node import Node
+from chartseal.chain.sending.sender import Sender
 from chartseal.errors import ChainError, NodeError, QueueError, RevertError, SendError
 
 MOST_ROOTS = 100

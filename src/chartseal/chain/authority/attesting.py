@@ -10,7 +10,7 @@ from chartseal.chain.eas import EAS, AttestationRequest, RevocationRequest
 from chartseal.chain.facts import Attestation
 from chartseal.chain.registry import register
 from chartseal.chain.schemas import ChainSchema
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from chartseal.errors import AuthorityError
 
 

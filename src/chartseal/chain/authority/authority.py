@@ -25,7 +25,7 @@ from chartseal.chain.authority.withdrawal import ORDINARY, encode_withdrawal
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.facts import ChainFacts
 from chartseal.chain.schemas import ACCREDITATION, ROLES, STATUS_ROOT, TRUST_ROOT, WITHDRAWAL
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from chartseal.errors import AuthorityError
 
 

@@ -16,8 +16,8 @@ from chartseal.chain.eas.flows import Flows, ProxyFlows, Request
 from chartseal.chain.eas.indexer import AsyncIndexer, connecting_indexer
 from chartseal.chain.eas.requests import NEVER, AttestationRequest, RevocationRequest, SchemaRecord
 from chartseal.chain.facts import Attestation
-from chartseal.chain.node import AsyncNode, Which
-from chartseal.chain.sender import AsyncSender
+from chartseal.chain.rpc.node import AsyncNode, Which
+from chartseal.chain.sending.sender import AsyncSender
 from chartseal.chain.steps import run_async
 
 

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from chartseal.attestation import Address
 from chartseal.chain.calls import Block, Write
-from chartseal.chain.fees import TRANSACTION_GAS_CAP
+from chartseal.chain.sending.fees import TRANSACTION_GAS_CAP
 from chartseal.chain.steps import Flow, Newest, Send, estimating
 from chartseal.errors import ChainError, PartlySentError, RequestError, RevertError
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from chartseal.chain.node import AsyncNode, Node
-from chartseal.chain.sender import AsyncSender, Sender
+from chartseal.chain.rpc.node import AsyncNode, Node
+from chartseal.chain.sending.sender import AsyncSender, Sender
 from chartseal.chain.steps import Flow, run, run_async
 
 T = TypeVar("T")

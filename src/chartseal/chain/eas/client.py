@@ -19,8 +19,8 @@ from chartseal.chain.eas.flows import Flows, ProxyFlows, Request
 from chartseal.chain.eas.indexer import Indexer, connecting_indexer
 from chartseal.chain.eas.requests import NEVER, AttestationRequest, RevocationRequest, SchemaRecord
 from chartseal.chain.facts import Attestation
-from chartseal.chain.node import Node, Which
-from chartseal.chain.sender import Sender
+from chartseal.chain.rpc.node import Node, Which
+from chartseal.chain.sending.sender import Sender
 from chartseal.chain.steps import run
 
 

@@ -17,8 +17,8 @@ from chartseal.chain.eas.carrying import AsyncClient, Client
 from chartseal.chain.eas.connecting import answering, requiring_code
 from chartseal.chain.eas.contracts import indexer_contract
 from chartseal.chain.eas.flows import Flows, listed
-from chartseal.chain.node import AsyncNode, Node, Which
-from chartseal.chain.sender import AsyncSender, Sender
+from chartseal.chain.rpc.node import AsyncNode, Node, Which
+from chartseal.chain.sending.sender import AsyncSender, Sender
 from chartseal.chain.steps import Flow
 from chartseal.errors import DeploymentError
 

@@ -18,7 +18,7 @@ from chartseal.chain.deployment import Deployment
 from chartseal.chain.index.bodies import SchemaRow
 from chartseal.chain.index.pieces import Mark, Span, attested_schemas, attested_uids, check_form
 from chartseal.chain.index.source import Source, wanted
-from chartseal.chain.logs import RangeSize
+from chartseal.chain.rpc.logs import RangeSize
 from chartseal.errors import NodeError
 
 _NEAR = 8

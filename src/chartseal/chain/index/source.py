@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from chartseal.attestation import Address, Digest, to_hex
-from chartseal.chain import answers
 from chartseal.chain.calls import Block, Log
 from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.filters import LogFilter
 from chartseal.chain.index.bodies import SchemaRow, read_schema
-from chartseal.chain.node import Node
+from chartseal.chain.rpc import answers
+from chartseal.chain.rpc.filters import LogFilter
+from chartseal.chain.rpc.node import Node
 from chartseal.errors import NodeError
 
 EAS = Contract.load("eas")

@@ -28,9 +28,9 @@ from chartseal.chain.anchors.tables import BATCH, FINAL, MINED, SENT
 from chartseal.chain.calls import Write
 from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.node import Node
-from chartseal.chain.sender import Sender
-from chartseal.chain.sending import SendPolicy
+from chartseal.chain.rpc.node import Node
+from chartseal.chain.sending.outbox import SendPolicy
+from chartseal.chain.sending.sender import Sender
 from chartseal.errors import ChainError, DeploymentError, RevertError, SendError
 from tests.anchoring import records, timestamps, total, with_finality, worker
 from tests.chain import Local

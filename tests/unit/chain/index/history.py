@@ -10,9 +10,9 @@ from chartseal.attestation import ZERO_ADDRESS, Digest, checksum_address, from_h
 from chartseal.chain.contract import Bound, Contract
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.facts import Attestation
-from chartseal.chain.node import Node
+from chartseal.chain.rpc.node import Node
 from chartseal.chain.schemas import PRIVATE_DATA, SAMPLE
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from tests.chain import Local
 
 SCHEMAS = (PRIVATE_DATA, SAMPLE)

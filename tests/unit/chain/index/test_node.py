@@ -13,7 +13,7 @@ from chartseal.attestation import Digest
 from chartseal.chain.contract import Contract
 from chartseal.chain.facts import Attestation
 from chartseal.chain.index import Follower, IndexFacts, NodeSource, Store, connect
-from chartseal.chain.node import Node
+from chartseal.chain.rpc.node import Node
 from chartseal.errors import IndexingError, NodeError
 from tests.chain import Local
 from tests.rpc_proxy import Call, Fault, RpcProxy, always, never, seeded

@@ -18,10 +18,10 @@ from weakref import WeakValueDictionary
 
 from chartseal.attestation import Address, Digest, Signer
 from chartseal.chain.calls import Receipt, Write
-from chartseal.chain.fees import FeePolicy, GasPolicy
-from chartseal.chain.node import AsyncNode, Node
-from chartseal.chain.sending import Draft, Outbox, SendPolicy
-from chartseal.chain.transactions import signed as signed
+from chartseal.chain.rpc.node import AsyncNode, Node
+from chartseal.chain.sending.fees import FeePolicy, GasPolicy
+from chartseal.chain.sending.outbox import Draft, Outbox, SendPolicy
+from chartseal.chain.sending.transactions import signed as signed
 from chartseal.errors import ChainError, SendError
 
 T = TypeVar("T")

@@ -13,8 +13,15 @@ from eth_bloom.bloom import BloomFilter
 from chartseal.attestation import Digest, from_hex, to_hex
 from chartseal.chain.calls import Block, Log
 from chartseal.chain.contract import Bound, Contract
-from chartseal.chain.logs import LogFilter, RangeSize, complete_logs, complete_logs_async, log_ranges, log_ranges_async
-from chartseal.chain.node import AsyncNode, Node
+from chartseal.chain.rpc.logs import (
+    LogFilter,
+    RangeSize,
+    complete_logs,
+    complete_logs_async,
+    log_ranges,
+    log_ranges_async,
+)
+from chartseal.chain.rpc.node import AsyncNode, Node
 from chartseal.errors import NodeError
 from tests.chain import Local
 from tests.rpc_proxy import Call, Fault, RpcProxy, Script, always, never, once, seeded

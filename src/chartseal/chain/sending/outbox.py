@@ -2,7 +2,7 @@
 
 A write is never sent under a second nonce unless its first is known to be another's: a node refused it outright, or
 the chain holds a transaction of the same account and nonce that is none of ours. Each method is a talk
-(`chartseal.chain.exchange`); Sender and AsyncSender carry them and hold the account's lock while they broadcast.
+(`chartseal.chain.rpc.exchange`); Sender and AsyncSender carry them and hold the account's lock while they broadcast.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chartseal.attestation import Digest, Signer, to_hex
-from chartseal.chain import answers, fees
 from chartseal.chain.calls import Block, Receipt, Write
-from chartseal.chain.dialogue import Dialogue, block_query, receipt_query
-from chartseal.chain.exchange import Pause, Talk
-from chartseal.chain.fees import FeePolicy, Fees, GasPolicy
-from chartseal.chain.jsonrpc import PASSING, Query
-from chartseal.chain.transactions import Transaction, transaction_hash
+from chartseal.chain.rpc import answers
+from chartseal.chain.rpc.dialogue import Dialogue, block_query, receipt_query
+from chartseal.chain.rpc.exchange import Pause, Talk
+from chartseal.chain.rpc.jsonrpc import PASSING, Query
+from chartseal.chain.sending import fees
+from chartseal.chain.sending.fees import FeePolicy, Fees, GasPolicy
+from chartseal.chain.sending.transactions import Transaction, transaction_hash
 from chartseal.errors import ChainError, NodeError, RevertError, SendError
 
 _FILLER_GAS = 21_000

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from chartseal.attestation import ZERO_ADDRESS, Address, Domain, LocalSigner
-from chartseal.chain.amending import Amended, Amendment
 from chartseal.chain.authority import Grant
-from chartseal.chain.node import Node
-from chartseal.chain.revoking import Revoker
+from chartseal.chain.rpc.node import Node
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import REVOCATION_REASON
-from chartseal.chain.sender import Sender
+from chartseal.chain.seals.amending import Amended, Amendment
+from chartseal.chain.seals.revoking import Revoker
+from chartseal.chain.sending.sender import Sender
 from chartseal.errors import AmendmentError, ChartsealError, FhirError, NodeError, SendError
 from chartseal.keys import Wallet
 from chartseal.sealing import Issuing, SealedRecord, read_records, seal_resource

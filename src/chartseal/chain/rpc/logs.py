@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from chartseal.chain.calls import Block, Log
-from chartseal.chain.dialogue import Dialogue
-from chartseal.chain.exchange import Talk
-from chartseal.chain.filters import LogFilter as LogFilter
-from chartseal.chain.node import AsyncNode, Node
+from chartseal.chain.rpc.dialogue import Dialogue
+from chartseal.chain.rpc.exchange import Talk
+from chartseal.chain.rpc.filters import LogFilter as LogFilter
+from chartseal.chain.rpc.node import AsyncNode, Node
 from chartseal.errors import NodeError
 
 _SMALLER = frozenset({"logs_too_many", "node_oversized", "node_timeout"})

@@ -14,12 +14,12 @@ from email.utils import format_datetime
 import pytest
 
 from chartseal.attestation import Digest
-from chartseal.chain import answers
 from chartseal.chain.calls import Log
 from chartseal.chain.contract import Contract
-from chartseal.chain.exchange import Reply, _retry_after
-from chartseal.chain.jsonrpc import Query, encode, outcomes
-from chartseal.chain.node import AsyncNode, Node
+from chartseal.chain.rpc import answers
+from chartseal.chain.rpc.exchange import Reply, _retry_after
+from chartseal.chain.rpc.jsonrpc import Query, encode, outcomes
+from chartseal.chain.rpc.node import AsyncNode, Node
 from chartseal.errors import ChainError, NodeError, RevertError, SendError
 from tests.chain import Local
 from tests.rpc_proxy import Call, Fault, RpcProxy, Script, always, never, once, seeded

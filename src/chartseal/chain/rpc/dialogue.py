@@ -1,6 +1,6 @@
 """What is said to a node and concluded from its answers: retries, smaller batches, checks. Nothing here waits or sends.
 
-Each method is a talk (`chartseal.chain.exchange`), which Node and AsyncNode carry.
+Each method is a talk (`chartseal.chain.rpc.exchange`), which Node and AsyncNode carry.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any, TypeVar, cast
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from chartseal.attestation import Address, Digest, to_hex
-from chartseal.chain import answers, jsonrpc
 from chartseal.chain.calls import Block, Log, Read, Receipt
-from chartseal.chain.exchange import Endpoint, Pause, Post, Reply, Talk
-from chartseal.chain.filters import LogFilter
-from chartseal.chain.jsonrpc import BusyNodeError, Query
+from chartseal.chain.rpc import answers, jsonrpc
+from chartseal.chain.rpc.exchange import Endpoint, Pause, Post, Reply, Talk
+from chartseal.chain.rpc.filters import LogFilter
+from chartseal.chain.rpc.jsonrpc import BusyNodeError, Query
 from chartseal.errors import ChainError, NodeError
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from chartseal import _core
 from chartseal.chain.facts import ChainFacts
-from chartseal.chain.revoking import AUTHORITY, Outcome, Revoker, Target, part_of
+from chartseal.chain.seals.revoking import AUTHORITY, Outcome, Revoker, Target, part_of
 from chartseal.errors import AmendmentError, SealedRecordError
 from chartseal.fhir.reading import DEFAULT_READING, Reading
 from chartseal.record import read_fields

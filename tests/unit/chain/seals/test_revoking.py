@@ -10,10 +10,10 @@ import pytest
 from chartseal.attestation import ZERO_ADDRESS, Address, Digest
 from chartseal.chain.authority import Grant
 from chartseal.chain.calls import Write
-from chartseal.chain.revoking import Outcome, Revoker, Target
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import PRIVATE_DATA, REVOCATION_REASON
-from chartseal.chain.sender import Sender
+from chartseal.chain.seals.revoking import Outcome, Revoker, Target
+from chartseal.chain.sending.sender import Sender
 from chartseal.chain.view import FactsView
 from chartseal.errors import AmendmentError
 from tests.chain import Local

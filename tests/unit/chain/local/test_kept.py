@@ -17,18 +17,18 @@ import pytest
 from chartseal.attestation import Address, Digest
 from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.devnet import accounts, find_anvil
-from chartseal.chain.kept import KeptChain, is_locked, running
-from chartseal.chain.node import Node
+from chartseal.chain.local.devnet import accounts, find_anvil
+from chartseal.chain.local.kept import KeptChain, is_locked, running
 from chartseal.chain.registry import unregistered
-from chartseal.chain.sender import Sender
+from chartseal.chain.rpc.node import Node
+from chartseal.chain.sending.sender import Sender
 from chartseal.errors import DeploymentError, NodeError
 
 ROOT = Digest(b"\x22" * 32)
 PARENT = """
 import sys, time
 from pathlib import Path
-from chartseal.chain.kept import KeptChain
+from chartseal.chain.local.kept import KeptChain
 chain = KeptChain(Path(sys.argv[1]), port=None)
 print(chain.url, flush=True)
 time.sleep(600)

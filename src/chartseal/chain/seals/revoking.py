@@ -21,7 +21,7 @@ from chartseal.chain.facts import Attestation, ChainFacts
 from chartseal.chain.registry import register
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import ACCREDITATION, REASONS, REVOCATION_REASON, WITHDRAWAL
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from chartseal.chain.view import reasons
 from chartseal.errors import AmendmentError, AuthorityError, RevertError
 

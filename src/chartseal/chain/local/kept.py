@@ -24,9 +24,9 @@ from typing import Any, NamedTuple, Self
 from chartseal import _json
 from chartseal.chain.checks import check_deployment
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.devnet import Devnet, accounts, deploy_eas
+from chartseal.chain.local.devnet import Devnet, accounts, deploy_eas
 from chartseal.chain.registry import register
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from chartseal.errors import DeploymentError
 
 DEFAULT_PORT = 8545

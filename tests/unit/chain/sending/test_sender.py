@@ -19,16 +19,16 @@ from eth_account import Account
 from chartseal.attestation import Digest, LocalSigner, checksum_address, to_hex
 from chartseal.chain.calls import Receipt, Write
 from chartseal.chain.contract import Bound, Contract
-from chartseal.chain.fees import GWEI, FeePolicy, Fees, GasPolicy
-from chartseal.chain.node import AsyncNode, Node
-from chartseal.chain.sender import AsyncSender, Sender, batches, signed
-from chartseal.chain.sending import Draft, Outbox, SendPolicy
-from chartseal.chain.transactions import Transaction, transaction_hash
+from chartseal.chain.rpc.node import AsyncNode, Node
+from chartseal.chain.sending.fees import GWEI, FeePolicy, Fees, GasPolicy
+from chartseal.chain.sending.outbox import Draft, Outbox, SendPolicy
+from chartseal.chain.sending.sender import AsyncSender, Sender, batches, signed
+from chartseal.chain.sending.transactions import Transaction, transaction_hash
 from chartseal.errors import ChainError, NodeError, RevertError, SendError
 from tests.chain import Local
 from tests.rpc_proxy import Call, Fault, RpcProxy, always, once, seeded
 
-_WORKER = Path(__file__).resolve().parents[2] / "sending_worker.py"
+_WORKER = Path(__file__).resolve().parents[3] / "sending_worker.py"
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from typing import Any, Self, TypeVar
 
 from chartseal.attestation import Address, Digest
 from chartseal.chain.calls import Block, Log, Read, Receipt
-from chartseal.chain.dialogue import Dialogue
-from chartseal.chain.dialogue import Which as Which
-from chartseal.chain.exchange import LARGEST_ANSWER, AsyncConnection, Connection, Endpoint, Talk, run, run_async
-from chartseal.chain.filters import LogFilter
-from chartseal.chain.jsonrpc import Query
+from chartseal.chain.rpc.dialogue import Dialogue
+from chartseal.chain.rpc.dialogue import Which as Which
+from chartseal.chain.rpc.exchange import LARGEST_ANSWER, AsyncConnection, Connection, Endpoint, Talk, run, run_async
+from chartseal.chain.rpc.filters import LogFilter
+from chartseal.chain.rpc.jsonrpc import Query
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ from typing import Self
 from chartseal.attestation import Address, LocalSigner, to_hex
 from chartseal.chain.contract import Contract
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.node import Node
-from chartseal.chain.sender import Sender
+from chartseal.chain.rpc.node import Node
+from chartseal.chain.sending.sender import Sender
 from chartseal.errors import DeploymentError, NodeError
 
 CHAIN_ID = 31_337

@@ -37,7 +37,7 @@ from chartseal.chain.facts import ChainFacts
 from chartseal.chain.registry import register
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import SAMPLE
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from chartseal.disclosure.form import UnverifiedDisclosure, UnverifiedRecord
 from chartseal.errors import FieldEncodingError, SampleError
 from chartseal.sealing import SealedRecord

@@ -11,7 +11,7 @@ from eth_abi.abi import encode
 
 from chartseal.attestation import ZERO_ADDRESS, ZERO_DIGEST, Digest, to_hex
 from chartseal.chain.contract import Bound, Contract
-from chartseal.chain.reverts import decoded, known_errors, revert_of, snake_case
+from chartseal.chain.rpc.reverts import decoded, known_errors, revert_of, snake_case
 from chartseal.chain.schemas import PRIVATE_DATA, STATUS_ROOT
 from chartseal.errors import RevertError
 from tests.chain import Local

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import median_low
 from typing import Any
 
-from chartseal.chain import answers
 from chartseal.chain.calls import Block
-from chartseal.chain.dialogue import block_query
-from chartseal.chain.jsonrpc import Query
+from chartseal.chain.rpc import answers
+from chartseal.chain.rpc.dialogue import block_query
+from chartseal.chain.rpc.jsonrpc import Query
 from chartseal.errors import ChainError, NodeError, SendError
 
 GWEI = 10**9

@@ -8,7 +8,7 @@ import pytest
 
 from chartseal.attestation import Digest
 from chartseal.chain.calls import Block
-from chartseal.chain.fees import GWEI, TRANSACTION_GAS_CAP, FeePolicy, Fees, GasPolicy, offered, queries, raised
+from chartseal.chain.sending.fees import GWEI, TRANSACTION_GAS_CAP, FeePolicy, Fees, GasPolicy, offered, queries, raised
 from chartseal.errors import NodeError, SendError
 
 REFUSED = NodeError("the node refuses the request", "node_refused")

@@ -16,7 +16,8 @@ from chartseal import _core
 from chartseal.attestation import Address, Digest, LocalSigner, PrivateValue, packages
 from chartseal.chain.calls import Write
 from chartseal.chain.rpc_facts import RpcFacts
-from chartseal.chain.sample import (
+from chartseal.chain.schemas import SAMPLE
+from chartseal.chain.seals.sample import (
     Sample,
     SampleAttester,
     chain_sample,
@@ -25,8 +26,7 @@ from chartseal.chain.sample import (
     sample_of,
     sample_package,
 )
-from chartseal.chain.schemas import SAMPLE
-from chartseal.chain.sender import Sender
+from chartseal.chain.sending.sender import Sender
 from chartseal.disclosure import UnverifiedDisclosure
 from chartseal.errors import SampleError, SchemaError, SignatureError
 from chartseal.sealing import Issuing, SealedRecord, seal_resource

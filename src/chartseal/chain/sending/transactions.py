@@ -10,7 +10,7 @@ import rlp  # type: ignore[import-untyped]  # it ships no types
 
 from chartseal import _core
 from chartseal.attestation import Address, Digest, Signer, from_hex
-from chartseal.chain.fees import Fees
+from chartseal.chain.sending.fees import Fees
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chartseal import _json
-from chartseal.chain.exchange import Reply
-from chartseal.chain.reverts import revert_of
+from chartseal.chain.rpc.exchange import Reply
+from chartseal.chain.rpc.reverts import revert_of
 from chartseal.errors import ChainError, NodeError, SendError
 
 PASSING = frozenset(
