@@ -26,6 +26,7 @@ NAMES = (
     "contracts",
     "delegated",
     "indexing",
+    "reverify",
     "sealing",
 )
 """One module each, with `figures()`; the slowest last."""

@@ -41,7 +41,7 @@ def view_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--index",
         envvar="CHARTSEAL_INDEX",
         metavar="DB-URL",
-        help="Ask this index; a node besides is asked only what no index knows.",
+        help="Ask this index; a node besides confirms that what it does not know as revoked is not.",
     )
     @functools.wraps(command)
     def wrapped(*args: Any, rpc: str | None, deployment: Path | None, index: str | None, **options: Any) -> Any:
@@ -89,7 +89,8 @@ def node_facts(rpc: str | None, deployment: Path | None) -> ChainFacts:
 
 @contextmanager
 def index_facts(url: str, deployment: Path | None, node: ChainFacts | None = None) -> Iterator[ChainFacts]:
-    """What an index says, as of its newest block; `node` is asked about contracts' signatures.
+    """What an index says, as of its newest block; `node` is asked about contracts' signatures, and whether
+    what the index does not know as revoked is not.
 
     Raises:
         ChainError: the index or the deployment cannot be used.
@@ -104,8 +105,8 @@ def index_facts(url: str, deployment: Path | None, node: ChainFacts | None = Non
         else:
             with Snapshot(engine) as moment:
                 of = moment.deployment
-        signatures = node if node is not None and node.deployment.domain() == of.domain() else None
-        with IndexFacts(engine, of, signatures=signatures) as facts:
+        own = node if node is not None and node.deployment.domain() == of.domain() else None
+        with IndexFacts(engine, of, node=own) as facts:
             yield facts
     finally:
         engine.dispose()

@@ -36,23 +36,22 @@ class IndexFacts:
         *,
         max_age: float = DEFAULT_MAX_AGE,
         clock: Callable[[], float] = time.time,
-        signatures: ChainFacts | None = None,
-        confirming: ChainFacts | None = None,
+        node: ChainFacts | None = None,
     ) -> None:
         """Take the database and whose index it must be.
 
         An index whose follower was last level with its node more than `max_age` seconds ago answers nothing.
-        `signatures` is asked about contracts' signatures, which no index can judge. `confirming` (a node's facts) is
-        asked about every off-chain revocation that the index does not have: of old blocks a provider may have left out
-        some, and a node's state cannot.
+        `node` (a node's facts) is asked about contracts' signatures, which no index can judge, and about every
+        off-chain revocation that the index does not have: of old blocks a provider may have left out some, and a
+        node's state cannot.
 
         Raises:
             IndexingError: `index_behind`, `index_empty`, `index_other_chain`, `index_version`, `index_unreachable`;
-                answers also `index_incomplete`, by `confirming`.
+                answers also `index_incomplete`, by `node`.
         """
         self._engine, self._of = engine, deployment
         self._max_age, self._clock = max_age, clock
-        self._signatures, self._confirming = signatures, confirming
+        self._node = node
         self._open()
 
     def _open(self) -> None:
@@ -143,15 +142,15 @@ class IndexFacts:
         return self._lists[key]
 
     def is_valid_signature(self, signer: Address, digest: Digest, signature: bytes) -> bool:
-        """Whether the contract at `signer` accepts the signature (EIP-1271), by `signatures`.
+        """Whether the contract at `signer` accepts the signature (EIP-1271), by `node`.
 
         Raises:
             IndexingError: `index_no_node` where none was given.
             NodeError: as the node.
         """
-        if self._signatures is None:
+        if self._node is None:
             raise IndexingError("a contract's signature needs a node: an index cannot judge it", "index_no_node")
-        return self._signatures.is_valid_signature(signer, digest, signature)
+        return self._node.is_valid_signature(signer, digest, signature)
 
     def prefetch(
         self,
@@ -197,7 +196,7 @@ class IndexFacts:
 
     def _confirmed(self, answers: dict[tuple[Address, Digest], int]) -> dict[tuple[Address, Digest], int]:
         """The answers, where the node's state does not contradict that something is not revoked."""
-        node, doubted = self._confirming, [pair for pair, at in answers.items() if not at]
+        node, doubted = self._node, [pair for pair, at in answers.items() if not at]
         if node is None or not doubted:
             return answers
         if isinstance(node, Prefetching):

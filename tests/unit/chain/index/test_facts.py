@@ -156,7 +156,7 @@ def test_contracts_signatures_need_a_node(follower: Follower, engine: Engine) ->
     with facts(engine) as found, pytest.raises(IndexingError) as refused:
         found.is_valid_signature(person(1), data(1), b"good")
     assert refused.value.code == "index_no_node"
-    with facts(engine, signatures=Judge()) as found:
+    with facts(engine, node=Judge()) as found:
         assert found.is_valid_signature(person(1), data(1), b"good")
         assert not found.is_valid_signature(person(1), data(1), b"bad")
 
@@ -176,16 +176,16 @@ def test_a_nodes_state_finds_what_the_index_lacks(follower: Follower, engine: En
     with facts(engine) as found:
         head = found.head.timestamp
     for at in (1, head - 1):
-        with facts(engine, confirming=State(at)) as found:
+        with facts(engine, node=State(at)) as found:
             for _ in range(2):  # what was refused is not remembered as an answer
                 with pytest.raises(IndexingError) as refused:
                     found.revoked_offchain(person(0), data(500))
                 assert refused.value.code == "index_incomplete"
     for at in (0, head, head + 1):
-        with facts(engine, confirming=State(at)) as found:
+        with facts(engine, node=State(at)) as found:
             assert found.revoked_offchain(person(0), data(500)) == at
     state = State(7)
-    with facts(engine, confirming=state) as found:
+    with facts(engine, node=state) as found:
         assert found.revoked_offchain(person(0), data(0)) > 0
         assert state.asked == 0  # a revocation needs no second word
         assert found.revoked_offchain(person(1), data(0)) == found.revoked_offchain(person(1), data(0)) == 0
