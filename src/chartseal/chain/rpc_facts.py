@@ -4,8 +4,8 @@
     verify(..., chain=FactsView([facts]))
 
 State (revocations, timestamps, bodies of attestations) is read at that hash, so that a node that lags or has another
-chain errs rather than answers from other state. Which attestations there are comes from logs, and ranges with logs are
-asked for twice, differently split. A node that leaves out the same ones each time cannot be caught at it: it can hide
+chain errs rather than answers from other state. Which attestations there are comes from logs, which are asked for twice,
+differently split: nodes behind one URL do not agree, or cut a long answer short. A node that leaves out the same ones each time cannot be caught at it: it can hide
 accreditations (with the revocations that count by them), and withdrawals that are not EAS revocations too. What an
 attester revokes itself, no node can leave out so. An index that follows the chain holds each block against its filter.
 """
@@ -23,7 +23,7 @@ from chartseal.chain.checks import check_deployment
 from chartseal.chain.contract import Bound, Contract
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.facts import Attestation
-from chartseal.chain.rpc.logs import LogFilter, LogRange, RangeSize, log_ranges
+from chartseal.chain.rpc.logs import LogFilter, RangeSize, log_ranges
 from chartseal.chain.rpc.node import Node
 from chartseal.chain.schemas import ChainSchema
 from chartseal.chain.signatures import is_valid_signature
@@ -226,24 +226,18 @@ class RpcFacts:
     def _logs(self, contract: Bound, topics: Sequence[Sequence[Digest] | None]) -> list[Log]:
         head = self.head
         wanted = LogFilter.of([contract.address], topics)
-        parts = log_ranges(self.node, wanted, self._deployment.from_block, head.number, size=self._range)
-        found = [log for part in parts for log in self._confirmed(wanted, part)]
+        found = self._asked(wanted, head.number, self._range)
+        span = max(1, (head.number - self._deployment.from_block) // 2)
+        other = min(max(1, self._range.blocks * 2 // 3), span)
+        if self._asked(wanted, head.number, RangeSize(other, other)) != found:
+            raise NodeError("the node gives different logs of one range", "logs_inconsistent", self.node.host)
         if self.node.block(head.number).hash != head.hash:
             raise NodeError("the chain was reorganised while it was read", "block_unknown", self.node.host)
         return found
 
-    def _confirmed(self, wanted: LogFilter, part: LogRange) -> list[Log]:
-        """A range's logs, if the node gives the same in two parts: some cut a long answer short, or do not agree."""
-        if not part.logs:
-            return part.logs
-        middle = part.logs[len(part.logs) // 2].block_number
-        halves = [span for span in ((part.first, middle - 1), (middle, part.last)) if span[0] <= span[1]]
-        again = [
-            log for first, last in halves for each in log_ranges(self.node, wanted, first, last) for log in each.logs
-        ]
-        if again != part.logs:
-            raise NodeError("the node gives different logs of one range", "logs_inconsistent", self.node.host)
-        return part.logs
+    def _asked(self, wanted: LogFilter, last: int, size: RangeSize) -> list[Log]:
+        parts = log_ranges(self.node, wanted, self._deployment.from_block, last, size=size)
+        return [log for part in parts for log in part.logs]
 
 
 def _topic(address: Address | None) -> list[Digest] | None:

@@ -98,7 +98,15 @@ class NodeSource:
         return [_dated(each) for each in self.node.blocks(numbers)]
 
     def range_logs(self, first: int, last: int) -> list[Log]:
-        """By one request, of a node that has the last block."""
+        """Of a node that has the last block; asked for twice, differently split, and both answers must agree."""
+        found = self._span_logs(first, last)
+        middle = (first + last) // 2
+        halves = [(first, middle), (middle + 1, last)] if first < last else [(first, last)]
+        if [log for half in halves for log in self._span_logs(*half)] != found:
+            raise NodeError("the node gives different logs of one range", "logs_inconsistent", self.node.host)
+        return found
+
+    def _span_logs(self, first: int, last: int) -> list[Log]:
         return self.node.carry(self.node.dialogue.logs(self._wanted, first, last))
 
     def block_logs(self, hashes: Sequence[Digest]) -> list[list[Log]]:
