@@ -107,6 +107,10 @@ class VerifiedAttestation:
     domain: Domain
     message: OffchainMessage
     signature: bytes
+    by_contract: bool = False
+    """The attester is a contract, which took the signature for its own when it was asked (EIP-1271). A key's signature
+    cannot be known before it is made; what a contract takes, now or at any other time, is for its owners to choose.
+    """
 
     def require_live(self, now: datetime, clock_skew: timedelta = timedelta(0)) -> None:
         """Refuse one that has expired or lies in the future at `now` (aware).

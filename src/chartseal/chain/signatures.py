@@ -129,7 +129,7 @@ def recovering(package: UnverifiedPackage, *, chain_id: int, block: Which = "lat
         if not (yield from checking(package.signer, package.digest(), package.signature, block=block)):
             raise
     return VerifiedAttestation(
-        package.signer, package.uid, package.form, package.domain, package.message, package.signature
+        package.signer, package.uid, package.form, package.domain, package.message, package.signature, by_contract=True
     )
 
 

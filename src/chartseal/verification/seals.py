@@ -87,7 +87,13 @@ def _recovered(package: UnverifiedPackage) -> tuple[VerifiedAttestation, Signatu
         if package.signer == ZERO_ADDRESS or offchain_uid(package.message, package.form) != package.uid:
             raise
         stated = VerifiedAttestation(
-            package.signer, package.uid, package.form, package.domain, package.message, package.signature
+            package.signer,
+            package.uid,
+            package.form,
+            package.domain,
+            package.message,
+            package.signature,
+            by_contract=True,
         )
         return stated, exc
 
@@ -109,9 +115,18 @@ def _require_seal(seal: VerifiedAttestation, place: str) -> None:
         raise SealError("a time is no date", "time_range", place)
 
 
+def anchor_of(seal: VerifiedAttestation, anchors: Anchors) -> AnchorProof | None:
+    """The anchor that was given for the seal; none for a contract's, which no anchor dates.
+
+    Bytes can be anchored that the contract takes for its signature only later, by other owners or other code: else who
+    gets hold of a contract could bring forth seals from the time when it was accredited.
+    """
+    return None if seal.by_contract else anchors.get((seal.attester, seal.uid))
+
+
 def question(seal: VerifiedAttestation, anchors: Anchors) -> Question:
     """What a chain will be asked about the seal."""
-    proof = anchors.get((seal.attester, seal.uid))
+    proof = anchor_of(seal, anchors)
     return Question(seal.domain, seal.attester, seal.uid, proof.root(seal) if proof else None)
 
 

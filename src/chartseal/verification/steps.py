@@ -211,7 +211,7 @@ def check_anchors(
     setting: Setting,
     report: Report,
 ) -> None:
-    """Step 9, for all records: an anchor that is given must hold, also where others have none.
+    """Step 9, for all records: an anchor that is given must hold, also where others have none. It dates no contract's.
 
     Raises:
         AnchorError, NotCheckedError.
@@ -219,13 +219,18 @@ def check_anchors(
     if setting.chain is None:
         report.skipped(9, "no chain given")
         return
-    without = 0
+    without = [seal for seal in attested if seals.anchor_of(seal, setting.anchors) is None]
     for seal, time, place in zip(attested, evidence, places, strict=True):
-        if (seal.attester, seal.uid) in setting.anchors:
+        if seals.anchor_of(seal, setting.anchors) is not None:
             seals.check_anchor(seal, time, setting, place)
-        else:
-            without += 1
-    report.either(9, f"no anchor given for {without} of {len(attested)} records" if without else "")
+    report.either(9, _no_anchor(without, len(attested)))
+
+
+def _no_anchor(without: Sequence[VerifiedAttestation], count: int) -> str:
+    contracts = sum(seal.by_contract for seal in without)
+    parts = [f"no anchor given for {len(without) - contracts} of {count} records"] if len(without) > contracts else []
+    parts += [f"no anchor dates {contracts} of {count} seals, signed by contracts"] if contracts else []
+    return "; ".join(parts)
 
 
 def check_proofs(disclosure: UnverifiedDisclosure) -> None:

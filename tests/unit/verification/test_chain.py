@@ -252,6 +252,27 @@ def test_step_5_a_contract_signs(shared: Path) -> None:
         check(disclosure, trust, broken)
 
 
+def test_no_anchor_dates_a_contracts_signature(shared: Path) -> None:
+    """Whoever holds the contract today can make it take bytes that were anchored while it was accredited."""
+    disclosure = restated(chart(shared, "Observation"), signer=WALLET)
+    [package] = [each.package for each in disclosure.records]
+    root = leaf(package.uid, _core.keccak256(package.signature))
+    proofs = {(WALLET, package.uid): AnchorProof(())}
+    chain = FakeChain({root: SEALED_AT + timedelta(hours=5)}, signed={(WALLET, package.digest(), package.signature)})
+    lapsed, named = (
+        replace(POLICY, issuers=(TrustedIssuer(WALLET, "Example clinic", None, until),)) for until in (NOW, None)
+    )
+    refused(errors.IssuerError, "issuer_untrusted", disclosure, lapsed, chain, anchors=proofs)
+    result = check(disclosure, named, chain, anchors=proofs)
+    assert result.records[0].evidence_time is None
+    assert (result.steps[8].state, result.steps[8].reason) == (
+        "not checked",
+        "no anchor dates 1 of 1 seals, signed by contracts",
+    )
+    strict = replace(named, required=frozenset({9}))
+    refused(errors.NotCheckedError, "step_not_checked", disclosure, strict, chain, anchors=proofs)
+
+
 class Willing(FakeChain):
     """A chain on which every contract takes every signature."""
 
