@@ -175,7 +175,7 @@ class AnchorWorker:
         """Batches that nobody else sends meanwhile; they are `sent` from now on, whatever dies."""
         with writing(self._engine) as connection:
             queue = self.queue.find(connection)
-            free = or_(BATCH.c.state == PENDING, and_(BATCH.c.state == SENT, BATCH.c.lease_until <= self._moment()))
+            free = or_(BATCH.c.state == PENDING, and_(BATCH.c.state == SENT, self._is_over(BATCH.c.lease_until)))
             waiting = (
                 select(BATCH.c.id, BATCH.c.root, BATCH.c.tries)
                 .where(BATCH.c.queue_id == queue, free)
@@ -238,6 +238,11 @@ class AnchorWorker:
         free = and_(BATCH.c.id.in_(numbers), BATCH.c.state == SENT)
         with writing(self._engine) as connection:
             connection.execute(update(BATCH).where(free).values(lease_until=0))
+
+    def _is_over(self, until: Any) -> Any:
+        """A lease is over at its end; one that no right clock gave (it is twice as long) was over before it began."""
+        longest = 2 * int(max(self._lease, LEASE).total_seconds() * 1000)
+        return or_(until <= self._moment(), until > self._moment() + longest)
 
     def _moment(self) -> int:
         return int(time.time() * 1000)

@@ -78,6 +78,9 @@ class Snapshot:
         age = self._clock() - self.synced_at
         if age > self._max_age:
             raise IndexingError(f"the index was last level with its chain {age:.0f} s ago", "index_behind")
+        if age < -self._max_age:
+            # Written by a clock that was ahead of ours: how old it is, nobody knows, and it would be fresh for long.
+            raise IndexingError(f"the index was last level with its chain {-age:.0f} s from now", "index_behind")
 
     def rows(self, statement: Executable) -> list[Any]:
         """The rows of a query.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -173,6 +174,17 @@ def test_who_dies_before_sending_leaves_it_to_others_after_the_lease(local: Loca
     with writing(own) as connection:  # after the lease
         connection.execute(BATCH.update().values(lease_until=BATCH.c.lease_until - 300_000))
     assert other.step() == Step(sent=1, final=1)
+
+
+def test_a_lease_of_a_clock_that_went_wrong_holds_nothing_up(local: Local, own: Engine) -> None:
+    [root] = fill(own, local.deployment)
+    other = worker(own, local.sender(), local.deployment)
+    now = int(time.time() * 1000)
+    for until, step in ((now + 1_800_000, Step()), (now + 86_400_000, Step(sent=1, final=1))):
+        with writing(own) as connection:
+            connection.execute(BATCH.update().values(state=SENT, lease_until=until))
+        assert other.step() == step
+    assert Counter(timestamps(local.node, local.deployment))[root] == 1
 
 
 def test_what_waits_in_the_nodes_pool_is_not_sent_again(local: Local, own: Engine) -> None:

@@ -272,6 +272,20 @@ def test_a_lagging_node_takes_nothing_back_and_refreshes_nothing(engine: Engine)
     IndexFacts(engine, deployment(), max_age=999, clock=lambda: now[0]).close()
 
 
+def test_an_index_of_the_future_answers_nothing(engine: Engine) -> None:
+    chain = FakeChain()
+    busy(chain, 10)
+    store = Store(engine, deployment())
+    store.migrate()
+    Follower(chain, store, clock=lambda: 2_000.0).sync()  # by a clock that was ahead, and then stopped
+    for now in (1_000.0, 1_699.0, 2_301.0):
+        with pytest.raises(IndexingError) as refused:
+            IndexFacts(engine, deployment(), max_age=300, clock=lambda now=now: now)  # type: ignore[misc]
+        assert refused.value.code == "index_behind"
+    for now in (1_700.0, 2_300.0):
+        IndexFacts(engine, deployment(), max_age=300, clock=lambda now=now: now).close()  # type: ignore[misc]
+
+
 def test_while_blocks_are_undone_there_are_no_answers(engine: Engine) -> None:
     """A revocation on its way from one block to another is in neither: nothing is answered until it has arrived."""
     chain = FakeChain()
