@@ -4,10 +4,11 @@
     verify(..., chain=FactsView([facts]))
 
 State (revocations, timestamps, bodies of attestations) is read at that hash, so that a node that lags or has another
-chain errs rather than answers from other state. Which attestations there are comes from logs, which are asked for twice,
-differently split: nodes behind one URL do not agree, or cut a long answer short. A node that leaves out the same ones each time cannot be caught at it: it can hide
-accreditations (with the revocations that count by them), and withdrawals that are not EAS revocations too. What an
-attester revokes itself, no node can leave out so. An index that follows the chain holds each block against its filter.
+chain errs rather than answers from other state. Which attestations there are comes from logs, which are asked for
+twice, differently split: nodes behind one URL do not always agree, or cut a long answer short. A node that leaves out
+the same ones each time cannot be caught at it: it can hide accreditations (with the revocations that count by them),
+and withdrawals that are not EAS revocations too. What an attester revokes itself, no node can leave out so. An index
+that follows the chain holds each block against its filter.
 """
 
 from __future__ import annotations

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -18,6 +20,8 @@ _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgresql+
 _READS = "chartseal_reads"
 _PATIENCE = 30
 """Seconds that a writer waits for another in SQLite."""
+_ANSWER = 10
+"""Seconds in which PostgreSQL's server answers who connects."""
 _MIGRATING = 0x616E63686F72
 """Key of the lock under which PostgreSQL's schema is changed."""
 
@@ -26,18 +30,21 @@ def open_queue(place: str, *, create: bool = True) -> Engine:
     """The database at an SQLAlchemy URL, or at a path (SQLite), with its tables made or brought up to date.
 
     In SQLite every transaction that may write takes the write lock at once and is on disk when it ends. Without
-    `create` a file must be there already.
+    `create` a file must be there already; one that is made is its owner's alone (mode 0600), since it tells which seals
+    were made together, and holds audit statements.
 
     Raises:
-        QueueError: `queue_unavailable`, `queue_url`, `queue_missing`; no message shows the URL, which may hold a
-            password.
+        QueueError: `queue_unavailable`, `queue_url`, `queue_missing`, `queue_version`; no message shows the URL, which
+            may hold a password.
         MissingExtraError: PostgreSQL's driver is not installed.
     """
     url = _url(place)
     is_file = url.drivername == "sqlite"
     if is_file and not create and not Path(str(url.database)).is_file():
         raise QueueError("there is no such queue: `chartseal anchor add` makes one", "queue_missing")
-    waiting = {"timeout": _PATIENCE} if is_file else {}
+    waiting = {"timeout": _PATIENCE} if is_file else {"connect_timeout": _ANSWER}
+    if is_file:
+        _make_private(Path(str(url.database)))
     with storing():
         engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=waiting)
         if is_file:
@@ -55,7 +62,15 @@ def _url(place: str) -> URL:
         url = None
     if url is None or url.drivername not in _DRIVERS or not url.database:
         raise QueueError("a queue is an SQLite file or at postgresql+psycopg://…", "queue_url")
+    if url.drivername == "sqlite" and (url.database == ":memory:" or url.query):
+        raise QueueError("a queue in SQLite is a file: nothing else outlives the command", "queue_url")
     return url.set(drivername=_DRIVERS[url.drivername])
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, if there is none, readable by its owner alone; SQLite gives its companions the same mode."""
+    with suppress(OSError):  # it is there already, or SQLite says better why it cannot be
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _on_connect(connection: Any, _: Any) -> None:
@@ -73,7 +88,7 @@ def upgrade(connection: Connection) -> None:
     """Make the tables, or bring them up to date, in the caller's transaction.
 
     Raises:
-        QueueError: `queue_unavailable`.
+        QueueError: `queue_unavailable`, or `queue_version`: a newer program made them.
     """
     config = Config()
     config.set_main_option("script_location", "chartseal.chain.anchors:migrations")
@@ -81,7 +96,10 @@ def upgrade(connection: Connection) -> None:
     with storing():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError:  # a version that this program has no migration of
+            raise QueueError("the queue's tables are of a newer version than this program", "queue_version") from None
 
 
 @contextmanager

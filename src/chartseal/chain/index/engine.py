@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
@@ -24,6 +24,9 @@ _PRAGMAS = (
     "cache_size = -65536",  # 64 MiB: keys are hashes, and fall anywhere in their trees
     "wal_autocheckpoint = 8000",  # pages, 32 MiB: each checkpoint waits for the disk
 )
+_ANSWER = 10
+"""Seconds in which PostgreSQL's server answers who connects."""
+_WRITES = "chartseal_writes"
 _LOCK = 0x6368_6172_7473_6561
 """PostgreSQL's advisory lock of the one follower: "chartsea"."""
 
@@ -44,7 +47,8 @@ def connect(url: str, *, create: bool = False) -> Engine:
         if driver is None:
             raise IndexingError("an index's URL begins with sqlite:/// or postgresql+psycopg://", "index_url")
         if driver == "psycopg":
-            return create_engine(parsed.set(drivername="postgresql+psycopg"), isolation_level="REPEATABLE READ")
+            made, waiting = parsed.set(drivername="postgresql+psycopg"), {"connect_timeout": _ANSWER}
+            return create_engine(made, isolation_level="REPEATABLE READ", connect_args=waiting)
         is_file = parsed.database not in (None, "", ":memory:")
         if is_file and not create and not Path(str(parsed.database)).is_file():
             raise IndexingError("there is no such index: `chartseal index run` makes one", "index_empty")
@@ -55,8 +59,21 @@ def connect(url: str, *, create: bool = False) -> Engine:
     except ImportError:
         raise MissingExtraError("an index in PostgreSQL needs the extra `postgres`") from None
     event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    event.listen(engine, "begin", _begin)
     return engine
+
+
+def writing(engine: Engine) -> Engine:
+    """The same engine, whose transactions will write.
+
+    SQLite takes the lock as they begin, waiting for whoever has it: a transaction that has read already fails at once.
+    """
+    return engine.execution_options(**{_WRITES: True})
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _prepare(connection: Any, record: object) -> None:

@@ -14,7 +14,7 @@ from chartseal.attestation import Address, Digest
 from chartseal.chain.calls import Block
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.index import bulk, tables
-from chartseal.chain.index.engine import translated
+from chartseal.chain.index.engine import translated, writing
 from chartseal.chain.index.migrations import migrate
 from chartseal.chain.index.pieces import Mark, Piece
 from chartseal.errors import IndexingError
@@ -43,7 +43,7 @@ class Store:
         Raises:
             IndexingError: `index_unreachable`.
         """
-        with translated(), self.engine.begin() as connection:
+        with translated(), writing(self.engine).begin() as connection:
             migrate(connection)
 
     def mark(self) -> Mark | None:
@@ -64,7 +64,7 @@ class Store:
 
     def begin(self, base: Block) -> Mark:
         """Begin after `base`, the block before the deployment's first."""
-        with translated(), self.engine.begin() as connection:
+        with translated(), writing(self.engine).begin() as connection:
             members = {key: value for key, value in asdict(self.deployment).items() if key != "name"}
             connection.execute(insert(tables.deployment).values(id=1, **members, from_time=base.timestamp))
             connection.execute(insert(tables.blocks).values(_block_row(base)))
@@ -73,7 +73,7 @@ class Store:
 
     def clear(self) -> None:
         """Forget everything, to be built anew."""
-        with translated(), self.engine.begin() as connection:
+        with translated(), writing(self.engine).begin() as connection:
             for table in reversed(tables.metadata.sorted_tables):
                 connection.execute(delete(table))
 
@@ -113,7 +113,7 @@ class Store:
         Raises:
             IndexingError: `index_moved` where the block before is not indexed; `index_contradiction`.
         """
-        with translated(), self.engine.begin() as connection:
+        with translated(), writing(self.engine).begin() as connection:
             self._undo(connection, piece.previous)
             self._insert(connection, piece)
             horizon = piece.last.number - self.deployment.finality
@@ -163,13 +163,13 @@ class Store:
     def not_expected(self, uids: Sequence[Digest]) -> None:
         """They are not revoked after all: the block that said so left the chain."""
         table = tables.expected_revocations
-        with translated(), self.engine.begin() as connection:
+        with translated(), writing(self.engine).begin() as connection:
             for part in parts(uids):
                 connection.execute(delete(table).where(table.c.uid.in_(part)))
 
     def synced(self, at: int) -> None:
         """Note that the node has no newer block."""
-        with translated(), self.engine.begin() as connection:
+        with translated(), writing(self.engine).begin() as connection:
             connection.execute(update(tables.cursor).values(synced_at=at))
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from chartseal.chain.anchors import open_queue, upgrade
 from chartseal.chain.anchors.tables import METADATA, VERSIONS
+from chartseal.errors import QueueError
 
 CONFIG = Config()
 CONFIG.set_main_option("script_location", "chartseal.chain.anchors:migrations")
@@ -78,3 +79,14 @@ def test_the_queue_is_on_disk_when_a_transaction_ends(tmp_path_factory: pytest.T
     with engine.connect() as connection:
         settings = [connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")]
     assert settings == ["wal", 2]
+
+
+def test_the_tables_of_a_newer_program_are_left_alone(empty: Engine, place: str) -> None:
+    open_queue(place).dispose()
+    with empty.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSIONS} SET version_num = '9999'"))
+    with pytest.raises(QueueError) as caught:
+        open_queue(place)
+    assert caught.value.code == "queue_version"
+    with empty.begin() as connection:
+        assert connection.execute(text(f"SELECT version_num FROM {VERSIONS}")).scalar_one() == "9999"

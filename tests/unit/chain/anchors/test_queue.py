@@ -29,6 +29,7 @@ from chartseal.chain.anchors import (
     statement_leaf,
     writing,
 )
+from chartseal.chain.anchors.periods import Due
 from chartseal.chain.anchors.proofs import read_proofs
 from chartseal.chain.anchors.tables import BATCH, LEAF
 from chartseal.errors import MissingExtraError, QueueError, SignatureError
@@ -242,6 +243,9 @@ def test_a_driver_that_is_not_installed_is_told_by_its_extra(monkeypatch: pytest
         ("nonsense://secret", "queue_url"),
         ("postgresql://user:secret@[x/", "queue_url"),
         ("sqlite://", "queue_url"),
+        ("sqlite:///:memory:", "queue_url"),
+        (":memory:", "queue_url"),
+        ("sqlite:///file:secret?mode=memory&uri=true", "queue_url"),
         ("/no/such/folder/queue.db", "queue_unavailable"),
         ("postgresql://user:secret@127.0.0.1:1/none", "queue_unavailable"),
     ],
@@ -259,3 +263,18 @@ def test_a_queue_that_is_only_read_is_not_made(tmp_path: Path) -> None:
         open_queue(str(tmp_path / "queue.db"), create=False)
     assert caught.value.code == "queue_missing"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_queue_is_its_owners_alone(tmp_path: Path, sealed: list[SealedRecord]) -> None:
+    engine = open_queue(str(tmp_path / "queue.db"))
+    with writing(engine) as connection:
+        AnchorQueue(sealed[0].package.domain).add(connection, sealed)
+        modes = {each.name: oct(each.stat().st_mode & 0o777) for each in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("queue.db", "queue.db-wal", "queue.db-shm"), "0o600")
+
+
+def test_a_batch_that_a_wrong_clock_closed_in_the_future_holds_nothing_up() -> None:
+    now = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
+    at = int(now.timestamp())
+    followed = {ahead: Due(now).may_follow(at + ahead) for ahead in (-3_600, 0, 1_800, 3_600, 3_601, 86_400)}
+    assert followed == {-3_600: True, 0: False, 1_800: False, 3_600: False, 3_601: True, 86_400: True}

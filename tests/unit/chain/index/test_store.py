@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -35,6 +37,9 @@ def test_tables_of_another_version_are_not_read(engine: Engine) -> None:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0000'"))
     with pytest.raises(IndexingError) as refused:
         Snapshot(engine)
+    assert refused.value.code == "index_version"
+    with pytest.raises(IndexingError) as refused:  # no migration of ours is numbered so
+        Store(engine, deployment()).migrate()
     assert refused.value.code == "index_version"
 
 
@@ -178,3 +183,14 @@ def test_an_unreachable_database_is_not_shown() -> None:
     assert refused.value.code == "index_unreachable"
     assert "hunter2" not in str(refused.value)
     assert refused.value.__cause__ is None
+
+
+def test_a_write_waits_for_whoever_has_the_file(tmp_path: Path) -> None:
+    chain, engine = FakeChain(), connect(f"sqlite:///{tmp_path / 'index.db'}", create=True)
+    follower = indexed(chain, engine)
+    busy(chain, 3)
+    other = sqlite3.connect(tmp_path / "index.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    threading.Timer(0.3, other.rollback).start()
+    assert follower.sync().head == chain.height
+    other.close()

@@ -17,6 +17,7 @@ from chartseal.attestation import Digest
 from chartseal.chain.calls import Log
 from chartseal.chain.contract import Contract
 from chartseal.chain.rpc import answers
+from chartseal.chain.rpc.answers import block
 from chartseal.chain.rpc.exchange import Reply, _retry_after
 from chartseal.chain.rpc.jsonrpc import Query, encode, outcomes
 from chartseal.chain.rpc.node import AsyncNode, Node
@@ -400,3 +401,13 @@ def test_an_error_in_json_counts_whatever_the_status() -> None:
     [found] = outcomes(Reply(400, body), [Query("eth_call", [{}])], 1, "host")
     assert isinstance(found, NodeError)
     assert found.code == "block_unknown"
+
+
+@pytest.mark.parametrize("member", ["number", "timestamp"])
+def test_a_block_beyond_any_calendar_is_refused(member: str) -> None:
+    header = {"number": "0x1", "hash": "0x" + "11" * 32, "parentHash": "0x" + "22" * 32, "timestamp": "0x3afff4417f"}
+    assert block(header, "latest").time.year == 9999
+    for text in ("0x3afff44180", "0x-1", "0x1_0"):
+        with pytest.raises(NodeError) as caught:
+            block({**header, member: text}, "latest")
+        assert caught.value.code == "node_malformed"

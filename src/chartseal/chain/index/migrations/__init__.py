@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, inspect, text
 
 from chartseal.errors import IndexingError
@@ -16,11 +17,18 @@ NEWEST = "0001"
 
 
 def migrate(connection: Connection) -> None:
-    """Bring the tables to the newest form, from whatever form or none, within the connection's transaction."""
+    """Bring the tables to the newest form, from whatever form or none, within the connection's transaction.
+
+    Raises:
+        IndexingError: `index_version`; a newer program made them.
+    """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
-    command.upgrade(config, NEWEST)
+    try:
+        command.upgrade(config, NEWEST)
+    except CommandError:  # a version that this program has no migration of
+        raise IndexingError("the index's tables are of a newer version than this program", "index_version") from None
 
 
 def require_newest(engine: Engine) -> None:
@@ -35,5 +43,5 @@ def require_newest(engine: Engine) -> None:
         found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 (ours)
     if found != NEWEST:
         raise IndexingError(
-            "the index's tables are of another version: `chartseal index run` migrates", "index_version"
+            "the index's tables are of another version: `chartseal index run` migrates older ones", "index_version"
         )
