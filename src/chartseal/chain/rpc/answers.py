@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,9 @@ from chartseal.errors import NodeError, PackageError
 
 _LARGEST_NUMBER = 66
 """Characters: 0x and 32 bytes."""
+_NUMBER = re.compile("0x[0-9a-fA-F]+", re.ASCII)
+_LATEST = 253_402_300_799
+"""9999-12-31T23:59:59Z, in seconds: the last moment that a date can say."""
 
 
 def number(value: Any, place: str) -> int:
@@ -19,11 +23,8 @@ def number(value: Any, place: str) -> int:
     Raises:
         NodeError: `node_malformed`.
     """
-    if isinstance(value, str) and value.startswith("0x") and 3 <= len(value) <= _LARGEST_NUMBER:
-        try:
-            return int(value[2:], 16)
-        except ValueError:
-            pass
+    if isinstance(value, str) and len(value) <= _LARGEST_NUMBER and _NUMBER.fullmatch(value):
+        return int(value[2:], 16)
     raise NodeError("expected a number in hex", "node_malformed", place)
 
 
@@ -71,6 +72,8 @@ def block(answer: Any, asked: int | str | bytes) -> Block:
         )
     except (KeyError, TypeError, AttributeError):
         raise NodeError("a block has not the members of one", "node_malformed", "block") from None
+    if max(found.number, found.timestamp) > _LATEST:
+        raise NodeError("a block's number or time is beyond any calendar", "node_malformed", "block")
     if asked not in (found.number, found.hash) and not isinstance(asked, str):
         raise NodeError("the node answers with another block", "node_mismatched", "block")
     return found

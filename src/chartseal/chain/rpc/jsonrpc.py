@@ -203,5 +203,7 @@ def _refusal(error: dict[str, Any], method: str) -> ChainError:
 def _send_refusal(words: str, number: int, method: str) -> ChainError:
     for code, pattern in _SENDING:
         if pattern.search(words):
+            if code == "funds_short":
+                return SendError("the account cannot pay for it", code, method)
             return SendError(f"the node does not take the transaction (code {number})", code, method)
     return SendError(f"the node refuses the transaction (code {number})", "tx_refused", method)
