@@ -6,10 +6,13 @@ error when something was refused.
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import json
 import os
 import sys
+from contextlib import suppress
 
 import click
 
@@ -60,14 +63,14 @@ def cli() -> None:
 def main() -> None:
     """Run the command; a deliberate error becomes `error: <code>: <message>` (or JSON under --json) and status 1."""
     try:
+        _stand_streams()
         # Without standalone mode, a status that a command ends with is not raised but returned.
         sys.exit(cli.main(standalone_mode=False))
     except ChartsealError as error:
         _report(error)
         sys.exit(1)
     except OSError as error:
-        _abandon_output()
-        click.echo(f"error: input_output_failed: {error.strerror}", err=True)
+        _report_fault(error.strerror or "a file cannot be read or written")
         sys.exit(1)
     except click.ClickException as error:
         error.show()
@@ -75,6 +78,36 @@ def main() -> None:
     except click.Abort:
         click.echo("aborted", err=True)
         sys.exit(130)
+
+
+def _report_fault(text: str) -> None:
+    """What the system refuses; where that is standard output itself, JSON cannot be told there."""
+    code = "input_output_failed"
+    if "--json" in sys.argv:
+        with suppress(OSError):
+            click.echo(json.dumps({"error": {"code": code, "message": text}}))
+            sys.stdout.flush()
+            return
+    _abandon_output()
+    click.echo(f"error: {code}: {text}", err=True)
+
+
+def _stand_streams() -> None:
+    """Let no file take the number of a standard stream that the caller closed, and no character end a command.
+
+    Raises:
+        OSError: standard output is closed: what a command writes would be lost.
+    """
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115 (for the process's life)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        raise OSError(errno.EBADF, "standard output is closed")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a path may hold bytes that are no text, a terminal know ASCII alone
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _abandon_output() -> None:

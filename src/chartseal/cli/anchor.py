@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from chartseal.attestation import to_hex
+from chartseal.attestation import checksum_address
 from chartseal.chain.anchors import (
     DAY,
     AnchorFile,
@@ -30,7 +31,7 @@ from chartseal.chain.anchors import (
 from chartseal.chain.sending.sender import Sender
 from chartseal.cli.chain_options import Connect, Signing, chain_options, key_options
 from chartseal.cli.files import parse_disclosure, read_disclosure, write_private
-from chartseal.cli.times import Moment
+from chartseal.cli.times import Moment, Seconds
 from chartseal.sealing import read_records
 from chartseal.sealing.sealed import ANCHORS
 
@@ -75,7 +76,7 @@ def add(paths: tuple[str, ...], place: str, as_json: bool) -> None:
     show_default=True,
     help="Make one anchor a period, once it has ended; now: of all that waits.",
 )
-@click.option("--every", type=click.FloatRange(0.1), default=15.0, show_default=True, help="Seconds between looks.")
+@click.option("--every", type=Seconds(), default=15.0, show_default=True, help="Seconds between looks.")
 @key_options
 @_json
 def run(place: str, connect: Connect, once: bool, period: str, every: float, signer: Signing, as_json: bool) -> None:
@@ -115,15 +116,21 @@ def status(place: str, as_json: bool) -> None:
         found = [(each.domain, each.status(connection)) for each in queues(connection)]
     if as_json:
         members = [
-            {"chainId": domain.chain_id, "eas": to_hex(domain.contract), "version": domain.version, **state._asdict()}
+            {
+                "chainId": domain.chain_id,
+                "eas": checksum_address(domain.contract),
+                "version": domain.version,
+                **state._asdict(),
+            }
             for domain, state in found
         ]
         click.echo(json.dumps({"queues": members}))
         return
+    width = None if sys.stdout.isatty() else 160  # a pipe takes whole lines
     table = Table("chain", "EAS", "waiting", "announcements", "pending", "sent", "mined", "final", show_edge=False)
     for domain, state in found:
-        table.add_row(str(domain.chain_id), to_hex(domain.contract), *map(str, state))
-    Console().print(table)
+        table.add_row(str(domain.chain_id), checksum_address(domain.contract), *map(str, state))
+    Console(width=width).print(table)
 
 
 @anchor.command("proofs")
@@ -176,13 +183,15 @@ def trim(context: click.Context, proofs: Path, disclosure: str, output: str) -> 
 @_queue
 @click.option("-o", "--output", default="-", show_default=True, help="The file to write, - for standard output.")
 @click.option("--since", type=Moment(), help="Only of anchors of that time and later.")
-def announcements(place: str, output: str, since: datetime | None) -> None:
+@_json
+def announcements(place: str, output: str, since: datetime | None, as_json: bool) -> None:
     """Write the announcements of final anchors, one page a line, for wallets to scan."""
     with reading(open_queue(place, create=False)) as connection:
         found = [
             page.to_json() + b"\n" for page in read_pages(connection, since=int(since.timestamp()) if since else 0)
         ]
     write_private(output, b"".join(found))
+    _show(as_json, f"{len(found)} pages written", {"pages": len(found)}, err=output == "-")
 
 
 @anchor.command()

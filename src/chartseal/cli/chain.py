@@ -38,6 +38,7 @@ from chartseal.cli.chain_state import (
     status,
     status_of,
 )
+from chartseal.cli.times import Seconds
 from chartseal.errors import DeploymentError
 
 
@@ -63,7 +64,7 @@ class _Elsewhere(NamedTuple):
 @chain.command("up")
 @folder_option
 @click.option("--port", type=click.IntRange(0, 65_535), default=DEFAULT_PORT, show_default=True, help="0: a free one.")
-@click.option("--block-time", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds from block to block.")
+@click.option("--block-time", type=Seconds(), metavar="S", help="Seconds from block to block.")
 @click.option("--detach", is_flag=True, help="Come back once it runs; `chartseal chain down` ends it.")
 @click.option("--rpc", metavar="URL", help="Use the chain of this node instead of a local one.")
 @click.option(

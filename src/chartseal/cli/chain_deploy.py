@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def deploy_contract(
     try:
         save_deployments(kept, before.with_(made))
     except DeploymentError:
-        _show(made, as_json)  # it stands, and was paid for: the address must not get lost
+        _show(made, as_json, err=True)  # it stands, and was paid for: the address must not get lost
         raise
     _show(made, as_json)
 
@@ -63,8 +64,10 @@ def _before(kept: Path, chain_id: int) -> Deployments:
     """What the file says so far: read before money is spent.
 
     Raises:
-        DeploymentError: unreadable, malformed, or another chain's (`deployment_mismatch`).
+        DeploymentError: unreadable, malformed, or another chain's (`deployment_mismatch`); `folder_unwritable`.
     """
+    if not os.access(kept.parent, os.W_OK):
+        raise DeploymentError("the folder of the deployments' file cannot be written", "folder_unwritable")
     if not kept.exists():
         return Deployments(chain_id)
     before = load_deployments(kept)
@@ -85,6 +88,7 @@ def _argument(text: str) -> Argument:
         raise click.UsageError("an argument is an address, a number, or names of roles joined by commas") from None
 
 
-def _show(made: Deployed, as_json: bool) -> None:
+def _show(made: Deployed, as_json: bool, *, err: bool = False) -> None:
     members = {"contract": made.contract, "address": checksum_address(made.address), "block": made.block_number}
-    click.echo(json.dumps(members) if as_json else f"{made.contract} at {members['address']}, block {members['block']}")
+    text = f"{made.contract} at {members['address']}, block {members['block']}"
+    click.echo(json.dumps(members) if as_json else text, err=err)

@@ -157,4 +157,6 @@ def fund_account(account: bytes, ether: int, on: Chain, as_json: bool) -> None:
     """Give an account money on a local chain."""
     fund(on.node, address_from(to_hex(account), "address"), ether * _WEI)
     wei = _balance(on.node, account)
-    click.echo(json.dumps({"balance": str(wei)}) if as_json else f"{to_hex(account)} has {wei / _WEI:g} ether")
+    click.echo(
+        json.dumps({"balance": str(wei)}) if as_json else f"{checksum_address(account)} has {wei / _WEI:g} ether"
+    )

@@ -15,7 +15,7 @@ from chartseal.attestation.delegated import DelegatedRevocation
 from chartseal.chain.eas import EAS, NEVER, Attestation, AttestationRequest, RevocationRequest, SchemaRecord
 from chartseal.cli.addresses import Account, Bytes32
 from chartseal.cli.chain_options import Connect, Signing, chain_options, key_options
-from chartseal.cli.eas_requests import read_requests, read_signed, request_of, request_options
+from chartseal.cli.eas_requests import read_requests, read_signed, request_of, request_options, seconds_of
 from chartseal.cli.opened import value_text
 from chartseal.cli.times import Moment
 from chartseal.errors import FieldEncodingError, RequestError, SchemaError
@@ -277,6 +277,7 @@ def delegate() -> None:
 
 _deadline = click.option("--deadline", type=Moment(), help="Until when it may be sent; any time unless given.")
 _nonce = click.option("--nonce", "number", type=click.IntRange(min=0), help="Instead of the contract's next.")
+_as_json = click.option("--json", is_flag=True, expose_value=False, help="Errors too as JSON; a request always is.")
 _proxy = click.option("--proxy", type=Account(), metavar="ADDRESS", help="The EIP712Proxy that it is for.")
 
 
@@ -288,7 +289,7 @@ def _signed(
     number: int | None,
     signer: Signing,
 ) -> None:
-    until = int(deadline.timestamp()) if deadline else NEVER
+    until = seconds_of(deadline, "--deadline") if deadline else NEVER
     if proxy is None:
         made = client.delegate(request, signer(), deadline=until, nonce=number)
     elif number is not None:
@@ -305,6 +306,7 @@ def _signed(
 @_proxy
 @chain_options
 @key_options
+@_as_json
 def delegate_sign(
     deadline: datetime | None,
     number: int | None,
@@ -325,6 +327,7 @@ def delegate_sign(
 @_proxy
 @chain_options
 @key_options
+@_as_json
 def delegate_sign_revocation(
     uid: Digest,
     deadline: datetime | None,

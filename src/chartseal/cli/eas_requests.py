@@ -71,8 +71,20 @@ def request_of(
     if (data is None) == (values is None):
         raise click.UsageError("give --data or --values")
     encoded = from_hex(data, "data") if data is not None else _encoded(eas, schema, _parsed(values or "", "values"))
-    until = int(expires.timestamp()) if expires else 0
+    until = seconds_of(expires, "--expires") if expires else 0
     return AttestationRequest(schema, encoded, recipient, until, not irrevocable, ref)
+
+
+def seconds_of(moment: datetime, option: str) -> int:
+    """Whole Unix seconds.
+
+    Raises:
+        click.UsageError: before 1970, which EAS cannot say (and 1970's first second means never).
+    """
+    seconds = int(moment.timestamp())
+    if seconds <= 0:
+        raise click.UsageError(f"{option} takes a time after 1970-01-01T00:00:00Z")
+    return seconds
 
 
 def _encoded(eas: EAS, schema: Digest, values: Any) -> bytes:
@@ -102,7 +114,14 @@ def read_signed(path: str) -> list[SignedRequest]:
     Raises:
         PackageError, LimitError: malformed or too large.
     """
-    return [signed_from_json(item) for item in _items(path)]
+    return [_signed(item, f"requests[{at}]") for at, item in enumerate(_items(path))]
+
+
+def _signed(item: Any, place: str) -> SignedRequest:
+    try:
+        return signed_from_json(item)
+    except PackageError as exc:
+        raise PackageError(exc.detail, exc.code, f"{place}.{exc.path}" if exc.path else place) from exc
 
 
 def _items(path: str) -> Iterator[Any]:

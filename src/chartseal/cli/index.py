@@ -151,7 +151,7 @@ def _paged(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option("--from", "since", type=Moment(), help="Made at or after this time.")
     @click.option("--to", "until", type=Moment(), help="Made before this time.")
-    @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+    @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="At most so many.")
     @click.option("--after", type=_Place(), help="Go on after this place, which a page ends with.")
     @functools.wraps(command)
     def wrapped(
@@ -190,9 +190,9 @@ def status(found: Index, as_json: bool) -> None:
 
 @index.command("attestations")
 @click.option("--schema", type=_Schema(), help=f"A uid, or one of {', '.join(each.name for each in SCHEMAS)}.")
-@click.option("--attester", type=Account())
-@click.option("--recipient", type=Account())
-@click.option("--ref-uid", type=Bytes32())
+@click.option("--attester", type=Account(), help="Made by this address.")
+@click.option("--recipient", type=Account(), help="About this address.")
+@click.option("--ref-uid", type=Bytes32(), help="Referring to this attestation.")
 @_paged
 @_reading
 def attestations(
@@ -210,8 +210,8 @@ def attestations(
 
 
 @index.command("revocations")
-@click.option("--uid", type=Bytes32())
-@click.option("--revoker", type=Account())
+@click.option("--uid", type=Bytes32(), help="Of this attestation, on chain or off.")
+@click.option("--revoker", type=Account(), help="By this address.")
 @_paged
 @_reading
 def revocations(found: Index, page: Page, uid: Digest | None, revoker: Address | None, as_json: bool) -> None:
@@ -237,8 +237,8 @@ def timestamps(found: Index, page: Page, data: Digest | None, as_json: bool) -> 
 
 @index.command("accreditations")
 @click.option("--at", type=Moment(), help="Live at this time, by what is known now; without it, now.")
-@click.option("--authority", type=Account())
-@click.option("--issuer", type=Account())
+@click.option("--authority", type=Account(), help="By this authority alone.")
+@click.option("--issuer", type=Account(), help="Of this issuer alone.")
 @_reading
 def accreditations(
     found: Index, at: datetime | None, authority: Address | None, issuer: Address | None, as_json: bool

@@ -90,15 +90,16 @@ def issuer_upgrade(path: Path, passphrase_fd: int | None, as_json: bool) -> None
     "-o", "--output", default="card.json", show_default=True, help="The file to write; - for standard output."
 )
 @passphrase_option
+@_json
 def issuer_card(
-    path: Path, name: str, endpoint: str, predecessor: Address, output: str, passphrase_fd: int | None
+    path: Path, name: str, endpoint: str, predecessor: Address, output: str, passphrase_fd: int | None, as_json: bool
 ) -> None:
     """Make the card that an authority accredits by: address, name, endpoint and keys, signed."""
     key = IssuerKey.load(path, read_passphrase(passphrase_fd))
     card = IssuerCard.make(key, name=name, endpoint=endpoint, predecessor=predecessor)
     write_private(output, card.to_json().encode())
     if output != "-":
-        click.echo(f"{key.address}  written to {output}")
+        _show(as_json, f"{key.address}  written to {output}", address=key.address, file=output)
 
 
 def _seals_for(name: str | None, deployment: Path | None) -> Network | str:

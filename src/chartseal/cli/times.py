@@ -33,6 +33,22 @@ class Duration(click.ParamType[Any]):
         return duration
 
 
+class Seconds(click.ParamType[Any]):
+    """A number of seconds, from 0.1 to a day's."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it."""
+        try:
+            seconds = float(value)
+        except ValueError:
+            self.fail("expected a number of seconds", param, ctx)
+        if not 0.1 <= seconds <= 86_400:  # neither is "nan", which no comparison of a range refuses
+            self.fail("expected 0.1 to 86400 seconds", param, ctx)
+        return seconds
+
+
 class Moment(click.ParamType[Any]):
     """An ISO 8601 time with its offset from UTC, as an aware datetime."""
 
@@ -46,7 +62,10 @@ class Moment(click.ParamType[Any]):
             self.fail("expected a time like 2026-11-24T15:00:00Z", param, ctx)
         if moment.tzinfo is None:
             self.fail("a time needs its offset from UTC, or Z", param, ctx)
-        return moment.astimezone(UTC)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            self.fail("expected a time that in UTC too is within the years 1 to 9999", param, ctx)
 
 
 class Day(Moment):
