@@ -164,8 +164,9 @@ def write_proofs(
 @click.argument("proofs", type=click.Path(path_type=Path))
 @click.argument("disclosure")
 @click.option("-o", "--output", default="-", show_default=True, help="The file to write, - for standard output.")
+@_json
 @click.pass_context
-def trim(context: click.Context, proofs: Path, disclosure: str, output: str) -> None:
+def trim(context: click.Context, proofs: Path, disclosure: str, output: str, as_json: bool) -> None:
     """Write those of the PROOFS that go along with a DISCLOSURE (file, or - for standard input): a holder's whole file
     would show how many records there are.
 
@@ -175,7 +176,8 @@ def trim(context: click.Context, proofs: Path, disclosure: str, output: str) -> 
     found = AnchorFile.load(proofs).trim(packages)
     write_private(output, found.to_ndjson())
     without = len({each.signature for each in packages}) - len(found.entries)
-    click.echo(f"{len(found.entries)} proofs" + (f", {without} records have none" if without else ""), err=True)
+    told = f"{len(found.entries)} proofs written" + (f", {without} records have none" if without else "")
+    _show(as_json, told, {"proofs": len(found.entries), "without": without}, err=output == "-")
     context.exit(SOME_WITHOUT if without else 0)
 
 

@@ -94,5 +94,5 @@ def test_a_card_is_told_as_json(tmp_path: Path) -> None:
     runner = CliRunner(env={"CHARTSEAL_PASSPHRASE": "p"})
     key, card = str(tmp_path / "key.json"), str(tmp_path / "card.json")
     made = json.loads(runner.invoke(cli, ["issuer", "init", "-o", key, "--json"]).stdout)
-    told = runner.invoke(cli, ["issuer", "card", "-k", key, "--name", "N", "-o", card, "--json"])
+    told = runner.invoke(cli, ["issuer", "card", "--issuer", key, "--name", "N", "-o", card, "--json"])
     assert json.loads(told.stdout) == {"address": made["address"], "file": card}
