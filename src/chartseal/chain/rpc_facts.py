@@ -18,10 +18,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from chartseal.attestation import Address, Digest, schema_uid
+from chartseal import _core
+from chartseal.attestation import Address, Digest
 from chartseal.chain.calls import Block, Log, Read
 from chartseal.chain.checks import check_deployment
-from chartseal.chain.contract import Bound, Contract
+from chartseal.chain.contract import Bound, Contract, Item
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.facts import Attestation
 from chartseal.chain.rpc.logs import LogFilter, RangeSize, log_ranges
@@ -37,6 +38,10 @@ _FIRST_RANGE = 1 << 20
 """Blocks: one authority's events are few, and a provider that wants less says so."""
 
 _Filter = tuple[Address | None, Address | None]
+
+_RECORD = "(bytes32,address,bool,bytes)"
+"""A schema as the registry has it. The text is bytes: anybody can register what is not UTF-8."""
+_GET_SCHEMA = Item("getSchema", ("bytes32",), (_RECORD,))
 
 
 class _Made(NamedTuple):
@@ -60,22 +65,24 @@ class RpcFacts:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Connect lazily. A newest block older than `max_age` (by default 15 minutes; any on a chain that is final at
-        once, which may rest) is refused: the node has stopped, or the facts were not refreshed.
+        once, which may rest) is refused: the node has stopped. So are facts that were not refreshed for so long.
         """
         self.node = node
         self._deployment = deployment
         self._max_age = max_age or (DEFAULT_AGE if deployment.finality else None)
+        self._longest = max_age or DEFAULT_AGE
         self._clock = clock
         self._eas: Bound = Contract.load("eas").at(deployment.eas)
         self._registry: Bound = Contract.load("schema_registry").at(deployment.schema_registry)
         self._checked = False
         self._range = RangeSize(start=_FIRST_RANGE, largest=_FIRST_RANGE)
-        self._schemas: dict[Digest, tuple[str, bool]] = {}
+        self._schemas: dict[Digest, tuple[bytes, bool]] = {}
         self.refresh()
 
     def refresh(self) -> None:
         """Forget all answers; the next question pins the block that is newest then."""
         self._blocks: tuple[Block, Block] | None = None
+        self._pinned_at = 0.0
         self._made: dict[_Filter, list[_Made]] = {}
         self._bodies: dict[Digest, Attestation | None] = {}
         self._timestamps: dict[Digest, int] = {}
@@ -110,12 +117,15 @@ class RpcFacts:
             if not self._checked:
                 check_deployment(self.node, self._deployment)
                 self._checked = True
+            self._pinned_at = self._clock()
             head = self.node.block()
             number = head.number - self._deployment.finality
             self._blocks = head, head if number == head.number else self.node.block(max(0, number))
         head, _ = self._blocks
         if self._max_age is not None and self._clock() - head.timestamp > self._max_age.total_seconds():
             raise NodeError("the newest block that is known is too old", "node_behind", self.node.host)
+        if self._clock() - self._pinned_at > self._longest.total_seconds():
+            raise NodeError("the node was last asked for its newest block too long ago", "node_behind", self.node.host)
         return self._blocks
 
     def attestation(self, uid: Digest) -> Attestation | None:
@@ -129,7 +139,7 @@ class RpcFacts:
         """All under a schema of that string and flag, as `ChainFacts`."""
         made = self._events(schema, attester, recipient)
         self._get_schemas(each.schema for each in made)
-        meant = [each for each in made if self._schemas[each.schema] == (schema.text, schema.revocable)]
+        meant = [each for each in made if self._is_of(each.schema, schema)]
         self._get_bodies(each.uid for each in meant)
         return [self._body(each) for each in meant]
 
@@ -181,11 +191,15 @@ class RpcFacts:
     def _get_schemas(self, wanted: Iterable[Digest]) -> None:
         """Strings and flags of schemas; they never change."""
         missing = [each for each in dict.fromkeys(wanted) if each not in self._schemas]
-        answers = self._read([self._registry.read("getSchema", each) for each in missing])
-        for uid, (_, resolver, revocable, text) in zip(missing, answers, strict=True):
-            if schema_uid(text, resolver, revocable) != uid:
+        to = self._registry.address
+        answers = self._read([Read(to, _GET_SCHEMA.encode([each]), _GET_SCHEMA.decode_result) for each in missing])
+        for uid, [(_, resolver, revocable, text)] in zip(missing, answers, strict=True):
+            if _core.keccak256(text + resolver + bytes([revocable])) != uid:
                 raise NodeError("a schema does not give the uid that it was asked for by", "node_malformed")
             self._schemas[uid] = text, revocable
+
+    def _is_of(self, uid: Digest, schema: ChainSchema) -> bool:
+        return self._schemas[uid] == (schema.text.encode(), schema.revocable)
 
     def _read(self, reads: list[Read[Any]]) -> list[Any]:
         """As of the pinned block; nothing is asked where nothing is wanted, but the block's age always counts."""
@@ -218,11 +232,12 @@ class RpcFacts:
         return [_Made(each["uid"], each["schemaUID"], each["attester"], each["recipient"]) for each in told]
 
     def _uids(self, schema: ChainSchema) -> list[Digest]:
-        """All registered schemas of that string and flag."""
-        event = self._registry.contract.events["Registered"]
-        told = [event.decode_log(log) for log in self._logs(self._registry, [[event.topic]])]
-        texts = {Digest(each["uid"]): (each["schema"][3], each["schema"][2]) for each in told}
-        return [uid for uid, text in texts.items() if text == (schema.text, schema.revocable)]
+        """All registered schemas of that string and flag. A registry has one event, which differs between versions, but
+        always tells the uid first.
+        """
+        uids = [log.topics[1] for log in self._logs(self._registry, []) if len(log.topics) > 1]
+        self._get_schemas(uids)
+        return [uid for uid in dict.fromkeys(uids) if self._is_of(uid, schema)]
 
     def _logs(self, contract: Bound, topics: Sequence[Sequence[Digest] | None]) -> list[Log]:
         head = self.head

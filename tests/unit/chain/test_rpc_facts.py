@@ -9,20 +9,24 @@ from datetime import timedelta
 
 import pytest
 
+from chartseal import _core
 from chartseal.attestation import (
     PRIVATE_DATA_SCHEMA,
+    ZERO_ADDRESS,
     ZERO_DIGEST,
     Address,
     Digest,
     OffchainMessage,
     sign_offchain,
 )
-from chartseal.chain.authority import Grant
-from chartseal.chain.contract import Contract
+from chartseal.chain.authority import Grant, status_root_of
+from chartseal.chain.authority.status_root import encode_status_root
+from chartseal.chain.calls import Write
+from chartseal.chain.contract import Contract, Item
 from chartseal.chain.facts import Prefetching
 from chartseal.chain.rpc.node import Node
 from chartseal.chain.rpc_facts import RpcFacts
-from chartseal.chain.schemas import ACCREDITATION, REVOCATION_REASON, WITHDRAWAL
+from chartseal.chain.schemas import ACCREDITATION, REVOCATION_REASON, STATUS_ROOT, WITHDRAWAL
 from chartseal.chain.view import FactsView
 from chartseal.errors import ChainError, DeploymentError, NodeError, SealError
 from chartseal.verification import UnsafeTrustAnyone, verify_seals
@@ -107,6 +111,35 @@ def test_a_schema_counts_by_its_string_and_flag(local: Local) -> None:
 
 
 @pytest.mark.usefixtures("undone")
+def test_a_schema_that_is_no_text_keeps_nothing_back(local: Local) -> None:
+    """Anybody can register one, and attest under it for anybody."""
+    board, stranger, issuer = Actor.of(local, 0), Actor.of(local, 1), Actor.of(local, 2)
+    made = board.accredit(grant(issuer.address))
+    registry, resolver = local.deployment.schema_registry, ZERO_ADDRESS
+    data = Item("register", ("bytes", "address", "bool")).encode([b"\xff\xfe", resolver, True])[4:]
+    selector = Contract.load("schema_registry").functions["register"].selector
+    stranger.sender.send(Write(registry, selector + data, lambda receipt: receipt))
+    odd = Digest(_core.keccak256(b"\xff\xfe" + resolver + b"\1"))
+    stranger.do("attest", (odd, (issuer.address, 0, True, ZERO_DIGEST, b"", 0)))
+    facts = facts_of(local)
+    assert [each.uid for each in facts.attestations(ACCREDITATION, recipient=issuer.address)] == [made]
+    assert [each.uid for each in facts.attestations(ACCREDITATION)] == [made]
+
+
+@pytest.mark.usefixtures("undone")
+def test_a_registry_whose_event_tells_only_the_uid(local: Local) -> None:
+    """So it is on mainnet, Optimism and Arbitrum."""
+    sender = local.sender()
+    registry = sender.send(compiled("OldRegistry").deploy())
+    eas = sender.send(Contract.load("eas").deploy(registry))
+    old = local._replace(deployment=replace(local.deployment, eas=eas, schema_registry=registry))
+    register_schemas(old)
+    issuer = Actor.of(old, 1)
+    made = issuer.attest(STATUS_ROOT, encode_status_root(0, status_root_of([])))
+    assert [each.uid for each in facts_of(old).attestations(STATUS_ROOT)] == [made]
+
+
+@pytest.mark.usefixtures("undone")
 def test_final_lies_below_the_head(local: Local) -> None:
     local.node.request("anvil_mine", ["0x14"])
     facts = facts_of(local, finality=7)
@@ -129,6 +162,21 @@ def test_many_answers_come_in_few_requests(local: Local) -> None:
         assert not any(facts.timestamp(uid) for uid in uids)
         assert not any(facts.attestation(uid) for uid in uids)
         assert proxy.seen.total() == before
+
+
+def test_facts_that_were_not_refreshed_answer_nothing_whatever_the_chain(local: Local) -> None:
+    """A chain that is final at once may rest; a view of it that is kept would never learn of a revocation."""
+    now = [1_000.0]
+    facts = RpcFacts(local.node, replace(local.deployment, finality=0), clock=lambda: now[0])
+    assert facts.revoked_offchain(Address(bytes(20)), UID) == 0
+    now[0] += 900
+    assert facts.revoked_offchain(Address(bytes(20)), UID) == 0
+    now[0] += 1
+    with pytest.raises(NodeError) as refused:
+        facts.revoked_offchain(Address(bytes(20)), UID)
+    assert refused.value.code == "node_behind"
+    facts.refresh()
+    assert facts.revoked_offchain(Address(bytes(20)), UID) == 0
 
 
 def test_a_block_that_is_too_old_answers_nothing(local: Local) -> None:
