@@ -151,19 +151,21 @@ def authority_renew(
 @click.argument("what", metavar="UID|ISSUER|CARD")
 @click.option("--cause", type=click.Choice(CAUSES), default=ORDINARY, show_default=True, help="Why.")
 @click.option("--from", "since", type=Day(), help="From when; now if not given. With a cause it may be in the past.")
-@_resolver
+@click.option(
+    "--resolver", type=Account(), help="Withdraw under this resolver (0x and zeros: none), not each accreditation's."
+)
 @chain_options
 @authority_key_options
 @_json
 def authority_withdraw(
-    what: str, cause: str, since: int | None, resolver: Address, connect: Connect, signer: Signing, as_json: bool
+    what: str, cause: str, since: int | None, resolver: Address | None, connect: Connect, signer: Signing, as_json: bool
 ) -> None:
     """Withdraw one accreditation (its uid), or all of an issuer (its address or card) that reach beyond that time."""
     issuer = None if len(what) == 66 and what.startswith("0x") else _issuer_of(what)
     chain = connect()
-    by = Authority(Sender(chain.node, signer()), chain.deployment, resolver=resolver)
+    by = Authority(Sender(chain.node, signer()), chain.deployment)
     uids = [Bytes32().convert(what, None, None)] if issuer is None else _to_withdraw(chain, by.address, issuer, since)
-    made = [by.withdraw(uid, cause=cause, withdrawn_from=since) for uid in uids]
+    made = [by.withdraw(uid, cause=cause, withdrawn_from=since, resolver=resolver) for uid in uids]
     pairs = [{"accreditation": to_hex(uid), "withdrawal": to_hex(each)} for uid, each in zip(uids, made, strict=True)]
     click.echo(json.dumps({"withdrawn": pairs}) if as_json else f"withdrawn: {len(pairs)}")
 

@@ -30,16 +30,17 @@ class Attesting:
         """Who attests."""
         return self.sender.address
 
-    def registered(self, schema: ChainSchema) -> Digest:
-        """The schema's uid, after registering it where it is not yet.
+    def registered(self, schema: ChainSchema, resolver: Address | None = None) -> Digest:
+        """The schema's uid, after registering it where it is not yet; with another resolver if one is given.
 
         Raises:
             DeploymentError: it is another contract or chain.
             NodeError, SendError, RevertError: it could not be registered.
         """
         _ = self._eas
-        register(self.sender, self.deployment, [schema], resolver=self.resolver)
-        return schema.uid(self.resolver)
+        behind = self.resolver if resolver is None else resolver
+        register(self.sender, self.deployment, [schema], resolver=behind)
+        return schema.uid(behind)
 
     def attest(
         self,
@@ -49,14 +50,15 @@ class Attesting:
         recipient: Address = ZERO_ADDRESS,
         expires_at: int = 0,
         ref_uid: Digest = ZERO_DIGEST,
+        resolver: Address | None = None,
     ) -> Digest:
-        """Attest, and give the new attestation's uid once it is mined.
+        """Attest, and give the new attestation's uid once it is mined; under another resolver if one is given.
 
         Raises:
             DeploymentError: it is another contract or chain.
             RequestError, NodeError, SendError, RevertError: it could not be attested.
         """
-        uid = self.registered(schema)
+        uid = self.registered(schema, resolver)
         return self._eas.attest(AttestationRequest(uid, data, recipient, expires_at, schema.revocable, ref_uid))
 
     def revoke(self, attestation: Attestation) -> None:
@@ -84,6 +86,19 @@ class Attesting:
         if found.attester != self.address or not is_of_schema:
             raise AuthorityError(f"no {schema.name} of this key has that uid", "not_ours")
         return found
+
+    def resolver_of(self, attestation: Attestation) -> Address:
+        """The resolver of the schema that an attestation stands under.
+
+        Raises:
+            AuthorityError: `attestation_unknown`: the registry does not have its schema.
+            DeploymentError: it is another contract or chain.
+            NodeError: the node does not say.
+        """
+        registered = self._eas.schemas.get_schema(attestation.schema)
+        if registered is None:
+            raise AuthorityError("no schema of an attestation is registered on this chain", "attestation_unknown")
+        return registered.resolver
 
     def now(self) -> int:
         """The newest block's time, Unix seconds: what EAS compares with."""

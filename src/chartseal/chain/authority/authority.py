@@ -75,8 +75,18 @@ class Authority:
         grant = Grant(**{each.name: getattr(older, each.name) for each in fields(Grant)})
         return self.accredit(replace(grant, expires_at=expires_at, valid_from=valid_from, **changes))
 
-    def withdraw(self, uid: Digest, *, cause: str = ORDINARY, withdrawn_from: int | None = None) -> Digest:
+    def withdraw(
+        self,
+        uid: Digest,
+        *,
+        cause: str = ORDINARY,
+        withdrawn_from: int | None = None,
+        resolver: Address | None = None,
+    ) -> Digest:
         """Withdraw an accreditation from a time on, from now if none is given; the uid of the withdrawal.
+
+        It goes under the accreditation's own resolver, whatever this authority's is, unless another is named: a
+        resolver that is not told goes on to say that the issuer is accredited.
 
         With another cause than `ordinary` the time may lie in the past, and the accreditation is revoked besides;
         after a crash in between, call it again.
@@ -93,7 +103,9 @@ class Authority:
             raise AuthorityError(
                 "an ordinary withdrawal begins now or later; give a cause to reach back", "withdrawal_reaches_back"
             )
-        made = self.attesting.attest(WITHDRAWAL, data, recipient=accreditation.recipient, ref_uid=uid)
+        behind = self.attesting.resolver_of(accreditation) if resolver is None else resolver
+        recipient = accreditation.recipient
+        made = self.attesting.attest(WITHDRAWAL, data, recipient=recipient, ref_uid=uid, resolver=behind)
         if cause != ORDINARY and accreditation.revocable and not accreditation.revocation_time:
             self.attesting.revoke(accreditation)
         return made

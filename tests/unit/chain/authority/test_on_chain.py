@@ -233,3 +233,6 @@ def test_the_same_under_a_resolver_that_enforces_it(local: Local) -> None:
     stranger = Authority(local.sender(0), local.deployment, resolver=resolver)
     with pytest.raises(RevertError):
         stranger.accredit(granted(made, "insurer"))
+    Authority(key, local.deployment).withdraw(renewed)
+    assert not local.node.read(bound.read("isAccredited", made.address, mask)), "the resolver was not told"
+    assert not standing_of(local, authority).live(made.address, now(local))
