@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from chartseal import _json
-from chartseal.attestation import Digest, checksum_address, digest_from, packages, to_hex
+from chartseal.attestation import Address, Digest, Domain, checksum_address, digest_from, packages, to_hex
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.seals.sample import (
     Attested,
@@ -105,7 +105,9 @@ def check(
     view = FactsView([facts])
     verified = verify(shown, policy, audience=audience, nonce=nonce, now=judged_at, chain=view)
     if _UID.fullmatch(given):
-        attested = chain_sample(facts, Digest(digest_from(given, "uid")))
+        uid = Digest(digest_from(given, "uid"))
+        attested = chain_sample(facts, uid)
+        _require_unrevoked(view, policy, facts.deployment.domain(), attested.attester, uid)
     else:
         attested = _from_package(given, view, policy, judged_at)
     _report(check_sample(*attested, shown, verified), as_json)
@@ -119,10 +121,14 @@ def _from_package(path: str, view: FactsView, policy: TrustPolicy, now: datetime
     attested, seal = package_sample(packages.from_json(data), now=now)
     if policy.domains is not None and seal.domain not in policy.domains:
         raise SampleError("the sample is for a chain or contract that the policy does not list", "sample_domain")
-    found = view.revocation(seal.domain, seal.attester, seal.uid, policy.authority_addresses)
+    _require_unrevoked(view, policy, seal.domain, seal.attester, seal.uid)
+    return attested
+
+
+def _require_unrevoked(view: FactsView, policy: TrustPolicy, domain: Domain, attester: Address, uid: Digest) -> None:
+    found = view.revocation(domain, attester, uid, policy.authority_addresses)
     if found is not None:
         raise RevokedError("the sample is revoked", at=found.at, by=found.by, reason=found.reason)
-    return attested
 
 
 def _report(found: CheckedSample, as_json: bool) -> None:

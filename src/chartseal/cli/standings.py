@@ -17,7 +17,7 @@ from rich.text import Text
 from chartseal.attestation import ZERO_ADDRESS, ZERO_DIGEST, checksum_address, to_hex
 from chartseal.chain.authority import Accredited, Standing
 from chartseal.chain.authority.standing import LIVE, NEVER
-from chartseal.chain.facts import ChainFacts
+from chartseal.chain.facts import ChainFacts, final_until
 from chartseal.cli.opened import printable
 
 _LAST_MOMENT = 253_402_300_799
@@ -66,7 +66,7 @@ def _state(facts: ChainFacts, standing: Standing, each: Accredited, at: int) -> 
 
 
 def _is_final(facts: ChainFacts, each: Accredited) -> bool:
-    return each.attested_at <= facts.final.timestamp
+    return each.attested_at <= final_until(facts)
 
 
 def moment_text(seconds: int) -> str:

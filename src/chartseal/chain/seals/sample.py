@@ -239,7 +239,8 @@ class Attested(NamedTuple):
 
 
 def chain_sample(facts: ChainFacts, uid: Digest) -> Attested:
-    """A sample on chain, of whatever resolver.
+    """A sample on chain, of whatever resolver, that its attester has not revoked in either way; whether its successor
+    or an authority has, `FactsView.revocation` tells, for the authorities of a policy.
 
     Raises:
         SampleError: `sample_unknown`, `sample_revoked`, `sample_malformed`.
@@ -249,7 +250,8 @@ def chain_sample(facts: ChainFacts, uid: Digest) -> Attested:
     made = facts.attestations(SAMPLE, attester=found.attester) if found is not None else []
     if found is None or found.uid not in {each.uid for each in made}:
         raise SampleError("no sample of this uid is on the chain", "sample_unknown")
-    if found.revocation_time or (found.expiration_time and found.expiration_time <= facts.head.timestamp):
+    revoked = found.revocation_time or facts.revoked_offchain(found.attester, uid)
+    if revoked or (found.expiration_time and found.expiration_time <= facts.head.timestamp):
         raise SampleError("the sample is revoked or has expired", "sample_revoked")
     return Attested(found.attester, Sample.decode(found.data))
 

@@ -191,6 +191,14 @@ def test_a_sample_that_is_not_there_or_no_longer_holds(local: Local) -> None:
     with pytest.raises(SampleError) as unmatched:
         check_sample(*found, shown, checked(shown))
     assert unmatched.value.code == "sample_unmatched"
+    Actor.of(local, 0).revoke_offchain(uid)
+    assert chain_sample(facts_of(local), uid).attester == actor.address
+    mark = local.node.request("evm_snapshot")
+    actor.revoke_offchain(uid)
+    with pytest.raises(SampleError) as elsewise:
+        chain_sample(facts_of(local), uid)
+    assert elsewise.value.code == "sample_revoked"
+    local.node.request("evm_revert", [mark])
     actor.revoke(SAMPLE, uid)
     with pytest.raises(SampleError) as revoked:
         chain_sample(facts_of(local), uid)
