@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
 from chartseal.attestation import ZERO_DIGEST, Address, Digest
 from chartseal.chain.calls import Block
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.schemas import ChainSchema
+
+OLDEST_HEAD = timedelta(minutes=15)
+"""How old the newest block of a public chain may be: behind an older one stands a node that has stopped."""
 
 
 @dataclass(frozen=True, slots=True)

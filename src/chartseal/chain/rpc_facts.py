@@ -24,15 +24,12 @@ from chartseal.chain.calls import Block, Log, Read
 from chartseal.chain.checks import check_deployment
 from chartseal.chain.contract import Bound, Contract, Item
 from chartseal.chain.deployment import Deployment
-from chartseal.chain.facts import Attestation
+from chartseal.chain.facts import OLDEST_HEAD, Attestation
 from chartseal.chain.rpc.logs import LogFilter, RangeSize, log_ranges
 from chartseal.chain.rpc.node import Node
 from chartseal.chain.schemas import ChainSchema
 from chartseal.chain.signatures import is_valid_signature
 from chartseal.errors import NodeError
-
-DEFAULT_AGE = timedelta(minutes=15)
-"""How old the newest block of a public chain may be."""
 
 _FIRST_RANGE = 1 << 20
 """Blocks: one authority's events are few, and a provider that wants less says so."""
@@ -69,8 +66,8 @@ class RpcFacts:
         """
         self.node = node
         self._deployment = deployment
-        self._max_age = max_age or (DEFAULT_AGE if deployment.finality else None)
-        self._longest = max_age or DEFAULT_AGE
+        self._max_age = max_age or (OLDEST_HEAD if deployment.finality else None)
+        self._longest = max_age or OLDEST_HEAD
         self._clock = clock
         self._eas: Bound = Contract.load("eas").at(deployment.eas)
         self._registry: Bound = Contract.load("schema_registry").at(deployment.schema_registry)

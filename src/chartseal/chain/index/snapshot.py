@@ -13,6 +13,7 @@ from sqlalchemy import Engine, Executable, select
 from chartseal.attestation import Digest
 from chartseal.chain.calls import Block
 from chartseal.chain.deployment import Deployment
+from chartseal.chain.facts import OLDEST_HEAD
 from chartseal.chain.index import tables
 from chartseal.chain.index.engine import translated
 from chartseal.chain.index.migrations import require_newest
@@ -81,6 +82,10 @@ class Snapshot:
         if age < -self._max_age:
             # Written by a clock that was ahead of ours: how old it is, nobody knows, and it would be fresh for long.
             raise IndexingError(f"the index was last level with its chain {-age:.0f} s from now", "index_behind")
+        # A node that has stopped is level with its index for ever. A chain that is final at once may rest.
+        oldest = max(self._max_age, OLDEST_HEAD.total_seconds())
+        if self.deployment.finality and self._clock() - self.head.timestamp > oldest:
+            raise IndexingError("the newest block of the node that the index follows is too old", "index_behind")
 
     def rows(self, statement: Executable) -> list[Any]:
         """The rows of a query.

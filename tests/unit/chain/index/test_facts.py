@@ -106,6 +106,24 @@ def test_much_is_asked_in_few_statements(follower: Follower, engine: Engine) -> 
         alone.close()
 
 
+@pytest.mark.parametrize("finality", [64, 0])
+def test_a_node_that_has_stopped_keeps_no_index_fresh(chain: FakeChain, engine: Engine, finality: int) -> None:
+    now = [float(chain.blocks[-1].header.timestamp)]
+    store = Store(engine, deployment(finality))
+    store.migrate()
+    follower = Follower(chain, store, clock=lambda: now[0])
+    follower.sync()
+    for passed, is_fresh in ((900, True), (1, finality == 0)):
+        now[0] += passed
+        follower.sync()
+        if is_fresh:
+            IndexFacts(engine, deployment(finality), clock=lambda: now[0]).close()
+            continue
+        with pytest.raises(IndexingError) as refused:
+            IndexFacts(engine, deployment(finality), clock=lambda: now[0])
+        assert refused.value.code == "index_behind"
+
+
 def test_answers_stay_of_one_moment_until_refreshed(chain: FakeChain, follower: Follower, engine: Engine) -> None:
     with facts(engine) as found:
         head = found.head
