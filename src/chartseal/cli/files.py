@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -75,6 +76,9 @@ def read_rest(stream: BinaryIO, path: str, first: bytes = b"") -> bytes:
 def write_private(path: str, data: bytes) -> None:
     """Write a file that only its owner reads (mode 0600, an older one's too), or standard output for `-`.
 
+    A file is written beside and moved into its place, so that an older one is kept until the new one is whole; a
+    device, a pipe and what a link leads to are written in place.
+
     Raises:
         DisclosureFormError: `file_unwritable`.
     """
@@ -83,10 +87,34 @@ def write_private(path: str, data: bytes) -> None:
         sys.stdout.buffer.flush()
         return
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                os.fchmod(descriptor, 0o600)
-            stream.write(data)
+        if _is_in_place(Path(path)):
+            _write(path, os.O_TRUNC, data)
+        else:
+            _replace(Path(path), data)
     except OSError as exc:
         raise DisclosureFormError(f"cannot be written: {exc.strerror}", "file_unwritable", path) from exc
+
+
+def _is_in_place(path: Path) -> bool:
+    """Whether it is there and is no plain file of the folder."""
+    try:
+        return not stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _replace(path: Path, data: bytes) -> None:
+    beside = path.with_name(f".{secrets.token_hex(8)}.part")  # no longer than a name may be, whatever the file's is
+    try:
+        _write(beside, os.O_EXCL, data)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write(path: str | Path, flag: int, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | flag, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.fchmod(descriptor, 0o600)
+        stream.write(data)

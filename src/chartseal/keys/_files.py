@@ -111,8 +111,8 @@ def write(path: Path, data: bytes, *, force: bool = False) -> None:
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        _write_new(beside, data)
         try:
+            _write_new(beside, data)
             if force:
                 beside.replace(path)
             else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +16,10 @@ import pytest
 from click.testing import CliRunner
 
 from chartseal.cli import cli
+from chartseal.cli.files import write_private
 from chartseal.cli.times import Day, Moment, Seconds
+from chartseal.errors import DisclosureFormError, KeyFileError
+from chartseal.keys import AuthorityKey
 
 MAIN = [sys.executable, "-c", "from chartseal.cli import main; main()"]
 
@@ -96,3 +101,31 @@ def test_a_card_is_told_as_json(tmp_path: Path) -> None:
     made = json.loads(runner.invoke(cli, ["issuer", "init", "-o", key, "--json"]).stdout)
     told = runner.invoke(cli, ["issuer", "card", "--issuer", key, "--name", "N", "-o", card, "--json"])
     assert json.loads(told.stdout) == {"address": made["address"], "file": card}
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file grows beyond 100 bytes meanwhile, as on a full disk."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_what_cannot_be_written_whole_leaves_what_was_there(tmp_path: Path, small_files: None) -> None:
+    path, link = tmp_path / "anchors.ndjson", tmp_path / "link"
+    write_private(str(path), b"older")
+    with pytest.raises(DisclosureFormError) as refused:
+        write_private(str(path), bytes(101))
+    assert refused.value.code == "file_unwritable"
+    with pytest.raises(KeyFileError):
+        AuthorityKey.generate().save(tmp_path / "key.json", "p")
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("anchors.ndjson", b"older")]
+    path.chmod(0o644)
+    link.symlink_to(path)
+    write_private(str(link), b"newer")
+    assert (link.is_symlink(), path.read_bytes(), path.stat().st_mode & 0o777) == (True, b"newer", 0o600)
+    write_private(os.devnull, b"x")
