@@ -14,6 +14,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from chartseal.chain import faults
 from chartseal.errors import MissingExtraError, QueueError
 
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgresql+psycopg": "postgresql+psycopg"}
@@ -132,5 +133,4 @@ def storing() -> Iterator[None]:
     except ImportError:
         raise MissingExtraError("a queue in PostgreSQL needs the extra `postgres`") from None
     except SQLAlchemyError as exc:
-        detail = f"the queue's database cannot be used ({type(exc).__name__})"
-        raise QueueError(detail, "queue_unavailable") from None
+        raise QueueError(f"the queue's database cannot be used: {faults.told(exc)}", "queue_unavailable") from None

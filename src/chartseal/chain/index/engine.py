@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
+from chartseal.chain import faults
 from chartseal.errors import IndexingError, MissingExtraError
 
 _DRIVERS = {"sqlite": "sqlite", "sqlite+pysqlite": "sqlite", "postgresql": "psycopg", "postgresql+psycopg": "psycopg"}
@@ -138,5 +139,4 @@ def translated() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as exc:
-        kind = type(exc).__name__
-        raise IndexingError(f"the index's database fails ({kind})", "index_unreachable") from None
+        raise IndexingError(f"the index's database cannot be used: {faults.told(exc)}", "index_unreachable") from None
