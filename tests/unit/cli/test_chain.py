@@ -176,6 +176,8 @@ def test_our_contracts_are_deployed_and_written_down(tmp_path: Path, bare: Devne
         assert refused("deploy", *arguments, *into, key=SECRET) == code
     kept.write_bytes(before.replace(b"31337", b"1"))
     assert refused("deploy", "anchor_verifier", *into, key=SECRET) == "deployment_mismatch"
+    nowhere = (*there, "--into", str(tmp_path / "none" / "ours.json"))
+    assert refused("deploy", "anchor_verifier", *nowhere, key=SECRET) == "folder_unwritable"  # before it is paid for
     with pytest.raises(SystemExit):
         run("deploy", "record_resolver", "0x00", *into, key=SECRET)
     assert int(node.request("eth_blockNumber"), 16) == number

@@ -15,7 +15,7 @@ from eth_keyfile import keyfile
 from chartseal.attestation import checksum_address, to_hex
 from chartseal.chain.contract import Contract
 from chartseal.cli import cli
-from chartseal.errors import ChartsealError
+from chartseal.errors import ChartsealError, PackageError
 from chartseal.keys import _files
 from tests.chain import Local
 from tests.chain import local as local
@@ -161,6 +161,16 @@ def test_delegation(command: Command, local: Local, schema: str) -> None:
     assert command.answer("nonce", checksum_address(patron.address))["nonce"] == 2
     assert command.answer("nonce", "--raise-to", "9", CHARTSEAL_KEY=KEYS[1])["nonce"] == 9
     assert command.run("nonce").exit_code == 2
+
+
+def test_misuse_of_times_and_the_place_of_a_malformed_request(command: Command, schema: str) -> None:
+    some = ("--schema", schema, "--data", "0x")
+    for arguments in (("attest", "--expires"), ("delegate", "sign", "--deadline")):
+        for text in ("1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z"):  # the second is EAS's word for never
+            assert command.run(*arguments, text, *some).exit_code == 2
+    refused = command.run("delegate", "send", "-", given='{"a": 1}\n').exception
+    assert isinstance(refused, PackageError)
+    assert refused.path.startswith("requests[0]")
 
 
 def test_a_proxy(command: Command, local: Local, schema: str) -> None:
