@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 _WORDS = {
     sqlite3.SQLITE_BUSY: "another process has it locked",
@@ -16,6 +16,7 @@ _WORDS = {
     sqlite3.SQLITE_PERM: "its file may not be used",
     sqlite3.SQLITE_READONLY: "it cannot be written",
 }
+_LOST = "its server cannot be reached, or refuses us"
 
 
 def told(error: SQLAlchemyError) -> str:
@@ -26,4 +27,6 @@ def told(error: SQLAlchemyError) -> str:
         words = _WORDS.get(code & 0xFF)  # the rest says more than anybody asks
         return words or str(getattr(cause, "sqlite_errorname", type(error).__name__))
     state = getattr(cause, "sqlstate", None)
-    return f"{type(error).__name__}, SQLSTATE {state}" if isinstance(state, str) else type(error).__name__
+    if isinstance(state, str):
+        return f"{type(error).__name__}, SQLSTATE {state}"
+    return _LOST if isinstance(error, OperationalError) else type(error).__name__

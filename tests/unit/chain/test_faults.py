@@ -37,6 +37,16 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert refusals(tmp_path / "secret" / "queue.db") == ["it cannot be opened"] * 2
 
 
+def test_a_server_that_is_not_there_is_told() -> None:
+    place = "postgresql+psycopg://user:secret@127.0.0.1:1/none"
+    with pytest.raises(QueueError) as of_queue:
+        open_queue(place)
+    with pytest.raises(IndexingError) as of_index:
+        Snapshot(connect(place))
+    for refused in (of_queue.value, of_index.value):
+        assert refused.detail.endswith("'s database cannot be used: its server cannot be reached, or refuses us")
+
+
 def test_a_locked_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "queue.db"
     monkeypatch.setattr("chartseal.chain.anchors.database._PATIENCE", 0.1)
