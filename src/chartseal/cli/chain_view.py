@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
+from click.core import ParameterSource
 
 from chartseal.attestation import UnverifiedPackage
 from chartseal.verification import AnchorProof, ChainView
@@ -60,7 +61,7 @@ def chain_view(rpc: str | None, deployment: Path | None, index: str | None) -> I
         MissingExtraError: the chain's packages are not installed.
     """
     if rpc is None and index is None:
-        if deployment is not None:
+        if deployment is not None and not _is_from_environment():
             raise click.UsageError("--deployment goes with --rpc or --index")
         yield None
         return
@@ -72,6 +73,12 @@ def chain_view(rpc: str | None, deployment: Path | None, index: str | None) -> I
         return
     with index_facts(index, deployment, node) as facts:
         yield FactsView([facts] if node is None else [facts, node])
+
+
+def _is_from_environment() -> bool:
+    """Whether the deployment is only what the environment names for all commands."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.get_parameter_source("deployment") is ParameterSource.ENVIRONMENT
 
 
 def node_facts(rpc: str | None, deployment: Path | None) -> ChainFacts:

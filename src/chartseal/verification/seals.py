@@ -146,19 +146,30 @@ def check_issuer(seal: VerifiedAttestation, evidence: datetime | None, setting: 
     be in other hands. By name it must be trusted at the seal's time besides.
 
     Raises:
-        IssuerError: `issuer_untrusted`.
+        IssuerError: `issuer_untrusted`, or `issuer_untrusted_then` of one that is accredited only since.
         ChainError: as the view.
     """
     trust, judged_at = setting.trust, evidence or setting.now
     name = trust.issuer(seal.attester, [sealed_at(seal), judged_at])
     if name is not None:
         return Issuer(name)
-    if setting.chain is not None and trust.authorities:
-        named = trust.authority_addresses
-        for accreditation in setting.chain.accreditations(seal.domain, seal.attester, judged_at, named):
-            if (issued_under := trust.accepted(accreditation)) is not None:
-                return Issuer(accreditation.name, issued_under)
+    if (accredited := _accredited(seal, judged_at, setting)) is not None:
+        return accredited
+    if evidence is not None and _accredited(seal, setting.now, setting) is not None:
+        detail = "the issuer is accredited now, but was not when the seal was anchored"
+        raise IssuerError(detail, "issuer_untrusted_then", place)
     raise IssuerError("sealed by nobody whom the policy trusts at that time", path=place)
+
+
+def _accredited(seal: VerifiedAttestation, at: datetime, setting: Setting) -> Issuer | None:
+    """The issuer by an accreditation that was live then and that the policy takes; None if there is none."""
+    trust = setting.trust
+    if setting.chain is None or not trust.authorities:
+        return None
+    for each in setting.chain.accreditations(seal.domain, seal.attester, at, trust.authority_addresses):
+        if (issued_under := trust.accepted(each)) is not None:
+            return Issuer(each.name, issued_under)
+    return None
 
 
 def check_time(seal: VerifiedAttestation, setting: Setting, place: str) -> None:

@@ -165,6 +165,9 @@ def test_without_a_chain_an_accredited_issuer_is_nobody(world: World) -> None:
     world.refused(IssuerError, "issuer_untrusted", *world.verifying(world.record(0)))
     deployment = ["--deployment", str(world.folder / "deployment.json")]
     assert world.run(*world.verifying(world.record(0), *deployment)).exit_code == 2
+    environment = {"CHARTSEAL_DEPLOYMENT": deployment[1]}  # as `chartseal chain up` says, for all commands
+    alone = CliRunner(env=environment).invoke(cli, world.verifying(world.record(0)))
+    assert isinstance(alone.exception, IssuerError), alone.output
 
 
 def test_a_chain_that_cannot_be_asked_verifies_nothing(world: World) -> None:

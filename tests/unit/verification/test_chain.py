@@ -195,6 +195,16 @@ def test_a_withdrawn_issuer_counts_only_for_what_was_anchored_before(disclosure:
     refused(errors.IssuerError, "issuer_untrusted", disclosure, by_name, chain)
 
 
+def test_an_issuer_accredited_only_after_the_anchor_is_told_so(disclosure: UnverifiedDisclosure) -> None:
+    evidence = SEALED_AT + timedelta(hours=5)
+    chain, proofs = anchored(disclosure, evidence)
+    chain.accredited.append((HOSPITAL, evidence + timedelta(seconds=1), NOW + DAY))
+    refused(errors.IssuerError, "issuer_untrusted_then", disclosure, ACCREDITED, chain, anchors=proofs)
+    check(disclosure, ACCREDITED, chain)
+    chain.accredited[:] = [(HOSPITAL, evidence, NOW + DAY)]
+    check(disclosure, ACCREDITED, chain, anchors=proofs)
+
+
 def test_step_8_revoked(disclosure: UnverifiedDisclosure) -> None:
     record = disclosure.records[1]
     result = check(disclosure, replace(POLICY, required=frozenset({6, 8, 11})), FakeChain())
