@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -103,9 +104,9 @@ def test_a_card_is_told_as_json(tmp_path: Path) -> None:
     assert json.loads(told.stdout) == {"address": made["address"], "file": card}
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
-    """No file grows beyond 100 bytes meanwhile, as on a full disk."""
+    """No file grows beyond 100 bytes meanwhile, as on a full disk: not the test run's own output either."""
     before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
@@ -115,14 +116,15 @@ def small_files() -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_what_cannot_be_written_whole_leaves_what_was_there(tmp_path: Path, small_files: None) -> None:
+def test_what_cannot_be_written_whole_leaves_what_was_there(tmp_path: Path) -> None:
     path, link = tmp_path / "anchors.ndjson", tmp_path / "link"
     write_private(str(path), b"older")
-    with pytest.raises(DisclosureFormError) as refused:
-        write_private(str(path), bytes(101))
+    with small_files():
+        with pytest.raises(DisclosureFormError) as refused:
+            write_private(str(path), bytes(101))
+        with pytest.raises(KeyFileError):
+            AuthorityKey.generate().save(tmp_path / "key.json", "p")
     assert refused.value.code == "file_unwritable"
-    with pytest.raises(KeyFileError):
-        AuthorityKey.generate().save(tmp_path / "key.json", "p")
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("anchors.ndjson", b"older")]
     path.chmod(0o644)
     link.symlink_to(path)
