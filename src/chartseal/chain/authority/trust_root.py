@@ -87,11 +87,6 @@ class AttestedRoot:
     revoked_at: int
 
 
-def epoch_of(at: int) -> int:
-    """The epoch that a time (Unix seconds) lies in."""
-    return at // EPOCH_SECONDS
-
-
 def compute_trust_root(facts: ChainFacts, authority: Address, role: str, epoch: int) -> TrustRoot:
     """Compute the root from the chain, as of the last block before the epoch.
 

@@ -21,7 +21,6 @@ from chartseal.chain.calls import Receipt, Write
 from chartseal.chain.rpc.node import AsyncNode, Node
 from chartseal.chain.sending.fees import FeePolicy, GasPolicy
 from chartseal.chain.sending.outbox import Draft, Outbox, SendPolicy
-from chartseal.chain.sending.transactions import signed as signed
 from chartseal.errors import ChainError, SendError
 
 T = TypeVar("T")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import rlp  # type: ignore[import-untyped]  # it ships no types
 
 from chartseal import _core
-from chartseal.attestation import Address, Digest, Signer, from_hex
+from chartseal.attestation import Address, Digest, Signer
 from chartseal.chain.sending.fees import Fees
 
 
@@ -47,19 +46,3 @@ def _signature(signer: Signer, payload: bytes) -> tuple[int, int, int]:
 def transaction_hash(raw: bytes) -> Digest:
     """The hash that a raw transaction is known by."""
     return Digest(_core.keccak256(raw))
-
-
-def signed(members: Mapping[str, Any], signer: Signer) -> bytes:
-    """A raw transaction from members named as in JSON-RPC: addresses and data in hex, numbers as numbers."""
-    tip = members.get("maxPriorityFeePerGas")
-    to = members.get("to")
-    transaction = Transaction(
-        members["chainId"],
-        members["nonce"],
-        Fees(members["gasPrice"] if tip is None else members["maxFeePerGas"], tip),
-        members["gas"],
-        Address(from_hex(to, "to", 20)) if to else None,
-        members.get("value", 0),
-        from_hex(members.get("data", "0x"), "data"),
-    )
-    return transaction.signed(signer)

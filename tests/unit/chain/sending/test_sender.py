@@ -22,7 +22,7 @@ from chartseal.chain.contract import Bound, Contract
 from chartseal.chain.rpc.node import AsyncNode, Node
 from chartseal.chain.sending.fees import GWEI, FeePolicy, Fees, GasPolicy
 from chartseal.chain.sending.outbox import Draft, Outbox, SendPolicy
-from chartseal.chain.sending.sender import AsyncSender, Sender, batches, signed
+from chartseal.chain.sending.sender import AsyncSender, Sender, batches
 from chartseal.chain.sending.transactions import Transaction, transaction_hash
 from chartseal.errors import ChainError, NodeError, RevertError, SendError
 from tests.chain import Local
@@ -438,7 +438,8 @@ def test_bytes_are_those_of_eth_account(eas: Bound, tip: int | None, deploys: bo
         **price,
         **({} if deploys else {"to": checksum_address(eas.address)}),
     }
-    raw = signed(members, LocalSigner(secret))
+    to, data = (None, b"") if deploys else (eas.address, bytes.fromhex("deadbeef00"))
+    raw = Transaction(31_337, 9, Fees(2 * GWEI, tip), 21_000, to, 10**18, data).signed(LocalSigner(secret))
     theirs = Account.sign_transaction({**members, **({} if tip is None else {"type": 2})}, secret)
     assert raw == bytes(theirs.raw_transaction)
     assert transaction_hash(raw) == bytes(theirs.hash)
