@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := build/stamps
-RUST_SOURCES := $(shell find rust/core/src rust/python/src -name '*.rs') $(wildcard rust/Cargo.* rust/*/Cargo.toml) \
+RUST_SOURCES := $(shell find rust/algebra/src rust/circuits/src rust/core/src rust/python/src -name '*.rs') $(wildcard rust/Cargo.* rust/*/Cargo.toml) \
 	$(shell find src/chartseal -name '*.tsv')
 
 .PHONY: demo test check format drills bench lock conformance generated clean

@@ -73,6 +73,42 @@ class KeyFormatError(CoreError):
     code = "key_invalid"
 
 
+# circuits
+
+
+class ProofError(CoreError):
+    """A zero-knowledge proof or its public inputs are malformed, or it does not verify."""
+
+    code = "proof_invalid"
+
+
+class ProvingError(CoreError):
+    """A statement's inputs are malformed or do not satisfy it, or proving was cancelled."""
+
+    code = "proving_refused"
+
+
+class CircuitKeyError(CoreError):
+    """A circuit's key is missing, cut, altered, another circuit's, or made for development alone."""
+
+    code = "circuit_key_invalid"
+
+
+# predicates
+
+
+class PredicatePolicyError(CoreError):
+    """A policy over claims does not compile; `path` is the place in its text, `line:column`."""
+
+    code = "predicate_policy_invalid"
+
+
+class PredicateError(CoreError):
+    """No held record satisfies a policy, or one may not be used to prove it."""
+
+    code = "predicate_refused"
+
+
 # attestation
 
 

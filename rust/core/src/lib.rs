@@ -4,18 +4,14 @@
 //! owned values, knows no Python, and reports failures as [`error::Error`].
 
 pub mod abi;
-pub mod babyjub;
 pub mod claims;
 pub mod control;
 pub mod delivery;
-pub mod eddsa;
 pub mod eip712;
-pub mod error;
 pub mod fhir;
 pub mod field;
 pub mod hash;
 pub mod messages;
-pub mod poseidon;
 pub mod rebuild;
 pub mod schema;
 pub mod seal;
@@ -24,3 +20,5 @@ pub mod secp;
 pub mod slots;
 pub mod tree;
 pub mod wallet;
+
+pub use chartseal_algebra::{babyjub, eddsa, error, poseidon, tags};

@@ -2,8 +2,9 @@
 
 use crate::babyjub::{Point, SecretScalar};
 use crate::error::{Error, Kind, Result};
-use crate::hash::{TAGS, hkdf};
+use crate::hash::hkdf;
 use crate::poseidon::{self, Fr};
+use crate::tags;
 use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32m, Hrp};
 use hkdf::Hkdf;
@@ -58,7 +59,7 @@ impl Wallet {
 /// P(tagHolder, Sx, Sy): the value of claim 0.
 pub fn holder_commitment(spend: &Point) -> Fr {
     let (x, y) = spend.coordinates();
-    poseidon::hash(&[TAGS.holder, x, y])
+    poseidon::hash(&[tags::HOLDER, x, y])
 }
 
 /// pack(S) ‖ view public key: what a provider seals to.

@@ -3,10 +3,13 @@
 use chartseal_core::error::{Error, Kind};
 use pyo3::{PyErr, import_exception};
 
+import_exception!(chartseal.errors, CircuitKeyError);
 import_exception!(chartseal.errors, FhirError);
 import_exception!(chartseal.errors, FieldEncodingError);
 import_exception!(chartseal.errors, KeyFormatError);
 import_exception!(chartseal.errors, LimitError);
+import_exception!(chartseal.errors, ProofError);
+import_exception!(chartseal.errors, ProvingError);
 import_exception!(chartseal.errors, RecordError);
 import_exception!(chartseal.errors, SignatureError);
 
@@ -20,5 +23,8 @@ pub fn to_py(error: Error) -> PyErr {
         Kind::Encoding => FieldEncodingError::new_err(arguments),
         Kind::Signature => SignatureError::new_err(arguments),
         Kind::Key => KeyFormatError::new_err(arguments),
+        Kind::Proof => ProofError::new_err(arguments),
+        Kind::Proving => ProvingError::new_err(arguments),
+        Kind::CircuitKey => CircuitKeyError::new_err(arguments),
     }
 }

@@ -7,8 +7,9 @@ mod tree;
 
 use crate::error::{Error, Kind, Result};
 use crate::field::Field;
-use crate::hash::{Abi, SeedSalts, TAGS, field_element};
+use crate::hash::{Abi, SeedSalts, field_element};
 use crate::poseidon::{Fr, hash, tree_root};
+use crate::tags;
 use ark_ff::{BigInteger, PrimeField};
 use std::collections::BTreeMap;
 
@@ -105,7 +106,7 @@ fn key(claim: &Claim) -> Fr {
 pub fn leaves(claims: &[Claim], salts: &SeedSalts) -> Vec<Fr> {
     let indexed = (0u16..).zip(claims);
     indexed
-        .map(|(index, claim)| hash(&[TAGS.claim, claim.key, claim.value, salts.claim(index)]))
+        .map(|(index, claim)| hash(&[tags::CLAIM, claim.key, claim.value, salts.claim(index)]))
         .collect()
 }
 

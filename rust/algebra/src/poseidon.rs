@@ -266,6 +266,47 @@ pub fn tree_root(leaves: &[Fr], depth: usize) -> Fr {
     level.first().copied().unwrap_or(EMPTY[depth])
 }
 
+/// The siblings of the leaf at `index` in [`tree_root`]'s tree, from the leaves up: of every level the three other nodes,
+/// in their order.
+///
+/// # Panics
+/// As [`tree_root`], and for an index outside the tree.
+pub fn tree_path(leaves: &[Fr], depth: usize, index: usize) -> Vec<[Fr; 3]> {
+    assert!(index < 1 << (2 * depth), "an index outside a tree of depth {depth}");
+    assert!(leaves.len() <= 1 << (2 * depth), "more leaves than the tree holds");
+    let (mut level, mut at) = (leaves.to_vec(), index);
+    let step = |empty: &Fr| {
+        let others = (0..4).filter(|digit| *digit != at % 4);
+        let others: Vec<usize> = others.map(|digit| at / 4 * 4 + digit).collect();
+        let siblings = from_fn(|i| *level.get(others[i]).unwrap_or(empty));
+        level = level
+            .chunks(4)
+            .map(|nodes| hash(&from_fn::<_, 4, _>(|i| *nodes.get(i).unwrap_or(empty))))
+            .collect();
+        at /= 4;
+        siblings
+    };
+    EMPTY[..depth].iter().map(step).collect()
+}
+
+/// The root that a leaf and its path give.
+///
+/// # Panics
+/// For an index outside the tree of that path.
+pub fn root_of_path(leaf: Fr, index: usize, path: &[[Fr; 3]]) -> Fr {
+    assert!(index < 1 << (2 * path.len()), "an index outside the tree");
+    let mut node = leaf;
+    for (level, siblings) in path.iter().enumerate() {
+        let digit = index >> (2 * level) & 3;
+        node = hash(&from_fn::<_, 4, _>(|i| match i.cmp(&digit) {
+            std::cmp::Ordering::Less => siblings[i],
+            std::cmp::Ordering::Equal => node,
+            std::cmp::Ordering::Greater => siblings[i - 1],
+        }));
+    }
+    node
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,6 +347,19 @@ mod tests {
         assert_eq!(tree_root(&leaves, 3), tree_root(&filled, 3));
         assert_eq!(tree_root(&[], 3), tree_root(&[Fr::zero(); 64], 3));
         assert_ne!(tree_root(&leaves, 3), tree_root(&leaves[..4], 3));
+    }
+
+    #[test]
+    fn paths_lead_to_the_root() {
+        let leaves = inputs(7, 1);
+        let root = tree_root(&leaves, 3);
+        for index in [0, 3, 6, 7] {
+            let leaf = leaves.get(index).copied().unwrap_or_default();
+            let path = tree_path(&leaves, 3, index);
+            assert_eq!(root_of_path(leaf, index, &path), root);
+            assert_ne!(root_of_path(leaf + Fr::from(1u64), index, &path), root);
+            assert_ne!(root_of_path(leaf, index ^ 1, &path), root, "{index}");
+        }
     }
 
     #[test]

@@ -53,7 +53,10 @@ impl Point {
     }
 
     /// A point that is in the subgroup by how it was made.
-    pub(crate) fn from_subgroup(point: EdwardsProjective) -> Result<Self> {
+    ///
+    /// # Errors
+    /// `point_is_identity`.
+    pub fn from_subgroup(point: EdwardsProjective) -> Result<Self> {
         match point.is_zero() {
             true => Err(refused("point_is_identity", "the point is the identity")),
             false => Ok(Self(point.into_affine())),
@@ -70,7 +73,8 @@ impl Point {
         (self.0.x, self.0.y)
     }
 
-    pub(crate) fn affine(&self) -> &EdwardsAffine {
+    /// The point as arkworks has it.
+    pub fn affine(&self) -> &EdwardsAffine {
         &self.0
     }
 }
@@ -130,7 +134,8 @@ impl SecretScalar {
         Self::new(self.0 + other.0)
     }
 
-    pub(crate) fn scalar(&self) -> &Scalar {
+    /// The scalar itself, which its borrower does not keep.
+    pub fn scalar(&self) -> &Scalar {
         &self.0
     }
 }
@@ -164,7 +169,7 @@ fn is_negative(x: &Fr) -> bool {
 }
 
 /// A packed point on the curve, in or out of the subgroup.
-pub(crate) fn unpack_on_curve(packed: &[u8; 32]) -> Result<EdwardsAffine> {
+pub fn unpack_on_curve(packed: &[u8; 32]) -> Result<EdwardsAffine> {
     let mut bytes = *packed;
     bytes.reverse();
     let negative = bytes[0] & 0x80 != 0;
@@ -207,7 +212,7 @@ static BASE_TABLE: LazyLock<Vec<[EdwardsAffine; 1 << WINDOW_BITS]>> = LazyLock::
 });
 
 /// scalar · B8, reading the whole table row for each digit.
-pub(crate) fn base_times(scalar: &Scalar) -> EdwardsProjective {
+pub fn base_times(scalar: &Scalar) -> EdwardsProjective {
     let mut integer = scalar.into_bigint();
     let mut sum = EdwardsProjective::zero();
     for (window, row) in BASE_TABLE.iter().enumerate() {
@@ -232,7 +237,7 @@ fn select(row: &[EdwardsAffine; 1 << WINDOW_BITS], digit: u64) -> EdwardsAffine 
 }
 
 /// scalar · point in variable time, for public values only: signed digits of width 5 over odd multiples.
-pub(crate) fn times_public(point: &EdwardsAffine, scalar: &[u64; 4]) -> EdwardsProjective {
+pub fn times_public(point: &EdwardsAffine, scalar: &[u64; 4]) -> EdwardsProjective {
     let digits = ark_ff::BigInt(*scalar).find_wnaf(5).expect("a width between 2 and 63");
     let double = EdwardsProjective::from(*point).double();
     let mut odd = [EdwardsProjective::from(*point); 8];
@@ -254,13 +259,8 @@ pub(crate) fn times_public(point: &EdwardsAffine, scalar: &[u64; 4]) -> EdwardsP
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::field_element;
-
     fn scalar(seed: u64) -> Scalar {
-        Scalar::from_be_bytes_mod_order(&field_to_be_bytes(&field_element(
-            "test",
-            &[crate::hash::Abi::Uint(seed)],
-        )))
+        Scalar::from_be_bytes_mod_order(&field_to_be_bytes(&crate::poseidon::hash(&[Fr::from(seed)])))
     }
 
     #[test]

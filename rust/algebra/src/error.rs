@@ -1,4 +1,4 @@
-//! The one error of the core: a stable code and a place, never a value.
+//! The one error of the Rust crates: a stable code and a place, never a value.
 
 use std::fmt;
 
@@ -17,6 +17,12 @@ pub enum Kind {
     Signature,
     /// A key, address or point is malformed.
     Key,
+    /// A proof or its public inputs are malformed, or it does not verify.
+    Proof,
+    /// The inputs of a statement are malformed or do not satisfy it, or the run was cancelled.
+    Proving,
+    /// A file of a circuit's key or constraints is cut, altered, or another circuit's.
+    CircuitKey,
 }
 
 /// `code` is stable; `path` names an element or position; `detail` says what a caller can do. None carries a value.

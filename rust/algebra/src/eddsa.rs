@@ -5,7 +5,6 @@
 
 use crate::babyjub::{Point, Scalar, SecretScalar, base_times, field_to_be_bytes, times_public, unpack_on_curve};
 use crate::error::{Error, Kind, Result};
-use crate::hash::hkdf;
 use crate::poseidon::{self, Fr};
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{BigInteger, PrimeField};
@@ -43,10 +42,10 @@ pub fn sign_with(secret: &SecretScalar, message: Fr, fresh: &[u8; 32]) -> Result
 /// k = LE(SHA-512(prefix ‖ fresh ‖ pack(A) ‖ M)) mod ℓ, M big-endian; prefix = HKDF(LE32(x), "chartseal/1/nonce", 32).
 fn nonce(secret: &SecretScalar, public: &Point, message: Fr, fresh: &[u8; 32]) -> Result<SecretScalar> {
     let secret_bytes = Zeroizing::new(secret.to_le_bytes());
-    let prefix = Zeroizing::new(hkdf::<32>(
-        &Hkdf::<Sha256>::new(None, &*secret_bytes),
-        &[b"chartseal/1/nonce"],
-    ));
+    let mut prefix = Zeroizing::new([0; 32]);
+    Hkdf::<Sha256>::new(None, &*secret_bytes)
+        .expand(b"chartseal/1/nonce", &mut *prefix)
+        .expect("at most 8,160 bytes");
     let digest = Sha512::new()
         .chain_update(*prefix)
         .chain_update(fresh)
@@ -100,7 +99,8 @@ fn malformed(detail: &str) -> Error {
     Error::new(Kind::Signature, "signature_malformed", "", detail)
 }
 
-pub(crate) fn no_randomness() -> Error {
+/// The error of a system without randomness.
+pub fn no_randomness() -> Error {
     Error::new(
         Kind::Key,
         "no_randomness",

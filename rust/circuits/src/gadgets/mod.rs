@@ -1,0 +1,1 @@
+//! Parts that statements are made of. Each says what it proves, what it takes for granted, and what it costs.

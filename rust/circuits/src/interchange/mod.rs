@@ -1,0 +1,1 @@
+//! Constraints, keys and proofs in the forms of snarkjs, written and read.

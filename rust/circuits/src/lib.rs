@@ -1,0 +1,17 @@
+//! Statements about sealed records, proved without opening them: Groth16 over BN254.
+//!
+//! `inputs → statement → system (constraints or witness) → groth16 (keys, prover, verifier)`; `interchange` writes and reads
+//! what snarkjs does. The crate knows no Python and builds for a browser. What each statement proves stands in
+//! [`statements`].
+
+pub mod circuit;
+pub mod gadgets;
+pub mod groth16;
+pub mod inputs;
+pub mod interchange;
+pub mod statements;
+pub mod system;
+
+pub use ark_bn254::Fr;
+pub use chartseal_algebra::error;
+pub use circuit::Circuit;

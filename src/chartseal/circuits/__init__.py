@@ -1,0 +1,1 @@
+"""Prove: the circuits' keys, their manifest, the prover and the verifier."""
