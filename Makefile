@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := build/stamps
+# Proving keys made here stay here.
+export CHARTSEAL_CACHE ?= $(CURDIR)/build/cache
 RUST_SOURCES := $(shell find rust/algebra/src rust/circuits/src rust/core/src rust/python/src -name '*.rs') $(wildcard rust/Cargo.* rust/*/Cargo.toml) \
 	$(shell find src/chartseal -name '*.tsv')
 
@@ -12,7 +14,7 @@ RUST_SOURCES := $(shell find rust/algebra/src rust/circuits/src rust/core/src ru
 demo: $(STAMPS)/core $(STAMPS)/anvil
 	$(BIN)/python examples/demo.py
 
-test: $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil
+test: $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil $(STAMPS)/ceremony
 	cd rust && cargo test --release --quiet
 	$(BIN)/pytest
 
@@ -27,10 +29,10 @@ check: $(STAMPS)/core
 format:
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && cd rust && cargo fmt
 
-drills: $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil
+drills: $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil $(STAMPS)/ceremony
 	CHARTSEAL_DRILL=1 $(BIN)/pytest -m long --timeout 0 -s
 
-bench: $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil
+bench: $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil $(STAMPS)/ceremony
 	$(BIN)/python benches/run.py
 
 conformance: $(STAMPS)/core
@@ -47,6 +49,7 @@ generated: $(STAMPS)/core $(STAMPS)/node
 	$(BIN)/python tools/networks.py
 	$(BIN)/python tools/artifacts.py
 	$(BIN)/python tools/worked_example.py
+	$(BIN)/python tools/circuit_keys.py
 	node tests/conformance/authority_vectors.cjs > tests/vectors/authority.json
 	git diff --exit-code -- src tests docs
 
@@ -69,4 +72,9 @@ $(STAMPS)/node: tests/conformance/package-lock.json
 # The local chain.
 $(STAMPS)/anvil: tools/anvil/package-lock.json
 	cd tools/anvil && npm ci --ignore-scripts --silent
+	mkdir -p $(STAMPS) && touch $@
+
+# snarkjs: ceremonies, and the peer that proves and verifies beside us.
+$(STAMPS)/ceremony: tools/ceremony/package-lock.json
+	cd tools/ceremony && npm ci --ignore-scripts --silent
 	mkdir -p $(STAMPS) && touch $@
