@@ -94,6 +94,12 @@ class CircuitKeyError(CoreError):
     code = "circuit_key_invalid"
 
 
+class CeremonyError(CoreError):
+    """A ceremony's file is malformed or altered, a step is out of order, or snarkjs is missing or refuses."""
+
+    code = "ceremony_refused"
+
+
 # predicates
 
 
