@@ -108,7 +108,7 @@ def verify(folder: Path, ptau: Path, ptau_hash: bytes, snarkjs: Path | None, as_
 def export_key(
     folder: Path, ptau: Path, ptau_hash: bytes, name: str, output: Path, snarkjs: Path | None, as_json: bool
 ) -> None:
-    """Verify once more, and write proving key, verification key and the manifest's entry (tools/circuit_keys.py --add)."""
+    """Verify once more, and write proving key, verification key and an entry for `tools/circuit_keys.py --add`."""
     key = export(Ceremony(folder), Phase1.open(ptau, ptau_hash), name, output, Snarkjs.find(snarkjs))
     text = f"{key.circuit} {name}: verification key {to_hex(key.verification_key)}, written to {output}"
     hashes = {"verificationKey": to_hex(key.verification_key), "provingKey": to_hex(key.proving_key)}

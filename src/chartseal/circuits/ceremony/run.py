@@ -62,9 +62,8 @@ class Ceremony:
             raise CeremonyError(f"cannot be written: {exc.strerror}", "file_unwritable", folder.name) from exc
         begun = Transcript(circuit, hashlib.sha256(r1cs).digest(), phase1.sha256, phase1.blake2b, tool.version, ())
         with _made(folder, 0) as file:
-            tool.run(
-                ["groth16", "setup", str((folder / _CONSTRAINTS).resolve()), str(phase1.path.resolve()), str(file)]
-            )
+            given = [str(path.resolve()) for path in (folder / _CONSTRAINTS, phase1.path)]
+            tool.run(["groth16", "setup", *given, str(file)])
             data = _read(file)
             _core.import_zkey(circuit, data)
         begun.and_then(Step(SETUP, "", b"", hashlib.sha256(data).digest())).save(folder)
@@ -100,7 +99,7 @@ class Ceremony:
         return step
 
     def verify(self, phase1: Phase1, tool: Snarkjs) -> tuple[Made, ...]:
-        """Check the last file against our own constraints, exported anew, and the phase-1 file; gives what it is made of.
+        """Check the last file against our own constraints, exported anew, and the phase-1 file; gives its contributions.
 
         Raises:
             CeremonyError: `phase1_other`, `ceremony_altered`, `snarkjs_failed`: the key does not follow from them.

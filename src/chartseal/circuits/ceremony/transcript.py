@@ -1,4 +1,4 @@
-"""The ceremony's record, `ceremony.json` in its folder: what was done so far, and the hash of each file that it gave."""
+"""The ceremony's record, `ceremony.json` in its folder: what was done so far, and the hash of each file it gave."""
 
 from __future__ import annotations
 
