@@ -37,7 +37,46 @@ struct Permutation<const T: usize> {
     mds: Matrix<T>,
 }
 
+/// The permutation of one width as its parts, for those who compute it otherwise than [`hash`] does.
+pub struct Rounds {
+    /// Constants added before the boxes of the first full rounds.
+    pub first: Vec<Vec<Fr>>,
+    pub partial: Vec<PartialRound>,
+    /// Applied after the last partial round.
+    pub carried: Vec<Vec<Fr>>,
+    /// Constants added before the boxes of the last full rounds.
+    pub last: Vec<Vec<Fr>>,
+    /// Rows of the matrix applied after the boxes of a full round.
+    pub mds: Vec<Vec<Fr>>,
+}
+
+/// The first element s goes to b = (s + `constant`)⁵; then it becomes `row` · (b, the others), and the others grow by
+/// `column` · b.
+pub struct PartialRound {
+    pub constant: Fr,
+    /// As long as the state.
+    pub row: Vec<Fr>,
+    /// One shorter than the state.
+    pub column: Vec<Fr>,
+}
+
 impl<const T: usize> Permutation<T> {
+    fn rounds(&self) -> Rounds {
+        let rows = |rows: &[[Fr; T]]| rows.iter().map(|row| row.to_vec()).collect();
+        let partial = self.partial.iter().map(|round| PartialRound {
+            constant: round.constant,
+            row: round.row.to_vec(),
+            column: round.column[1..].to_vec(),
+        });
+        Rounds {
+            first: rows(&self.first),
+            partial: partial.collect(),
+            carried: rows(&self.carried),
+            last: rows(&self.last),
+            mds: rows(&self.mds),
+        }
+    }
+
     fn new() -> Self {
         let parameters = get_poseidon_parameters::<Fr>(T as u8).expect("light-poseidon has widths 2 to 13");
         let mds: Matrix<T> = from_fn(|i| from_fn(|j| parameters.mds[i][j]));
@@ -217,24 +256,39 @@ fn solve<const T: usize>(mut matrix: Matrix<T>, mut vector: [Fr; T]) -> [Fr; T] 
 }
 
 macro_rules! widths {
-    ($inputs:expr; $($count:literal => $width:literal),+) => {
-        match $inputs.len() {
-            $($count => {
+    ($($inputs:literal => $width:literal),+) => {
+        $(impl Permutation<$width> {
+            fn shared() -> &'static Self {
                 static PERMUTATION: LazyLock<Permutation<$width>> = LazyLock::new(Permutation::new);
-                PERMUTATION.hash($inputs)
-            })+
-            count => panic!("Poseidon of {count} inputs: the formats have 1 to {MAX_INPUTS}"),
+                &PERMUTATION
+            }
+        })+
+
+        /// circomlib's `poseidon(inputs)`.
+        ///
+        /// # Panics
+        /// For no input or more than [`MAX_INPUTS`]; the number is the caller's code, never its data.
+        pub fn hash(inputs: &[Fr]) -> Fr {
+            match inputs.len() {
+                $($inputs => Permutation::<$width>::shared().hash(inputs),)+
+                count => panic!("Poseidon of {count} inputs: the formats have 1 to {MAX_INPUTS}"),
+            }
+        }
+
+        /// What [`hash`] of that many inputs does, from (0, inputs…) on.
+        ///
+        /// # Panics
+        /// As [`hash`].
+        pub fn rounds(inputs: usize) -> Rounds {
+            match inputs {
+                $($inputs => Permutation::<$width>::shared().rounds(),)+
+                count => panic!("Poseidon of {count} inputs: the formats have 1 to {MAX_INPUTS}"),
+            }
         }
     };
 }
 
-/// circomlib's `poseidon(inputs)`.
-///
-/// # Panics
-/// For no input or more than [`MAX_INPUTS`]; the number is the caller's code, never its data.
-pub fn hash(inputs: &[Fr]) -> Fr {
-    widths!(inputs; 1 => 2, 2 => 3, 3 => 4, 4 => 5, 5 => 6, 6 => 7, 7 => 8, 8 => 9, 9 => 10, 10 => 11)
-}
+widths!(1 => 2, 2 => 3, 3 => 4, 4 => 5, 5 => 6, 6 => 7, 7 => 8, 8 => 9, 9 => 10, 10 => 11);
 
 /// Roots of empty trees by depth: an empty leaf is 0.
 static EMPTY: LazyLock<Vec<Fr>> = LazyLock::new(|| {
