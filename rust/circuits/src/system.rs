@@ -34,6 +34,8 @@ pub struct Shape {
     /// All wires, the constant counted.
     pub wires: usize,
     pub constraints: Vec<Constraint>,
+    /// Private wires that the witness brings; all others follow from these and the public ones.
+    pub inputs: Vec<Wire>,
     /// Which part of the description made the wires and constraints from these numbers on: (wire, constraint, name).
     pub parts: Vec<(usize, usize, &'static str)>,
 }
@@ -215,7 +217,16 @@ impl System {
         self.wire(value)
     }
 
-    /// A private wire, which nothing constrains yet.
+    /// A private wire that the witness brings, free until something constrains it.
+    pub fn input(&mut self, value: Fr) -> Num {
+        let wire = self.values.len() as Wire;
+        if let Some(shape) = &mut self.shape {
+            shape.inputs.push(wire);
+        }
+        self.wire(value)
+    }
+
+    /// A private wire that the constraints to come determine; its value is a hint.
     pub fn wire(&mut self, value: Fr) -> Num {
         let wire = Wire::try_from(self.values.len()).expect("far fewer than 2^32 wires");
         self.values.push(value);
@@ -240,6 +251,16 @@ impl System {
                 c: c.to_terms(),
             });
         }
+    }
+
+    /// Ties a public wire that no other constraint has to the proof, by wire · 0 = 0.
+    ///
+    /// Its polynomial is then independent of all private wires' polynomials, so that nobody can turn a proof into one for
+    /// another value (Baghery and others, "Another Look at Extraction and Randomization of Groth's zk-SNARK", 2020). Setups
+    /// add such rows for every public wire, but the circuit must not hang on that. A square would stay true for the negative;
+    /// a private copy would be worse than nothing: its own term in the key lets anyone shift both.
+    pub fn bind(&mut self, public: &Num) {
+        self.constrain(public, &Num::zero(), &Num::zero());
     }
 
     /// Requires a = b.
