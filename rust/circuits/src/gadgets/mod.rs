@@ -1,7 +1,12 @@
 //! Parts that statements are made of. Each says what it proves, what it takes for granted, and what it costs.
 
 pub mod bits;
+pub mod curve;
 pub mod merkle;
+pub mod multiples;
 pub mod poseidon;
+pub mod scalar;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod trial;
