@@ -29,11 +29,10 @@ def proof_to_json(proof: bytes) -> dict[str, Any]:
     """
     if len(proof) != _PROOF:
         raise _proof_malformed()
-    a, b, c = proof[:64], proof[64:192], proof[192:]
     return {
-        "pi_a": _g1_to_json(a),
-        "pi_b": _g2_to_json(b),
-        "pi_c": _g1_to_json(c),
+        "pi_a": _g1_to_json(proof[:64]),
+        "pi_b": _g2_to_json(proof[64:192]),
+        "pi_c": _g1_to_json(proof[192:]),
         "protocol": "groth16",
         "curve": "bn128",
     }

@@ -14,6 +14,6 @@ Groth16's phase 2 is run by snarkjs, which is a tool of the ceremony alone; what
 from chartseal.circuits.ceremony.exporting import export
 from chartseal.circuits.ceremony.phase1 import Phase1
 from chartseal.circuits.ceremony.run import Ceremony
-from chartseal.circuits.ceremony.snarkjs import Snarkjs
+from chartseal.circuits.ceremony.tool import Snarkjs
 
 __all__ = ["Ceremony", "Phase1", "Snarkjs", "export"]

@@ -13,7 +13,7 @@ from chartseal.circuits import entries
 from chartseal.circuits.ceremony.contributions import Made
 from chartseal.circuits.ceremony.phase1 import Phase1
 from chartseal.circuits.ceremony.run import Ceremony
-from chartseal.circuits.ceremony.snarkjs import Snarkjs
+from chartseal.circuits.ceremony.tool import Snarkjs
 from chartseal.circuits.ceremony.transcript import Transcript
 from chartseal.circuits.manifest import DEVELOPMENT, is_key_name, key_to_json
 from chartseal.errors import CeremonyError

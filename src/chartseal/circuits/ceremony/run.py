@@ -15,7 +15,7 @@ from chartseal.circuits.ceremony import contributions, transcript
 from chartseal.circuits.ceremony.contributions import Made
 from chartseal.circuits.ceremony.phase1 import Phase1
 from chartseal.circuits.ceremony.sections import unreadable
-from chartseal.circuits.ceremony.snarkjs import Snarkjs
+from chartseal.circuits.ceremony.tool import Snarkjs
 from chartseal.circuits.ceremony.transcript import BEACON, CONTRIBUTION, SETUP, Step, Transcript
 from chartseal.errors import CeremonyError
 
@@ -99,7 +99,7 @@ class Ceremony:
         return step
 
     def verify(self, phase1: Phase1, tool: Snarkjs) -> tuple[Made, ...]:
-        """Check the last file against our own constraints, exported anew, and the phase-1 file; gives its contributions.
+        """Check the last file against our own constraints, exported anew, and the phase-1 file; gives what made it.
 
         Raises:
             CeremonyError: `phase1_other`, `ceremony_altered`, `snarkjs_failed`: the key does not follow from them.
