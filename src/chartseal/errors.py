@@ -104,9 +104,13 @@ class CeremonyError(CoreError):
 
 
 class PredicatePolicyError(CoreError):
-    """A policy over claims does not compile; `path` is the place in its text, `line:column`."""
+    """A policy over claims does not compile; `path` is the place in its text, `line:column`.
+
+    `excerpt` shows that place, two lines with a caret under it; it is empty where there is no text.
+    """
 
     code = "predicate_policy_invalid"
+    excerpt = ""
 
 
 class PredicateError(CoreError):

@@ -1,0 +1,37 @@
+"""F and P of the format specification, section "Notation"."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from chartseal import _core
+from chartseal.attestation import abi
+
+
+def field_element(name: str, types: str, *values: Any) -> int:
+    """F("name"; values): keccak256(abi.encode("chartseal/1/" + name, values)) >> 8; `types` are joined by commas."""
+    kinds = [abi.parse_type(kind) for kind in f"string,{types}".rstrip(",").split(",")]
+    hashed = _core.keccak256(abi.encode_all(kinds, [f"chartseal/1/{name}", *values]))
+    return int.from_bytes(hashed, "big") >> 8
+
+
+@lru_cache(maxsize=16)
+def tag(name: str) -> int:
+    """The tag of that name, F("tag/…")."""
+    return field_element(f"tag/{name}", "")
+
+
+def code_value(system: str, code: str) -> int:
+    """F("code"; system, code)."""
+    return field_element("code", "string,string", system, code)
+
+
+def to_bytes(element: int) -> bytes:
+    """A field element as 32 bytes, big-endian."""
+    return element.to_bytes(32, "big")
+
+
+def poseidon(*inputs: int) -> int:
+    """P of 1 to 10 field elements."""
+    return int.from_bytes(_core.poseidon_hash([to_bytes(each) for each in inputs]), "big")
