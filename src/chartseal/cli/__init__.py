@@ -29,6 +29,7 @@ _COMMANDS = {
     "eas": "eas",
     "index": "index",
     "issuer": "keys",
+    "policy": "policy",
     "proving-key": "proving_key",
     "revoke": "revoke",
     "sample": "sample",

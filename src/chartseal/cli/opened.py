@@ -40,7 +40,8 @@ def is_technical(name: str) -> bool:
     return name in _TECHNICAL or name.startswith(_SLOTS)
 
 
-def _table(title: str, *columns: str) -> Table:
+def new_table(title: str, *columns: str) -> Table:
+    """An empty table whose cells wrap."""
     table = Table(title=Text(title), title_justify="left", show_edge=False, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -52,7 +53,7 @@ def print_disclosure(disclosure: UnverifiedDisclosure, console: Console, *, cont
     rows = preview(disclosure)
     for at, record in enumerate(disclosure.records):
         own = [row for row in rows if row.record == at]
-        table = _table(_title(record, own), "field", "value")
+        table = new_table(_title(record, own), "field", "value")
         for row in own:
             if control or not is_technical(row.name):
                 table.add_row(Text(value_text(row.name)), Text(value_text(row.value.value)))
@@ -104,7 +105,7 @@ def print_selection(selection: Selection, console: Console) -> None:
     for choice in selection.choices:
         signer = checksum_address(choice.record.package.signer)
         cause = f"  ({choice.cause})" if choice.cause else ""
-        table = _table(f"{choice.record.resource_type}  sealed by {signer}{cause}", "opens", "value", "why")
+        table = new_table(f"{choice.record.resource_type}  sealed by {signer}{cause}", "opens", "value", "why")
         values = {each.name: each.value for each in choice.record.fields}
         for opened in choice.opened:
             if not is_technical(opened.name):
@@ -118,7 +119,7 @@ def print_selection(selection: Selection, console: Console) -> None:
 
 def print_record(resource_type: str, fields: Sequence[Field], title: str, console: Console) -> None:
     """All fields of a sealed record, control fields left out."""
-    table = _table(f"{value_text(resource_type)}  {title}", "field", "value")
+    table = new_table(f"{value_text(resource_type)}  {title}", "field", "value")
     for each in fields:
         if not each.name.startswith(_CONTROL):
             table.add_row(Text(value_text(each.name)), Text(value_text(each.value)))

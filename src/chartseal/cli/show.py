@@ -12,6 +12,7 @@ from rich.console import Console
 
 from chartseal import _json
 from chartseal.attestation import checksum_address, to_hex
+from chartseal.cli.claims import show_claims
 from chartseal.cli.files import opened, parse_disclosure, read_rest
 from chartseal.cli.opened import is_technical, print_disclosure, print_record, value_text, withheld
 from chartseal.disclosure import UnverifiedDisclosure, preview
@@ -22,18 +23,22 @@ from chartseal.sealing.sealed import KIND, LARGEST_RECORD, lines_of, read_lines
 @click.command()
 @click.argument("path")
 @click.option("--control", is_flag=True, help="Show technical fields too: format, keys, counts of fields.")
+@click.option("--claims", is_flag=True, help="Show of sealed records what can be proved without opening them.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: of sealed records, one a line.")
-def show(path: str, control: bool, as_json: bool) -> None:
+def show(path: str, control: bool, claims: bool, as_json: bool) -> None:
     """Show a disclosure, or sealed records (file, folder, -), as tables. Nothing is verified."""
+    show_records = show_claims if claims else _show_records
     if Path(path).is_dir():
-        _show_records(read_records([path]), as_json=as_json)
+        show_records(read_records([path]), as_json=as_json)
         return
     name = "standard input" if path == "-" else Path(path).name
     with opened(path) as stream:
         first = stream.readline(LARGEST_RECORD + 1)
         if _is_record(first):
-            _show_records(read_lines(chain([first], lines_of(stream)), name), as_json=as_json)
+            show_records(read_lines(chain([first], lines_of(stream)), name), as_json=as_json)
             return
+        if claims:
+            raise click.UsageError("--claims shows sealed records: a disclosure holds no claims")
         data = read_rest(stream, path, first)
     _show_disclosure(parse_disclosure(data), control=control, as_json=as_json)
 

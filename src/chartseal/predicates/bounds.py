@@ -19,6 +19,7 @@ _ZONE_SECONDS = 14 * 3600
 """The farthest zone of R4's dateTime."""
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _PACKED_LENGTH = 7
+_PLAIN = re.compile(r"[A-Z0-9]{1,7}", re.ASCII)
 
 FIRST_DAY, LAST_DAY = (date.min.toordinal() - _EPOCH) + OFFSET, (date.max.toordinal() - _EPOCH) + OFFSET
 """The days that R4 can write."""
@@ -110,6 +111,12 @@ def instant_text(number: int) -> str | None:
     except OverflowError:
         return None
     return f"{moment.replace(tzinfo=None).isoformat()}Z"
+
+
+def packed(code: str) -> int | None:
+    """A hierarchical code as claims pack it; None where it is none."""
+    plain = code.replace(".", "", 1)
+    return packed_prefix(plain)[0] if _PLAIN.fullmatch(plain) else None
 
 
 def packed_prefix(plain: str) -> tuple[int, int]:

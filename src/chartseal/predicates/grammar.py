@@ -64,6 +64,16 @@ def parse(text: str) -> tuple[PredicateText, ...]:
     return predicates
 
 
+def set_names(text: str) -> tuple[str, ...]:
+    """The names of sets that a text refers to by `@name`, each once.
+
+    Raises:
+        PredicatePolicyError: as `parse`.
+    """
+    operands = [operand for predicate in parse(text) for operand in predicate.operands]
+    return tuple(dict.fromkeys(each.name for each in operands if isinstance(each, NamedCodes)))
+
+
 def excerpt(text: str, path: str) -> str:
     """The line of a place `line:column` with a caret below; a long line is cut around it."""
     line, _, column = path.partition(":")

@@ -43,6 +43,12 @@ def match(policy: Policy, claims: Sequence[HeldClaim]) -> tuple[int, ...] | Unme
     return Unmet(tuple(_reason(slot, claims) for slot, at in zip(policy.slots, found, strict=True) if at is None))
 
 
+def key_of(claim: ReadableClaim) -> ClaimKey:
+    """The readable key of a claim."""
+    qualifier = (claim.qualifier_system, claim.qualifier_code)
+    return ClaimKey(claim.path, claim.sense, *qualifier, claim.kind, claim.unit, claim.scale)
+
+
 def _position(slot: Slot, claims: Sequence[HeldClaim]) -> int | None:
     for position, claim in enumerate(claims):
         if claim.key == slot.key and slot.accepts(_number(claim)):

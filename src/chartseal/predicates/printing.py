@@ -49,6 +49,38 @@ def text_of(slots: Sequence[Slot]) -> str:
     return " and ".join(texts)
 
 
+def slot_text(slot: Slot) -> str:
+    """One slot as a predicate of its own, for people: of an equality that needs two slots, one side."""
+    return text_of([slot])
+
+
+_ASKED = {
+    "code": "= {system}|…",
+    "packed": "in {system}:…*",
+    "sole-code": "!= {system}|…",
+    "sole-packed": "only in {system}:…*",
+    "quantity-lo": ">= … {unit}",
+    "quantity-hi": "<= … {unit}",
+    "money-lo": ">= … {unit}",
+    "money-hi": "<= … {unit}",
+    "integer": ">= …",
+    "boolean": "= true",
+    "day-lo": ">= YYYY-MM-DD",
+    "day-hi": "<= YYYY-MM-DD",
+    "instant": ">= YYYY-MM-DDThh:mm:ssZ",
+}
+
+
+def asked_by(claim: ClaimKey) -> str:
+    """How a policy would ask for such a claim, with … for what it compares with; empty for the holder's own."""
+    if claim.kind not in _ASKED:
+        return ""
+    element, qualifier = element_of_claim(claim), qualifier_of(claim)
+    is_own = element.qualified_at == -1
+    name = f"{subject_text(claim, qualifier if is_own else None)}.{dotted(element, qualifier)}"
+    return f"{name} {_ASKED[claim.kind].format(system=system_text(claim.unit), unit=unit_text(claim.unit))}"
+
+
 def element_of_claim(claim: ClaimKey) -> Element:
     """The element of table B that the claim is lifted from."""
     type_name, _, name = claim.path.partition(".")
