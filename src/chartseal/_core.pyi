@@ -252,6 +252,32 @@ def lift_claims(
 def claims_root(fields: list[tuple[str, str, str | bool | int | bytes]], holder: bytes, seed: bytes) -> bytes:
     """Root of the claims, 32 bytes."""
 
+def open_claims(
+    fields: list[tuple[str, str, str | bool | int | bytes]], holder: bytes, seed: bytes
+) -> list[tuple[tuple[str, str, str, str, str, str, int, bytes, bytes], bytes, bytes]]:
+    """(claim as `lift_claims` gives it, salt, leaf) of each claim; salt and leaf are field elements."""
+
+def credential_message(
+    attester: bytes,
+    *,
+    list_number: int,
+    index: int,
+    claims_root: bytes,
+    holder: bytes,
+    claim_id: bytes,
+    uses: int,
+    sealed_at: int,
+    expiry: int,
+) -> bytes:
+    """P(tagCred, attester, list, index, claimsRoot, holder, claimId, uses, sealedAt, expiry): 32 bytes.
+
+    Raises:
+        FieldEncodingError: `field_element_range`: root or holder is not below r.
+    """
+
+def credential_uses(resource_type: str, fields: list[tuple[str, str, str | bool | int | bytes]]) -> int:
+    """How often what the fields state may be used: 1, or a prescription's repeats and once more; at most 65,535."""
+
 def record_about(
     resource_type: str,
     fields: list[tuple[str, str, str | bool | int | bytes]],
@@ -295,7 +321,15 @@ class SealIssuer:
     """What is the same in all seals of one issuer."""
 
     def __new__(
-        cls, *, separator: bytes, person_secret: bytes, base: str, domain_json: str, types_json: str, signer: str
+        cls,
+        *,
+        separator: bytes,
+        attester: bytes,
+        person_secret: bytes,
+        base: str,
+        domain_json: str,
+        types_json: str,
+        signer: str,
     ) -> SealIssuer:
         """`base` ends with a slash or is empty; the JSON texts and `signer` stand in each record as they are."""
 
@@ -320,6 +354,9 @@ class UnsignedRecord:
     def uid(self) -> bytes: ...
     @property
     def root(self) -> bytes: ...
+    @property
+    def takes_credential(self) -> bool:
+        """Whether it may get one: test records do not."""
 
 @final
 class ReadingRules:
@@ -349,8 +386,17 @@ def prepare_records(
 ) -> list[UnsignedRecord | CoreError]:
     """Read and seal each resource, over all cores; what is refused gives its error. Times are Unix seconds."""
 
-def finish_records(records: Sequence[UnsignedRecord], signatures: Sequence[bytes], issuer: SealIssuer) -> list[bytes]:
-    """Each sealed record as one line of JSON, without its end; a signature has 65 bytes."""
+def finish_records(
+    records: Sequence[UnsignedRecord],
+    signatures: Sequence[bytes],
+    issuer: SealIssuer,
+    proving: ProvingKey | None = None,
+    places: Sequence[tuple[int, int] | None] = ...,
+) -> list[bytes]:
+    """Each sealed record as one line of JSON, without its end, over all cores; a signature has 65 bytes.
+
+    Under a proving key there is a place for each record: (list, index), at which it gets a credential, or None.
+    """
 
 def prepare_fields(
     resource_type: str,
@@ -365,10 +411,12 @@ def prepare_fields(
     expiration: int,
     amends: bytes,
     entries: list[bytes],
+    claim_id: bytes | None = None,
     seed: bytes | None = None,
     ikm: bytes | None = None,
 ) -> UnsignedRecord:
-    """Seal the fields of one checked resource; `seed` and `ikm` (32 bytes each) come from the system where not given.
+    """Seal the fields of one checked resource; `claim_id` (31 bytes) is a replaced record's; `seed` and `ikm` (32 bytes
+    each) come from the system where not given.
 
     Raises:
         RecordError: a field contradicts the resource type.

@@ -55,6 +55,12 @@ class RecordError(CoreError):
     code = "record_invalid"
 
 
+class CredentialError(CoreError):
+    """A record's credential does not hold, or is not one that it may have."""
+
+    code = "credential_refused"
+
+
 class FieldEncodingError(CoreError):
     """A value does not fit its ABI type, or a leaf or proof is malformed."""
 
@@ -183,6 +189,12 @@ class PatientError(CoreError):
     """A record is another patient's, or nobody's that is known."""
 
     code = "patient_refused"
+
+
+class StatusListError(CoreError):
+    """A status list or its store is malformed, full, of another issuer, or not what stands on chain."""
+
+    code = "status_list_refused"
 
 
 class SealingError(CoreError):
@@ -422,6 +434,12 @@ class AuthorityError(ChainError):
     """An accreditation, withdrawal, status root or trust root is malformed, or not its sender's to make."""
 
     code = "authority_refused"
+
+
+class MembershipError(ChainError):
+    """A credential does not count under an authority's trust root; the code says why."""
+
+    code = "membership_refused"
 
 
 class QueueError(ChainError):

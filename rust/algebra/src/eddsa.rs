@@ -16,22 +16,61 @@ use zeroize::Zeroizing;
 /// packPoint(R) ‖ LE(S).
 pub type Signature = [u8; 64];
 
+/// A key that signs often: its public point and its nonces' prefix are computed once. Erased when dropped.
+pub struct Signer {
+    secret: SecretScalar,
+    public: Point,
+    prefix: Zeroizing<[u8; 32]>,
+}
+
+impl Signer {
+    pub fn new(secret: SecretScalar) -> Self {
+        let (public, prefix) = (secret.public(), prefix(&secret));
+        Self { secret, public, prefix }
+    }
+
+    pub fn public(&self) -> &Point {
+        &self.public
+    }
+
+    /// Signs the field element `message`.
+    ///
+    /// # Errors
+    /// `no_randomness`: the operating system gave none.
+    pub fn sign(&self, message: Fr) -> Result<Signature> {
+        respond(&self.secret, &self.public, &self.prefix, message, &*fresh()?)
+    }
+}
+
 /// Signs the field element `message` under `secret`.
 ///
 /// # Errors
 /// `no_randomness`: the operating system gave none.
 pub fn sign(secret: &SecretScalar, message: Fr) -> Result<Signature> {
-    let mut fresh = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *fresh).map_err(|_| no_randomness())?;
-    sign_with(secret, message, &fresh)
+    sign_with(secret, message, &*fresh()?)
 }
 
 /// [`sign`] with the 32 fresh random bytes given.
 pub fn sign_with(secret: &SecretScalar, message: Fr, fresh: &[u8; 32]) -> Result<Signature> {
-    let public = secret.public();
-    let nonce = nonce(secret, &public, message, fresh)?;
+    respond(secret, &secret.public(), &prefix(secret), message, fresh)
+}
+
+fn fresh() -> Result<Zeroizing<[u8; 32]>> {
+    let mut fresh = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *fresh).map_err(|_| no_randomness())?;
+    Ok(fresh)
+}
+
+fn respond(
+    secret: &SecretScalar,
+    public: &Point,
+    prefix: &[u8; 32],
+    message: Fr,
+    fresh: &[u8; 32],
+) -> Result<Signature> {
+    let nonce = nonce(prefix, public, message, fresh)?;
     let commitment = nonce.public();
-    let challenge = challenge(&commitment.coordinates(), &public, message);
+    let challenge = challenge(&commitment.coordinates(), public, message);
     let response = Zeroizing::new(*nonce.scalar() + challenge * secret.scalar());
     let mut signature = [0; 64];
     signature[..32].copy_from_slice(&commitment.pack());
@@ -39,15 +78,20 @@ pub fn sign_with(secret: &SecretScalar, message: Fr, fresh: &[u8; 32]) -> Result
     Ok(signature)
 }
 
-/// k = LE(SHA-512(prefix ‖ fresh ‖ pack(A) ‖ M)) mod ℓ, M big-endian; prefix = HKDF(LE32(x), "chartseal/1/nonce", 32).
-fn nonce(secret: &SecretScalar, public: &Point, message: Fr, fresh: &[u8; 32]) -> Result<SecretScalar> {
+/// HKDF(LE32(x), "chartseal/1/nonce", 32).
+fn prefix(secret: &SecretScalar) -> Zeroizing<[u8; 32]> {
     let secret_bytes = Zeroizing::new(secret.to_le_bytes());
     let mut prefix = Zeroizing::new([0; 32]);
     Hkdf::<Sha256>::new(None, &*secret_bytes)
         .expand(b"chartseal/1/nonce", &mut *prefix)
         .expect("at most 8,160 bytes");
+    prefix
+}
+
+/// k = LE(SHA-512(prefix ‖ fresh ‖ pack(A) ‖ M)) mod ℓ, M big-endian.
+fn nonce(prefix: &[u8; 32], public: &Point, message: Fr, fresh: &[u8; 32]) -> Result<SecretScalar> {
     let digest = Sha512::new()
-        .chain_update(*prefix)
+        .chain_update(prefix)
         .chain_update(fresh)
         .chain_update(public.pack())
         .chain_update(field_to_be_bytes(&message))
@@ -136,6 +180,15 @@ mod tests {
     }
 
     #[test]
+    fn a_prepared_key_signs_alike() {
+        let (signer, message) = (Signer::new(secret(7)), Fr::from(42));
+        assert_eq!(*signer.public(), secret(7).public());
+        assert_eq!(verify(signer.public(), message, &signer.sign(message).unwrap()), Ok(()));
+        let parts = respond(&signer.secret, &signer.public, &signer.prefix, message, &[9; 32]);
+        assert_eq!(parts, sign_with(&secret(7), message, &[9; 32]));
+    }
+
+    #[test]
     fn every_flipped_bit_is_refused() {
         let (secret, message) = (secret(7), Fr::from(42));
         let public = secret.public();
@@ -172,7 +225,7 @@ mod tests {
     fn nonces_follow_key_message_and_randomness() {
         let public = secret(7).public();
         let bytes = |seed, message: u64, fresh| {
-            nonce(&secret(seed), &public, Fr::from(message), &[fresh; 32])
+            nonce(&prefix(&secret(seed)), &public, Fr::from(message), &[fresh; 32])
                 .unwrap()
                 .to_le_bytes()
         };

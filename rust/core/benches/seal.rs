@@ -36,16 +36,13 @@ fn main() {
             .to_bytes(),
     )
     .expect("an address");
-    let issuer = Issuer {
-        separator: [1; 32],
-        person_secret: Zeroizing::new([2; 32]),
-        base: String::new(),
-    };
+    let issuer = Issuer::new([1; 32], [3; 20], [2; 32], String::new());
     let order = Order {
         full_url: "",
         time: 1_798_675_200,
         expiration: 0,
         amends: [0; 32],
+        claim_id: None,
         entries: &[],
         seed: None,
         ikm: None,

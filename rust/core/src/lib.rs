@@ -6,6 +6,7 @@
 pub mod abi;
 pub mod claims;
 pub mod control;
+pub mod credential;
 pub mod delivery;
 pub mod eip712;
 pub mod fhir;

@@ -5,6 +5,7 @@
 use crate::abi::{Digest, leaf_hash};
 use crate::claims;
 use crate::control::{self, Inputs, Target};
+use crate::credential::{self, ClaimId, Terms};
 use crate::delivery::{deliver, deliver_with};
 use crate::eddsa::no_randomness;
 use crate::eip712::{Attestation, Form, digest};
@@ -22,10 +23,25 @@ use zeroize::Zeroizing;
 pub struct Issuer {
     /// EIP-712 separator of the deployment whose seals they are.
     pub separator: Digest,
+    pub attester: [u8; 20],
     /// Key of `chartseal.person`.
     pub person_secret: Zeroizing<[u8; 32]>,
+    /// Key of claimIds.
+    pub claim_secret: Zeroizing<[u8; 32]>,
     /// FHIR base URL with its final slash; empty where unknown.
     pub base: String,
+}
+
+impl Issuer {
+    pub fn new(separator: Digest, attester: [u8; 20], person_secret: [u8; 32], base: String) -> Self {
+        Self {
+            separator,
+            attester,
+            claim_secret: credential::claim_secret(&person_secret),
+            person_secret: Zeroizing::new(person_secret),
+            base,
+        }
+    }
 }
 
 /// For whom a record is sealed.
@@ -51,6 +67,8 @@ pub struct Order<'a> {
     pub expiration: u64,
     /// Uid of the seal that this one replaces, or zeros.
     pub amends: Digest,
+    /// Of the record that this one replaces, for the same holder; else it follows from the event.
+    pub claim_id: Option<ClaimId>,
     /// Roots of a document's entries.
     pub entries: &'a [Digest],
     /// Seed of the salts; fresh where it is not given.
@@ -75,6 +93,8 @@ pub struct Unsigned {
     pub attestation: Attestation,
     pub uid: Digest,
     pub digest: Digest,
+    /// Of the credential; none of a test record, because a proof that does not show the record does not show that it is one.
+    pub terms: Option<Terms>,
 }
 
 /// Seals the fields of a checked resource for `recipient`; `test` tells that it carries HTEST; `resolve` knows what its
@@ -104,12 +124,17 @@ pub fn prepare(
     let salts = SeedSalts::new(&seed);
     let about = control::about(resource_type, &fields, resolve);
     let lifted = claims::lift(resource_type, about, &fields, recipient.holder, test);
+    let claims = claims::root(&lifted.claims, &salts);
+    let terms = match test {
+        true => None,
+        false => Some(terms(resource_type, &fields, claims, order, recipient, issuer)?),
+    };
     let patient = control::patient_url(resource_type, &fields, order.full_url, &issuer.base, resolve);
     let inputs = Inputs {
         resource_type,
         about,
         subject: delivery.subject,
-        claims: claims::root(&lifted.claims, &salts),
+        claims,
         full_url: order.full_url,
         person: patient.map_or([0; 32], |url| control::person(&issuer.person_secret, &url)),
         amends: order.amends,
@@ -132,6 +157,31 @@ pub fn prepare(
         uid: attestation.uid(Form::Version2),
         digest: digest(&issuer.separator, &attestation.struct_hash(Form::Version2)),
         attestation,
+        terms,
+    })
+}
+
+fn terms(
+    resource_type: &str,
+    fields: &[Field],
+    claims_root: Digest,
+    order: &Order,
+    recipient: &Recipient,
+    issuer: &Issuer,
+) -> Result<Terms> {
+    let holder = recipient.holder;
+    let fresh = || credential::claim_id(&issuer.claim_secret, &holder, order.full_url);
+    Ok(Terms {
+        claims_root,
+        holder,
+        claim_id: order.claim_id.map_or_else(fresh, Ok)?,
+        uses: credential::uses(resource_type, fields),
+        sealed_at: order.time,
+        expiry: if order.expiration == 0 {
+            credential::NEVER
+        } else {
+            order.expiration
+        },
     })
 }
 
@@ -269,16 +319,13 @@ mod tests {
     fn sealed(value: &str) -> (Unsigned, Recipient) {
         let address = Wallet::from_seed(&[0x22; 64]).unwrap().address(0, 0).unwrap();
         let recipient = Recipient::new(&address.to_bytes()).unwrap();
-        let issuer = Issuer {
-            separator: [1; 32],
-            person_secret: Zeroizing::new([0x66; 32]),
-            base: "https://issuer.example/fhir/".into(),
-        };
+        let issuer = Issuer::new([1; 32], [2; 20], [0x66; 32], "https://issuer.example/fhir/".into());
         let order = Order {
             full_url: "",
             time: 1_798_675_200,
             expiration: 0,
             amends: [0; 32],
+            claim_id: None,
             entries: &[],
             seed: Some(SEED),
             ikm: Some([0x44; 32]),

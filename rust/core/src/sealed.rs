@@ -2,6 +2,7 @@
 
 use crate::abi::Digest;
 use crate::control::PAD;
+use crate::credential::{Credential, Terms};
 use crate::field::{Field, Value};
 use crate::seal::Unsigned;
 use crate::secp::Signature;
@@ -83,6 +84,32 @@ struct Record<'a> {
     detached: Option<Detached<'a>>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     dropped: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential: Option<Signed<'a>>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Signed<'a> {
+    list: u32,
+    index: u32,
+    claim_id: Hex<'a>,
+    uses: u16,
+    key: Hex<'a>,
+    signature: Hex<'a>,
+}
+
+impl<'a> Signed<'a> {
+    fn new(credential: &'a Credential, terms: &'a Terms) -> Self {
+        Self {
+            list: credential.place.list,
+            index: credential.place.index,
+            claim_id: Hex(&terms.claim_id),
+            uses: terms.uses,
+            key: Hex(&credential.key),
+            signature: Hex(&credential.signature),
+        }
+    }
 }
 
 #[derive(serde::Serialize)]
@@ -126,12 +153,13 @@ struct Parts<'a> {
 }
 
 /// The line, without its end. `address` is the text of the sealing address, `detached` the values that travel beside the
-/// fields.
+/// fields, `credential` what was signed of the record's terms.
 pub fn to_json(
     record: &Unsigned,
     address: &str,
     detached: &[(String, String)],
     signature: &Signature,
+    credential: Option<&Credential>,
     envelope: &Envelope,
 ) -> Vec<u8> {
     let attestation = &record.attestation;
@@ -173,6 +201,9 @@ pub fn to_json(
         fields: Rows(&record.fields),
         detached: (!detached.is_empty()).then_some(Detached(detached)),
         dropped: &record.dropped,
+        credential: credential
+            .zip(record.terms.as_ref())
+            .map(|(credential, terms)| Signed::new(credential, terms)),
     };
     serde_json::to_vec(&record).expect("text, numbers and lists")
 }

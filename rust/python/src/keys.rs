@@ -1,6 +1,7 @@
 //! Holder keys for Python. Secrets stay inside `Wallet`, but for the view secrets, which a scanner is given.
 
 use chartseal_core::babyjub::{Point, SecretScalar, field_from_be_bytes, field_to_be_bytes};
+use chartseal_core::eddsa::Signer;
 use chartseal_core::error::{Error, Kind};
 use chartseal_core::poseidon::{self, Fr};
 use chartseal_core::wallet::{self, SealingAddress};
@@ -248,14 +249,16 @@ impl Wallet {
 
 /// A key over Baby Jubjub that signs what an issuer proves: it stays in here.
 #[pyclass(frozen, module = "chartseal._core")]
-struct ProvingKey(SecretScalar);
+pub struct ProvingKey(pub Signer);
 
 #[pymethods]
 impl ProvingKey {
     #[new]
     fn new(secret: &[u8]) -> PyResult<Self> {
         let secret = Zeroizing::new(fixed::<32>("a proving secret", secret)?);
-        SecretScalar::from_le_bytes(&secret).map(Self).map_err(to_py)
+        SecretScalar::from_le_bytes(&secret)
+            .map(|secret| Self(Signer::new(secret)))
+            .map_err(to_py)
     }
 
     #[staticmethod]
@@ -270,7 +273,7 @@ impl ProvingKey {
     }
 
     fn sign(&self, message: &[u8]) -> PyResult<[u8; 64]> {
-        eddsa::sign(&self.0, element("a message", message)?).map_err(to_py)
+        self.0.sign(element("a message", message)?).map_err(to_py)
     }
 }
 

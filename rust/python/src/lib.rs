@@ -2,6 +2,7 @@
 
 pub mod attestation;
 pub mod bundle;
+pub mod credential;
 pub mod error;
 pub mod fhir;
 pub mod json;
@@ -17,6 +18,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     keys::register(module)?;
     attestation::register(module)?;
     record::register(module)?;
+    credential::register(module)?;
     seal::register(module)?;
     fhir::register(module)?;
     bundle::register(module)?;

@@ -51,7 +51,7 @@ pub fn to_python<'py>(py: Python<'py>, field: Field) -> PyResult<PyField<'py>> {
     Ok((field.name, abi_type, value))
 }
 
-fn all_from_py(fields: Vec<PyField<'_>>) -> PyResult<Vec<Field>> {
+pub fn all_from_py(fields: Vec<PyField<'_>>) -> PyResult<Vec<Field>> {
     fields.into_iter().map(from_py).collect()
 }
 
@@ -104,7 +104,7 @@ fn state(state: slots::State) -> &'static str {
 }
 
 /// One claim: path, sense, qualifier system and code, kind, unit, scale, key, value.
-type PyClaim = (
+pub type PyClaim = (
     String,
     String,
     String,
@@ -116,7 +116,7 @@ type PyClaim = (
     [u8; 32],
 );
 
-fn lifted(fields: &[Field], holder: &[u8; 32]) -> chartseal_core::error::Result<claims::Lifted> {
+pub fn lifted(fields: &[Field], holder: &[u8; 32]) -> chartseal_core::error::Result<claims::Lifted> {
     let holder = claims::from_bytes(holder)?;
     let text = |name: &str| {
         fields
@@ -145,26 +145,27 @@ fn lifted(fields: &[Field], holder: &[u8; 32]) -> chartseal_core::error::Result<
     ))
 }
 
+pub fn claim_to_python(claim: claims::Claim) -> PyClaim {
+    let (key, value) = (claims::to_bytes(&claim.key), claims::to_bytes(&claim.value));
+    let qualifier = (claim.qualifier_system, claim.qualifier_code);
+    (
+        claim.path,
+        claim.sense,
+        qualifier.0,
+        qualifier.1,
+        claim.kind,
+        claim.unit,
+        claim.scale,
+        key,
+        value,
+    )
+}
+
 #[pyfunction]
 fn lift_claims(py: Python<'_>, fields: Vec<PyField<'_>>, holder: [u8; 32]) -> PyResult<(Vec<PyClaim>, Vec<String>)> {
     let fields = all_from_py(fields)?;
     let lifted = py.detach(|| lifted(&fields, &holder)).map_err(to_py)?;
-    let claim = |claim: claims::Claim| {
-        let (key, value) = (claims::to_bytes(&claim.key), claims::to_bytes(&claim.value));
-        let qualifier = (claim.qualifier_system, claim.qualifier_code);
-        (
-            claim.path,
-            claim.sense,
-            qualifier.0,
-            qualifier.1,
-            claim.kind,
-            claim.unit,
-            claim.scale,
-            key,
-            value,
-        )
-    };
-    Ok((lifted.claims.into_iter().map(claim).collect(), lifted.dropped))
+    Ok((lifted.claims.into_iter().map(claim_to_python).collect(), lifted.dropped))
 }
 
 #[pyfunction]

@@ -3,7 +3,9 @@
 use crate::attestation::fixed;
 use crate::bundle::References;
 use crate::error::to_py;
+use crate::keys::ProvingKey;
 use crate::record::{PyField, from_py, to_python};
+use chartseal_core::credential::{self, ClaimId, Place};
 use chartseal_core::fhir::references::Index;
 use chartseal_core::fhir::{self, Rules, outline};
 use chartseal_core::field::Field;
@@ -17,7 +19,6 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 use rayon::prelude::*;
 use std::collections::HashMap;
-use zeroize::Zeroizing;
 
 /// What is the same in all seals of one issuer.
 #[pyclass(frozen, module = "chartseal._core")]
@@ -29,9 +30,10 @@ struct SealIssuer {
 #[pymethods]
 impl SealIssuer {
     #[new]
-    #[pyo3(signature = (*, separator, person_secret, base, domain_json, types_json, signer))]
+    #[pyo3(signature = (*, separator, attester, person_secret, base, domain_json, types_json, signer))]
     fn new(
         separator: &[u8],
+        attester: [u8; 20],
         person_secret: &[u8],
         base: String,
         domain_json: String,
@@ -42,11 +44,7 @@ impl SealIssuer {
             serde_json::value::RawValue::from_string(text).map_err(|_| PyValueError::new_err("a template is not JSON"))
         };
         Ok(Self {
-            issuer: Issuer {
-                separator: fixed(separator)?,
-                person_secret: Zeroizing::new(fixed(person_secret)?),
-                base,
-            },
+            issuer: Issuer::new(fixed(separator)?, attester, fixed(person_secret)?, base),
             envelope: Envelope {
                 domain: raw(domain_json)?,
                 types: raw(types_json)?,
@@ -102,10 +100,15 @@ impl UnsignedRecord {
     fn root<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.inner.root)
     }
+
+    #[getter]
+    fn takes_credential(&self) -> bool {
+        self.inner.terms.is_some()
+    }
 }
 
 #[pyfunction]
-#[pyo3(signature = (resource_type, fields, recipient, issuer, *, detached, test, full_url, time, expiration, amends, entries, seed=None, ikm=None))]
+#[pyo3(signature = (resource_type, fields, recipient, issuer, *, detached, test, full_url, time, expiration, amends, entries, claim_id=None, seed=None, ikm=None))]
 #[allow(clippy::too_many_arguments)] // one keyword for each part of the order
 fn prepare_fields(
     py: Python<'_>,
@@ -120,6 +123,7 @@ fn prepare_fields(
     expiration: u64,
     amends: [u8; 32],
     entries: Vec<[u8; 32]>,
+    claim_id: Option<ClaimId>,
     seed: Option<[u8; 32]>,
     ikm: Option<[u8; 32]>,
 ) -> PyResult<UnsignedRecord> {
@@ -129,6 +133,7 @@ fn prepare_fields(
         time,
         expiration,
         amends,
+        claim_id,
         entries: &entries,
         seed,
         ikm,
@@ -229,6 +234,7 @@ impl Shared<'_> {
             time: self.time,
             expiration: self.expirations.get(&resource.resource_type).copied().unwrap_or(0),
             amends: [0; 32],
+            claim_id: None,
             entries: &order.entries,
             seed: None,
             ikm: None,
@@ -282,29 +288,52 @@ fn prepare_records<'py>(
         .collect()
 }
 
-/// Lines of JSON of signed records, over all cores.
+/// Lines of JSON of signed records, over all cores; those with a place get a credential by `proving`.
 #[pyfunction]
+#[pyo3(signature = (records, signatures, issuer, proving=None, places=Vec::new()))]
 fn finish_records<'py>(
     py: Python<'py>,
     records: Vec<PyRef<'py, UnsignedRecord>>,
     signatures: Vec<[u8; 65]>,
     issuer: &SealIssuer,
+    proving: Option<&ProvingKey>,
+    places: Vec<Option<(u32, u32)>>,
 ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-    if records.len() != signatures.len() {
-        return Err(PyValueError::new_err("one signature for each record"));
+    let expected = if proving.is_some() { records.len() } else { 0 };
+    if records.len() != signatures.len() || places.len() != expected {
+        return Err(PyValueError::new_err(
+            "one signature for each record, and one place under a proving key",
+        ));
     }
     let records: Vec<&UnsignedRecord> = records.iter().map(|record| &**record).collect();
-    let line = |(record, signature): (&&UnsignedRecord, &[u8; 65])| {
-        sealed::to_json(
+    let line = |at: usize| -> error::Result<Vec<u8>> {
+        let record = records[at];
+        let place = places
+            .get(at)
+            .copied()
+            .flatten()
+            .map(|(list, index)| Place { list, index });
+        let credential = match (proving, place, &record.inner.terms) {
+            (Some(key), Some(place), Some(terms)) => {
+                Some(credential::issue(&key.0, &issuer.issuer.attester, place, terms)?)
+            }
+            _ => None,
+        };
+        Ok(sealed::to_json(
             &record.inner,
             &record.address,
             &record.detached,
-            signature,
+            &signatures[at],
+            credential.as_ref(),
             &issuer.envelope,
-        )
+        ))
     };
-    let lines: Vec<Vec<u8>> = py.detach(|| records.par_iter().zip(&signatures).map(line).collect());
-    Ok(lines.iter().map(|line| PyBytes::new(py, line)).collect())
+    let lines: error::Result<Vec<Vec<u8>>> = py.detach(|| (0..records.len()).into_par_iter().map(line).collect());
+    Ok(lines
+        .map_err(to_py)?
+        .iter()
+        .map(|line| PyBytes::new(py, line))
+        .collect())
 }
 
 #[pyfunction]

@@ -17,7 +17,7 @@ from chartseal.errors import AttestationError, KeyFileError, KeyFormatError, Pac
 from chartseal.keys import _files
 from chartseal.keys.possession import possession_message
 from chartseal.keys.transport import transport_public
-from chartseal.sealing.seal import DEFAULT_VALIDITY, Issuing
+from chartseal.sealing.seal import DEFAULT_VALIDITY, Issuing, Places
 
 _KIND = "issuer-key"
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -139,9 +139,17 @@ class IssuerKey:
         """
         return self.proving().sign(possession_message(self.signer.address, self.proving_key))
 
-    def issuing(self, *, validity: timedelta = DEFAULT_VALIDITY) -> Issuing:
-        """What sealing takes; `validity` is what seals of records that hold for a time only are given."""
-        return Issuing(self.signer, self.network.domain(), self._person_secret, self.base, validity)
+    def issuing(self, *, validity: timedelta = DEFAULT_VALIDITY, places: Places | None = None) -> Issuing:
+        """What sealing takes; `validity` is what seals of records that hold for a time only are given.
+
+        With places in status lists (a `StatusStore`) records get credentials, if there is a proving key.
+
+        Raises:
+            KeyFileError: the file is damaged.
+        """
+        proving = self.proving() if places is not None and self._proving is not None else None
+        domain = self.network.domain()
+        return Issuing(self.signer, domain, self._person_secret, self.base, validity, proving=proving, places=places)
 
     @staticmethod
     def stated_address(path: Path) -> Address:

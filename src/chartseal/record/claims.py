@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from chartseal import _core
@@ -21,6 +22,40 @@ class Claim(NamedTuple):
     scale: int
     key: bytes
     value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OpenClaim:
+    """One claim as its holder opens it to a prover: a `Claim`, where it stands, and its salt.
+
+    `key`, `value`, `salt` and `leaf` are field elements, 32 bytes big-endian.
+    """
+
+    path: str
+    sense: str
+    qualifier_system: str
+    qualifier_code: str
+    kind: str
+    unit: str
+    scale: int
+    key: bytes
+    value: bytes = field(repr=False)
+    index: int
+    """Of its leaf, 0 to 63."""
+    salt: bytes = field(repr=False)
+    leaf: bytes = field(repr=False)
+    """P(tagClaim, key, value, salt)."""
+
+
+def open_claims(fields: Sequence[Field], holder: bytes, seed: bytes) -> tuple[OpenClaim, ...]:
+    """Claims of a record with salts from `seed` (32 bytes), in the order of their leaves; claim 0 is the holder's.
+
+    Raises:
+        RecordError: `control_missing`.
+        FieldEncodingError: `holder` is not below r.
+    """
+    opened = _core.open_claims(list(fields), holder, seed)
+    return tuple(OpenClaim(*claim, index, salt, leaf) for index, (claim, salt, leaf) in enumerate(opened))
 
 
 def lift(fields: Sequence[Field], holder: bytes) -> tuple[list[Claim], list[str]]:

@@ -2,7 +2,7 @@
 
 In: FHIR R4 JSON, an issuer's key, a sealing address. Out: sealed records, as objects or as lines of JSON.
 
-    record = seal_resource(text, key.issuing(), address.data)
+    record = seal_resource(text, key.issuing(places=StatusStore(path)), address.data)
     record.check()
     summary = seal_run(Source(export_path), key.issuing(), PatientMap.read(map_path), folder)
 """
@@ -12,6 +12,7 @@ from chartseal.sealing.run import Done, Sealing, Summary, seal_chart, seal_run
 from chartseal.sealing.seal import EXPIRING, Issuing, seal_fields, seal_resource
 from chartseal.sealing.sealed import SealedRecord, read_records
 from chartseal.sealing.source import Source
+from chartseal.sealing.status_store import StatusStore
 
 __all__ = [
     "EXPIRING",
@@ -23,6 +24,7 @@ __all__ = [
     "SealedRecord",
     "Sealing",
     "Source",
+    "StatusStore",
     "Summary",
     "read_records",
     "seal_chart",

@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from chartseal import _core
 from chartseal.attestation import (
     ZERO_DIGEST,
+    Address,
     Digest,
     Domain,
     LocalSigner,
@@ -29,12 +31,20 @@ EXPIRING = ("CarePlan", "Consent", "Coverage", "MedicationRequest")
 DEFAULT_VALIDITY = timedelta(days=366)
 
 
+class Places(Protocol):
+    """Gives records their places in the issuer's status lists (`StatusStore`)."""
+
+    def reserve(self, attester: Address, uids: Sequence[bytes]) -> Sequence[tuple[int, int]]:
+        """(list, index) for each seal of that attester; one that was ever given is never given to another seal."""
+
+
 @dataclass(frozen=True)
 class Issuing:
     """Who seals and how: a signer, the deployment, the secret behind `chartseal.person` (32 bytes), the FHIR base.
 
     `validity` is what seals of `EXPIRING` types hold for, from the beginning of their anchor period; `period` is the
-    anchor period that a seal's time is cut to, since seconds would link the records of one visit.
+    anchor period that a seal's time is cut to, since seconds would link the records of one visit. Records get a
+    credential where there are both a proving key and places in status lists: what cannot be revoked is not given.
     """
 
     signer: Signer
@@ -43,12 +53,15 @@ class Issuing:
     base: str = ""
     validity: timedelta = DEFAULT_VALIDITY
     period: timedelta = timedelta(days=1)
+    proving: _core.ProvingKey | None = field(default=None, repr=False, compare=False)
+    places: Places | None = field(default=None, repr=False, compare=False)
     core: _core.SealIssuer = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         types = {Form.VERSION2.primary_type: type_table(Form.VERSION2)}
         core = _core.SealIssuer(
             separator=self.domain.separator(),
+            attester=self.signer.address,
             person_secret=self.person_secret,
             base=self.base,
             domain_json=json.dumps(packages.domain_to_json(self.domain), separators=(",", ":")),
@@ -56,6 +69,11 @@ class Issuing:
             signer=checksum_address(self.signer.address),
         )
         object.__setattr__(self, "core", core)
+
+    @property
+    def gives_credentials(self) -> bool:
+        """Whether records get one."""
+        return self.proving is not None and self.places is not None
 
     def sealed_at(self, now: datetime) -> int:
         """The time of seals made `now` (aware): the start of its anchor period, Unix seconds."""
@@ -70,10 +88,11 @@ class Issuing:
 
 
 def sign(prepared: Sequence[_core.UnsignedRecord], issuing: Issuing) -> list[bytes]:
-    """Lines of JSON of prepared records, signed; a key in memory signs over all cores.
+    """Lines of JSON of prepared records, signed, with their credentials; keys in memory sign over all cores.
 
     Raises:
         SignatureError: the signer gave something else than its own signature.
+        StatusListError: no places in a status list are to be had.
     """
     digests = [record.digest for record in prepared]
     signer = issuing.signer
@@ -84,7 +103,12 @@ def sign(prepared: Sequence[_core.UnsignedRecord], issuing: Issuing) -> list[byt
         signers = _core.recover_addresses(list(zip(digests, signatures, strict=True)))
         if any(address != signer.address for address in signers):
             raise SignatureError("the signer's signature is not by its address")
-    return _core.finish_records(prepared, signatures, issuing.core)
+    if issuing.proving is None or issuing.places is None:
+        return _core.finish_records(prepared, signatures, issuing.core)
+    takers = [record.uid for record in prepared if record.takes_credential]
+    given = iter(issuing.places.reserve(signer.address, takers) if takers else ())
+    places = [next(given) if record.takes_credential else None for record in prepared]
+    return _core.finish_records(prepared, signatures, issuing.core, issuing.proving, places)
 
 
 def seal_fields(
@@ -99,12 +123,14 @@ def seal_fields(
     full_url: str = "",
     amends: Digest = ZERO_DIGEST,
     entries: Sequence[bytes] = (),
+    claim_id: bytes | None = None,
     seed: bytes | None = None,
     ikm: bytes | None = None,
 ) -> SealedRecord:
     """Seal fields that are already shaped, for the sealing address (64 bytes).
 
-    `entries` are the roots of the records of a document Bundle's entries, which it alone has. `seed` and `ikm` (32
+    `entries` are the roots of the records of a document Bundle's entries, which it alone has. `claim_id` (31 bytes) is
+    that of the credential of the record that this one amends, for the same holder. `seed` and `ikm` (32
     bytes each) are for vectors alone: by default both are fresh.
 
     Raises:
@@ -124,6 +150,7 @@ def seal_fields(
         expiration=issuing.expiration(resource_type, sealed_at),
         amends=amends,
         entries=list(entries),
+        claim_id=claim_id,
         seed=seed,
         ikm=ikm,
     )
@@ -139,10 +166,12 @@ def seal_resource(
     reading: Reading = DEFAULT_READING,
     full_url: str = "",
     amends: Digest = ZERO_DIGEST,
+    claim_id: bytes | None = None,
 ) -> SealedRecord:
     """Check one R4 resource in JSON and seal it for the sealing address (64 bytes).
 
-    Whose record it is, the caller says: `seal_chart` and `seal_run` find out and refuse another patient's.
+    Whose record it is, the caller says: `seal_chart` and `seal_run` find out and refuse another patient's. `claim_id`
+    is as for `seal_fields`.
 
     Raises:
         FhirError, LimitError: the resource may not be sealed; code and element path say why.
@@ -161,4 +190,5 @@ def seal_resource(
         test=resource.is_test,
         full_url=full_url,
         amends=amends,
+        claim_id=claim_id,
     )

@@ -26,8 +26,16 @@ from chartseal.attestation import (
     recover_offchain,
     to_hex,
 )
-from chartseal.errors import ChartsealError, LimitError, PackageError, RootMismatchError, SealedRecordError
-from chartseal.record import Field, rebuild
+from chartseal.errors import (
+    ChartsealError,
+    CredentialError,
+    LimitError,
+    PackageError,
+    RootMismatchError,
+    SealedRecordError,
+)
+from chartseal.record import Credential, Event, Field, OpenClaim, open_claims, rebuild
+from chartseal.record.credential import CLAIM_ID_SIZE, LARGEST_LIST, LIST_SIZE, MOST_USES, NEVER
 
 FORMAT = "chartseal/1"
 KIND = "sealed-record"
@@ -39,8 +47,10 @@ RUN, REJECTS = "run.json", "rejects.ndjson"
 ANCHORS = "anchors.ndjson"
 """The file of their anchors' proofs, which may lie beside them too."""
 
-_MEMBERS = {"format", "kind", "for", "enc", "tag", "seed", "seal", "fields", "detached", "dropped"}
-_OPTIONAL = {"detached", "dropped", "tag"}
+_MEMBERS = {"format", "kind", "for", "enc", "tag", "seed", "seal", "fields", "detached", "dropped", "credential"}
+_OPTIONAL = {"detached", "dropped", "tag", "credential"}
+_CREDENTIAL = {"list", "index", "claimId", "uses", "key", "signature"}
+_TEST_FORMAT = f"{FORMAT}-test"
 _INTEGERS = {"int256", "uint256"}
 
 
@@ -49,6 +59,7 @@ class SealedRecord:
     """One resource, sealed.
 
     `fields` are all leaves, pads included; `enc` and `seed` have 32 bytes, `tag` has two, or none in older records.
+    `credential` is missing where the issuer had no proving key, and in test records.
     """
 
     address: str
@@ -59,6 +70,7 @@ class SealedRecord:
     detached: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     dropped: tuple[str, ...] = field(default=(), repr=False)
     tag: bytes = field(default=b"", repr=False)
+    credential: Credential | None = field(default=None, repr=False)
 
     def _control(self, name: str) -> Any:
         for each in self.fields:
@@ -103,26 +115,65 @@ class SealedRecord:
         rows = zip(self.fields, salts, strict=True)
         return PrivateData(PrivateValue(each.abi_type, each.name, each.value, Digest(salt)) for each, salt in rows)
 
+    @property
+    def claims_root(self) -> bytes:
+        """`chartseal.claims`: 32 bytes."""
+        return bytes(self._control("chartseal.claims"))
+
+    @cached_property
+    def holder(self) -> bytes:
+        """The commitment of the holder whom the record was sealed for: 32 bytes, the value of claim 0."""
+        return _core.holder_commitment(_core.parse_address(self.address)[:32])
+
+    @cached_property
+    def claims(self) -> tuple[OpenClaim, ...]:
+        """What can be proved about the record, recomputed from fields and seed; `check` compares it with the seal.
+
+        Raises:
+            RecordError, KeyFormatError: as the core says.
+        """
+        return open_claims(self.fields, self.holder, self.seed)
+
+    @property
+    def event(self) -> Event:
+        """What a wallet keeps beside the credential's claimId, to tell one event's records from another's."""
+        amends, full_url = self._control("chartseal.amends"), self._control("chartseal.fullUrl")
+        return Event(self.attester, self.uid, self.resource_type, str(full_url), bytes(amends))
+
     def check(self) -> None:
-        """Recompute what a holder can: both trees, slots, names, pads, signature, detached texts; before accepting or
-        opening it.
+        """Recompute what a holder can: both trees, slots, names, pads, signature, detached texts, and the credential if
+        there is one; before accepting or opening it.
 
         Whether the subject is one's own, only a wallet tells (`Wallet.is_mine`).
 
         Raises:
             SealedRecordError: the seal is not one of a record.
             RootMismatchError: the fields do not give the sealed root.
+            CredentialError: `credential_malformed`, `credential_on_test`, `credential_times`, `credential_uses`,
+                `credential_key`, `credential_signature`.
             RecordError, SignatureError, KeyFormatError: as the core says.
         """
         message = self.package.message
         if message.schema != PRIVATE_DATA_SCHEMA or len(message.data) != 32:
             raise SealedRecordError("the seal is under another schema", path="seal.sig.message.schema")
         recover_offchain(self.package)
-        holder = _core.holder_commitment(_core.parse_address(self.address)[:32])
-        root = _core.check_record(list(self.fields), self.seed, holder)
+        root = _core.check_record(list(self.fields), self.seed, self.holder)
         if root != self.root:
             raise RootMismatchError("the fields do not give the sealed root")
         rebuild(self.resource_type, self.fields, self.detached, partial=True)
+        if self.credential is not None:
+            self._check_credential(self.credential)
+
+    def _check_credential(self, credential: Credential) -> None:
+        if self._control("chartseal.format") == _TEST_FORMAT:
+            # A proof that does not show the record would not show that it is a test.
+            raise CredentialError("a test record has no credential", "credential_on_test", "credential")
+        message = self.package.message
+        if (credential.sealed_at, credential.expiry) != (message.time, message.expiration_time or NEVER):
+            raise CredentialError("its times are not the seal's", "credential_times", "credential")
+        if credential.uses != _core.credential_uses(self.resource_type, list(self.fields)):
+            raise CredentialError("its uses are not those of the record", "credential_uses", "credential.uses")
+        credential.check(self.attester, self.claims_root, self.holder)
 
     def to_json(self) -> bytes:
         """The record as one line, without its end: the form that sealing writes."""
@@ -141,6 +192,8 @@ class SealedRecord:
             members["detached"] = dict(self.detached)
         if self.dropped:
             members["dropped"] = list(self.dropped)
+        if self.credential is not None:
+            members["credential"] = _credential_to_json(self.credential)
         return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
@@ -162,15 +215,17 @@ class SealedRecord:
         if (data["format"], data["kind"]) != (FORMAT, KIND):
             raise SealedRecordError(f"not a {KIND} of {FORMAT}", "sealed_record_kind")
         try:
+            package = packages.from_json(data["seal"])
             return cls(
                 address=_text(data["for"], "for"),
                 enc=from_hex(data["enc"], "enc", 32),
                 tag=from_hex(data["tag"], "tag", 2) if "tag" in data else b"",
                 seed=from_hex(data["seed"], "seed", 32),
-                package=packages.from_json(data["seal"]),
+                package=package,
                 fields=_fields_from_json(data["fields"]),
                 detached=_detached_from_json(data.get("detached", {})),
                 dropped=tuple(_text(item, "dropped") for item in _list(data.get("dropped", []), "dropped")),
+                credential=_credential_from_json(data["credential"], package) if "credential" in data else None,
             )
         except PackageError as exc:
             raise SealedRecordError(exc.detail, path=exc.path) from exc
@@ -224,6 +279,39 @@ def _detached_from_json(data: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(data, dict):
         raise SealedRecordError("expected an object of names and texts", path="detached")
     return tuple((name, _text(text, "detached")) for name, text in data.items())
+
+
+def _credential_to_json(credential: Credential) -> dict[str, Any]:
+    return {
+        "list": credential.list,
+        "index": credential.index,
+        "claimId": to_hex(credential.claim_id),
+        "uses": credential.uses,
+        "key": to_hex(credential.key),
+        "signature": to_hex(credential.signature),
+    }
+
+
+def _credential_from_json(data: Any, package: UnverifiedPackage) -> Credential:
+    if not isinstance(data, dict) or data.keys() != _CREDENTIAL:
+        raise SealedRecordError("expected an object with the members of a credential", path="credential")
+    message = package.message
+    return Credential(
+        list=_number(data["list"], 0, LARGEST_LIST, "credential.list"),
+        index=_number(data["index"], 0, LIST_SIZE - 1, "credential.index"),
+        claim_id=from_hex(data["claimId"], "credential.claimId", CLAIM_ID_SIZE),
+        uses=_number(data["uses"], 1, MOST_USES, "credential.uses"),
+        key=from_hex(data["key"], "credential.key", 32),
+        signature=from_hex(data["signature"], "credential.signature", 64),
+        sealed_at=message.time,
+        expiry=message.expiration_time or NEVER,
+    )
+
+
+def _number(value: Any, least: int, most: int, place: str) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise SealedRecordError("expected an integer in its range", path=place)
+    return value
 
 
 def read_records(paths: Iterable[Path | str]) -> Iterator[SealedRecord]:

@@ -112,6 +112,7 @@ class Amendment:
             reading=self.reading,
             full_url=str(_control(self.old, _FULL_URL) or ""),
             amends=self.old.uid,
+            claim_id=self._claim_id(),
         )
         if new.resource_type != self.old.resource_type:
             raise AmendmentError("the new resource is of another type than the old one", "type_differs")
@@ -122,6 +123,12 @@ class Amendment:
                 "the new resource is another patient's: revoke the old one with reason wrong-patient", "person_differs"
             )
         return new
+
+    def _claim_id(self) -> bytes | None:
+        """The event's, which stays with its holder: what was used of it is used up. Another holder's is another."""
+        held = self.old.credential
+        holder = _core.holder_commitment(self.address[:32])
+        return held.claim_id if held is not None and holder == self.old.holder else None
 
     def _written(self) -> SealedRecord | None:
         """What an earlier run sealed in the old one's place."""
