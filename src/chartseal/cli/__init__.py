@@ -35,7 +35,7 @@ _COMMANDS = {
     "sample": "sample",
     "seal": "seal",
     "show": "show",
-    "status-root": "trust_root",
+    "status-list": "status_list",
     "trust-root": "trust_root",
     "verify": "verify",
     "wallet": "keys",

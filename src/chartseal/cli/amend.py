@@ -16,10 +16,11 @@ from chartseal.cli.chain_options import Connect, chain_options
 from chartseal.cli.files import read_disclosure
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.revoke import outcome_text, outcome_to_json
+from chartseal.cli.status_options import status_option
 from chartseal.errors import AmendmentError, KeyFormatError, PackageError
 from chartseal.fhir import Reading
 from chartseal.keys import IssuerKey, SealingAddress
-from chartseal.sealing import SealedRecord, read_records
+from chartseal.sealing import SealedRecord, StatusStore, read_records
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -37,6 +38,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--allow-rules", multiple=True, metavar="URL", help="An implicitRules value that the issuer understands.")
 @click.option("--no-reason-on-chain", is_flag=True, help="Do not publish that the old seal was amended.")
+@status_option
 @chain_options
 @passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -51,6 +53,7 @@ def amend(
     allow_modifier: tuple[str, ...],
     allow_rules: tuple[str, ...],
     no_reason_on_chain: bool,
+    status: Path | None,
     connect: Connect,
     passphrase_fd: int | None,
     as_json: bool,
@@ -66,8 +69,9 @@ def amend(
     chain = connect()
     facts = RpcFacts(chain.node, chain.deployment)
     reading = Reading(test=test, modifier_extensions=allow_modifier, implicit_rules=allow_rules)
-    amendment = Amendment(old, key.issuing(), to, output, reading)
-    revoker = Revoker(Sender(chain.node, key.signer), facts)
+    store = StatusStore(status or StatusStore.beside(issuer_path))
+    amendment = Amendment(old, key.issuing(places=store), to, output, reading)
+    revoker = Revoker(Sender(chain.node, key.signer), facts, store)
     _report(amendment.make(text, revoker, facts, reason_on_chain=not no_reason_on_chain), as_json)
 
 

@@ -73,6 +73,24 @@ def read_rest(stream: BinaryIO, path: str, first: bytes = b"") -> bytes:
     return data
 
 
+def write_public(path: Path, data: bytes) -> None:
+    """Write a file that others may read, in a folder that is made where it is missing: beside it, then into its place.
+
+    Raises:
+        DisclosureFormError: `file_unwritable`.
+    """
+    beside = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            beside.write_bytes(data)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as exc:
+        raise DisclosureFormError(f"cannot be written: {exc.strerror}", "file_unwritable", path.name) from exc
+
+
 def write_private(path: str, data: bytes) -> None:
     """Write a file that only its owner reads (mode 0600, an older one's too), or standard output for `-`.
 

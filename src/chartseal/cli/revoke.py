@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -15,6 +16,7 @@ from chartseal.chain.schemas import REASONS
 from chartseal.chain.seals.revoking import Outcome, Revoker, Target
 from chartseal.chain.sending.sender import Sender
 from chartseal.cli.chain_options import Connect, Signing, chain_options, key_options
+from chartseal.cli.status_options import status_option, store_of
 from chartseal.sealing import read_records
 
 _UID = re.compile("0x[0-9a-fA-F]{64}", re.ASCII)
@@ -30,6 +32,7 @@ _WORDS = {
 @click.argument("seals", nargs=-1, required=True, metavar="UID|FILE…")
 @click.option("--reason", required=True, type=click.Choice(REASONS), help="Why; published as a code.")
 @click.option("--no-reason-on-chain", is_flag=True, help="Publish no reason.")
+@status_option
 @chain_options
 @key_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -37,6 +40,7 @@ def revoke(
     seals: tuple[str, ...],
     reason: str,
     no_reason_on_chain: bool,
+    status: Path | None,
     connect: Connect,
     signer: Signing,
     as_json: bool,
@@ -45,12 +49,14 @@ def revoke(
 
     Off-chain seals are revoked by EAS's revokeOffchain, seals on chain where they stand. It counts from the seal's
     attester, from its accredited successor, and from an authority that has accredited it; another key is refused. What
-    is revoked already is a success, so that the same command finishes what was cut off.
+    is revoked already is a success, so that the same command finishes what was cut off. Credentials of the seals are
+    revoked in the issuer's store besides: publish its status lists then.
     """
     targets = list(_targets(seals))
     chain = connect()
     key = signer()
-    revoker = Revoker(Sender(chain.node, key), RpcFacts(chain.node, chain.deployment))
+    store = store_of(status, click.get_current_context().params.get("key"))
+    revoker = Revoker(Sender(chain.node, key), RpcFacts(chain.node, chain.deployment), store)
     outcomes = revoker.revoke(targets, reason, reason_on_chain=not no_reason_on_chain)
     if as_json:
         click.echo(json.dumps({"revoked": [outcome_to_json(each) for each in outcomes]}))
@@ -74,6 +80,7 @@ def outcome_to_json(outcome: Outcome) -> dict[str, object]:
         "already": outcome.already,
         "as": outcome.as_,
         "reason": outcome.reason,
+        "status": None if outcome.place is None else {"list": outcome.place.list, "index": outcome.place.at},
     }
 
 
@@ -82,7 +89,8 @@ def outcome_text(outcome: Outcome) -> str:
     when = f"{datetime.fromtimestamp(outcome.at, UTC):%Y-%m-%d %H:%M:%S} UTC"
     done = "was revoked already" if outcome.already else "revoked"
     why = f", {outcome.reason}" if outcome.reason else ""
-    return f"{to_hex(outcome.uid)} {done} {when}, {_WORDS[outcome.as_]}{why}"
+    bit = "" if outcome.place is None else "; its credential too, once `chartseal status-list publish` tells it"
+    return f"{to_hex(outcome.uid)} {done} {when}, {_WORDS[outcome.as_]}{why}{bit}"
 
 
 def _print(outcomes: Sequence[Outcome]) -> None:

@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
+from chartseal.cli.status_options import status_option
 from chartseal.errors import KeyFormatError
 from chartseal.fhir import Reading
 from chartseal.keys import IssuerKey, SealingAddress
-from chartseal.sealing import OnePatient, PatientMap, Source, Summary, read_records, seal_run
+from chartseal.sealing import OnePatient, PatientMap, Source, StatusStore, Summary, read_records, seal_run
 from chartseal.sealing.plan import Addresses
 from chartseal.sealing.run import Done
 
@@ -61,6 +62,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="FILE|URL",
     help="Add the sealed records to this anchor queue too (`chartseal anchor run`; the extra `chain`).",
 )
+@status_option
 @passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
@@ -79,6 +81,7 @@ def seal(
     valid_days: int,
     validate: str,
     anchor_queue: str | None,
+    status: Path | None,
     passphrase_fd: int | None,
     as_json: bool,
 ) -> None:
@@ -89,6 +92,9 @@ def seal(
     """
     addresses = _addresses(address, patient, map_path)
     key = IssuerKey.load(issuer_path, read_passphrase(passphrase_fd))
+    issuing = key.issuing(
+        validity=timedelta(days=valid_days), places=StatusStore(status or StatusStore.beside(issuer_path))
+    )
     given = Source(None, sys.stdin.buffer, ndjson=ndjson) if str(source) == "-" else Source(source, ndjson=ndjson)
     reading = Reading(
         test=test, modifier_extensions=allow_modifier, implicit_rules=allow_rules, full=validate == "full"
@@ -96,14 +102,14 @@ def seal(
     with _progress(as_json) as progress:
         summary = seal_run(
             given,
-            key.issuing(validity=timedelta(days=valid_days)),
+            issuing,
             addresses,
             output,
             reading=reading,
             progress=progress,
         )
     queued = _enqueue(output, anchor_queue) if anchor_queue else None
-    _report(summary, output, as_json, queued)
+    _report(summary, output, as_json, queued, with_credentials=issuing.gives_credentials)
     context.exit(SOME_REFUSED if summary.refused else 0)
 
 
@@ -137,7 +143,7 @@ def _enqueue(output: Path, place: str) -> int:
     return fill(open_queue(place), read_records([output])).new
 
 
-def _report(summary: Summary, output: Path, as_json: bool, queued: int | None) -> None:
+def _report(summary: Summary, output: Path, as_json: bool, queued: int | None, *, with_credentials: bool) -> None:
     if as_json:
         click.echo(
             json.dumps(
@@ -147,6 +153,7 @@ def _report(summary: Summary, output: Path, as_json: bool, queued: int | None) -
                     "codes": dict(sorted(summary.codes.items())),
                     "resumedAt": summary.resumed_at,
                     "output": str(output),
+                    "credentials": with_credentials,
                     **({} if queued is None else {"queued": queued}),
                 }
             )
@@ -154,6 +161,8 @@ def _report(summary: Summary, output: Path, as_json: bool, queued: int | None) -
         return
     again = f" (after {summary.resumed_at} done before)" if summary.resumed_at else ""
     click.echo(f"{summary.sealed} records sealed into {output}{again}")
+    if not with_credentials:
+        click.echo("without credentials: the key file has no proving key (`chartseal issuer upgrade` adds it)")
     if queued is not None:
         click.echo(f"{queued} added to the anchor queue")
     if summary.refused:

@@ -1,9 +1,8 @@
-"""`chartseal trust-root` and `chartseal status-root`: publish them, and recompute them from the chain."""
+"""`chartseal trust-root`: publish it, and recompute it from the chain."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,23 +16,18 @@ from chartseal.chain.authority import (
     TrustRoot,
     check_trust_root,
     newest_epoch,
-    publish_status_root,
-    status_root_of,
 )
 from chartseal.chain.authority.checking import roots_to_check
-from chartseal.chain.authority.status_root import LIST_SIZE
 from chartseal.chain.authority.trust_root import EPOCH_SECONDS
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import ACCREDITATION, ROLES
 from chartseal.chain.sending.sender import Sender
 from chartseal.cli.addresses import Account, Bytes32
 from chartseal.cli.chain_facts import Facts, facts_options
-from chartseal.cli.chain_options import Connect, Signing, authority_key_options, chain_options, key_options
-from chartseal.cli.files import opened
+from chartseal.cli.chain_options import Connect, Signing, authority_key_options, chain_options
 from chartseal.cli.times import Day
 from chartseal.errors import AuthorityError
 
-_LARGEST_LIST_FILE = 10 * LIST_SIZE
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -181,42 +175,3 @@ def _check_to_json(check: Check) -> dict[str, Any]:
     attested = [{"uid": to_hex(each.uid), "root": to_hex(each.root), "at": each.attested_at} for each in check.attested]
     head = {"outcome": check.outcome.value, "differences": list(check.differences), "attested": attested}
     return {**head, "computed": _to_json(check.computed)}
-
-
-@click.group("status-root")
-def status_root() -> None:
-    """Roots of an issuer's lists of revoked credentials."""
-
-
-@status_root.command("publish")
-@click.option("--list", "number", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Its number.")
-@click.option("--root", type=Bytes32(), help="The list's root.")
-@click.option("--revoked", metavar="FILE", help="Or the revoked indices, one a line; - for standard input.")
-@chain_options
-@key_options
-@_json
-def status_root_publish(
-    number: int, root: Digest | None, revoked: str | None, connect: Connect, signer: Signing, as_json: bool
-) -> None:
-    """Attest the root of a status list, as the issuer."""
-    if (root is None) == (revoked is None):
-        raise click.UsageError("give --root or --revoked")
-    chosen = root if root is not None else status_root_of(_indices(str(revoked)))
-    chain = connect()
-    uid = publish_status_root(Sender(chain.node, signer()), chain.deployment, number, chosen)
-    members = {"uid": to_hex(uid), "list": number, "root": to_hex(chosen)}
-    click.echo(json.dumps(members) if as_json else f"list {number}: {to_hex(chosen)} attested as {to_hex(uid)}")
-
-
-def _indices(path: str) -> list[int]:
-    """Indices of a file, one a line.
-
-    Raises:
-        AuthorityError: `status_index`: a line is none, or the file is too long.
-    """
-    with opened(path) as stream:
-        text = stream.read(_LARGEST_LIST_FILE + 1)
-    lines = text.split()
-    if len(text) > _LARGEST_LIST_FILE or not all(each.isdigit() and len(each) < 8 for each in lines):
-        raise AuthorityError("expected one index a line", "status_index", Path(path).name)
-    return [int(each) for each in lines]

@@ -111,6 +111,7 @@ def _identity(source: Source, issuing: Issuing, addresses: Addresses, reading: R
         sorted(reading.modifier_extensions),
         sorted(reading.implicit_rules),
         to_hex(addresses.digest()),
+        to_hex(issuing.proving.public()) if issuing.proving is not None and issuing.gives_credentials else "",
     ]
     return {
         "format": FORMAT,

@@ -44,6 +44,15 @@ class StatusRoot:
 def status_root_of(revoked: Iterable[int]) -> Digest:
     """The root of a list in which these indices are revoked.
 
+    Raises:
+        AuthorityError: `status_index` outside one list.
+    """
+    return Digest(_core.poseidon_root(words_of(revoked), DEPTH))
+
+
+def words_of(revoked: Iterable[int]) -> list[bytes]:
+    """The leaves of a list in which these indices are revoked, up to the last that is not zero; 32 bytes each.
+
     Index i is bit i mod 250, least significant first, of word i div 250; the words are the leaves.
 
     Raises:
@@ -55,8 +64,7 @@ def status_root_of(revoked: Iterable[int]) -> Digest:
             raise AuthorityError(f"an index is below {LIST_SIZE}", "status_index", "index")
         word, bit = divmod(index, WORD_BITS)
         words[word] = words.get(word, 0) | 1 << bit
-    leaves = [words.get(at, 0).to_bytes(32) for at in range(max(words, default=-1) + 1)]
-    return Digest(_core.poseidon_root(leaves, DEPTH))
+    return [words.get(at, 0).to_bytes(32) for at in range(max(words, default=-1) + 1)]
 
 
 def encode_status_root(number: int, root: Digest) -> bytes:

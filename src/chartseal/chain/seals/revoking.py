@@ -10,7 +10,7 @@ sent. What is revoked already stays as it is, and is told.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from chartseal.attestation import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest, Schema
@@ -24,6 +24,8 @@ from chartseal.chain.schemas import ACCREDITATION, REASONS, REVOCATION_REASON, W
 from chartseal.chain.sending.sender import Sender
 from chartseal.chain.view import reasons
 from chartseal.errors import AmendmentError, AuthorityError, RevertError
+from chartseal.sealing import StatusStore
+from chartseal.sealing.status_store import Place
 
 T = TypeVar("T")
 
@@ -55,6 +57,8 @@ class Outcome:
     """What makes the revocation count: `attester`, `successor`, `authority`; None where the attester is not known."""
     reason: str | None
     """As it stands on chain."""
+    place: Place | None = None
+    """The bit of its credential, which is set in the issuer's own store and counts once the list is published."""
 
 
 def part_of(facts: ChainFacts, key: Address, attester: Address, at: int) -> str | None:
@@ -93,10 +97,13 @@ def _is_accreditation(attestation: Attestation) -> bool:
 class Revoker:
     """Revokes with one key, on one deployment."""
 
-    def __init__(self, sender: Sender, facts: RpcFacts) -> None:
-        """Take who sends, and what is known of the chain; it is refreshed as things are sent."""
+    def __init__(self, sender: Sender, facts: RpcFacts, status: StatusStore | None = None) -> None:
+        """Take who sends, and what is known of the chain, which is refreshed as things are sent; credentials are revoked
+        besides in `status`, the issuer's store.
+        """
         self._sender = sender
         self._facts = facts
+        self._status = status
         self._eas = Contract.load("eas").at(facts.deployment.eas)
 
     def revoke(self, targets: Iterable[Target], reason: str, *, reason_on_chain: bool = True) -> list[Outcome]:
@@ -108,6 +115,7 @@ class Revoker:
         Raises:
             AmendmentError: `revoker_refused`, `reason_unknown` or `not_revocable`; nothing is sent then.
             RevertError, SendError, NodeError: as the sender and the facts.
+            StatusListError: the store cannot be used; nothing is sent then.
         """
         if reason not in REASONS:
             raise AmendmentError(f"a reason is one of {', '.join(REASONS)}", "reason_unknown")
@@ -121,13 +129,28 @@ class Revoker:
                 "not succeed by a live accreditation: nobody would count its revocation",
                 "revoker_refused",
             )
+        places = self._set_bits(wanted)  # first: a run that is cut off later is run again
         before = {each: self._revoked_at(each) for each in wanted}
         self._send([each for each in wanted if not before[each]])
         if reason_on_chain:
             self._state([each.uid for each in wanted], reason)
         self._load(wanted)
         stated = reasons(self._facts, self._sender.address)
-        return [self._outcome(each, before[each], parts[each], stated.get(each.uid)) for each in wanted]
+        outcomes = [self._outcome(each, before[each], parts[each], stated.get(each.uid)) for each in wanted]
+        return [replace(each, place=places.get(target)) for each, target in zip(outcomes, wanted, strict=True)]
+
+    def _set_bits(self, targets: Sequence[Target]) -> dict[Target, Place]:
+        """Revoke the credentials of those that have one in the store."""
+        found: dict[Target, Place] = {}
+        if self._status is None or not self._status.exists:
+            return found
+        attesters = {each: self._attester(each) or self._sender.address for each in targets}
+        for attester in set(attesters.values()):
+            known = self._status.find(attester, [each.uid for each in targets])
+            ours = {each: known[each.uid] for each in targets if attesters[each] == attester and each.uid in known}
+            self._status.revoke(attester, ours.values())
+            found.update(ours)
+        return found
 
     def _load(self, targets: Sequence[Target]) -> None:
         """What will be asked of these, as of now."""
