@@ -62,7 +62,7 @@ fn choose(system: &mut System, of: &[Num; ARITY], low: &Num, high: &Num) -> Num 
 }
 
 /// The node and its siblings in their places.
-fn placed(node: Fr, digit: usize, siblings: &[Element; 3]) -> [Fr; ARITY] {
+pub fn placed(node: Fr, digit: usize, siblings: &[Element; 3]) -> [Fr; ARITY] {
     from_fn(|at| match at.cmp(&digit) {
         std::cmp::Ordering::Less => siblings[at].0,
         std::cmp::Ordering::Equal => node,
@@ -93,10 +93,24 @@ pub fn root(system: &mut System, leaf: &Num, bits: &[Num], path: &[[Element; 3]]
 pub fn root_anywhere(system: &mut System, leaf: &Num, index: usize, path: &[[Element; 3]]) -> Num {
     let levels = path.iter().enumerate();
     levels.fold(leaf.clone(), |node, (level, siblings)| {
-        let children = Children::new(system, placed(node.value(), index >> (2 * level) & 3, siblings));
-        children.hold(system, &node, &Num::one());
-        children.parent(system)
+        holding(system, &node, index >> (2 * level), siblings).parent(system)
     })
+}
+
+/// Requires that a leaf stands anywhere under `root`: one constraint less than comparing roots.
+///
+/// # Panics
+/// For a path without levels.
+pub fn lead_to(system: &mut System, leaf: &Num, index: usize, path: &[[Element; 3]], root: &Num) {
+    let (last, before) = path.split_last().expect("a tree has a level");
+    let node = root_anywhere(system, leaf, index, before);
+    holding(system, &node, index >> (2 * before.len()), last).lead_to(system, root);
+}
+
+fn holding(system: &mut System, node: &Num, position: usize, siblings: &[Element; 3]) -> Children {
+    let children = Children::new(system, placed(node.value(), position & 3, siblings));
+    children.hold(system, node, &Num::one());
+    children
 }
 
 #[cfg(test)]
@@ -140,6 +154,13 @@ mod tests {
             assert_eq!(anywhere.output, placed.output);
             assert_eq!(anywhere.shape.constraints.len(), DEPTH * 292);
             assert_eq!(anywhere.free_wires(), [0usize; 0]);
+            let leads = |root| {
+                holds(|system| {
+                    let (root, leaf) = (system.input(root), system.input(leaf));
+                    lead_to(system, &leaf, index, &path(index), &root);
+                })
+            };
+            assert!(leads(placed.output) && !leads(random(index as u64)));
         }
     }
 

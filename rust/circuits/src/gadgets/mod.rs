@@ -5,7 +5,10 @@ pub mod curve;
 pub mod merkle;
 pub mod multiples;
 pub mod poseidon;
+pub mod predicate;
 pub mod scalar;
+pub mod set;
+pub mod status;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
