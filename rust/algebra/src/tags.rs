@@ -1,4 +1,5 @@
-//! The first input of every Poseidon hash that is not a tree node: F("tag/" + name), which the core's tests recompute.
+//! The first input of every Poseidon hash that is not a tree node: F("tag/" + name), which the core's tests recompute; and the
+//! one claim's key that circuits know.
 
 use crate::poseidon::Fr;
 use ark_ff::MontFp;
@@ -12,3 +13,6 @@ pub const CRED: Fr = MontFp!("41262144156196197481677684108152301646368166248924
 pub const ISSUER: Fr = MontFp!("385547385641042389816279242239577757475322449787984644877587962875759694431");
 pub const NULL: Fr = MontFp!("199680749735064983070567939519596603209835413465506319755258199120686893932");
 pub const PSEUD: Fr = MontFp!("219264664079350258279063765239655614011558172540144021049014365088417149111");
+
+/// Key of claim 0, the holder's: F("claim-key/holder").
+pub const HOLDER_CLAIM_KEY: Fr = MontFp!("276405647017651025431060403429790450318454882297760527248353323759486633081");

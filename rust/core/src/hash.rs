@@ -165,6 +165,7 @@ mod tests {
         for (name, tag) in named {
             assert_eq!(field_element(&format!("tag/{name}"), &[]), tag, "{name}");
         }
+        assert_eq!(field_element("claim-key/holder", &[]), crate::tags::HOLDER_CLAIM_KEY);
     }
 
     #[test]

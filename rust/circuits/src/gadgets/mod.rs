@@ -2,11 +2,13 @@
 
 pub mod bits;
 pub mod curve;
+pub mod eddsa;
 pub mod merkle;
 pub mod multiples;
 pub mod poseidon;
 pub mod predicate;
 pub mod scalar;
+pub mod secret;
 pub mod set;
 pub mod status;
 #[cfg(test)]

@@ -21,13 +21,14 @@
 //!   and at most 2^(2w) + 1, which is below ℓ up to w = 125. In windows 126 and 127 P ≠ ±Q is proved, for one constraint each;
 //! - P = −Q, and (P + Q) + P with P + Q = −P, leave it unsatisfied, since 2·m·V is of odd order and so not of order 2; P + Q = P
 //!   would mean that Q is the identity;
-//! - 3·V = 2·V + V: 2·V = ±V would mean order 1 or 3.
+//! - 3·V = 2·V + V: 2·V = ±V would mean order 1 or 3;
+//! - the end: a sum of order 2, (0, 0), has no Edwards form and is refused, for one constraint.
 //!
 //! So every satisfied witness has the right multiple. What is refused although right: c for which P = ±Q in windows 126 and
 //! 127, or a sum is the identity; some dozens of the 2^254, and c is a hash.
 
 use super::curve::{Edwards, Montgomery};
-use super::scalar::{Digit, Digits, sign};
+use super::scalar::{Digit, Digits, require_not_zero, sign};
 use crate::system::{Num, System};
 use ark_bn254::Fr;
 use ark_ec::{CurveGroup, PrimeGroup};
@@ -126,9 +127,9 @@ fn montgomery(point: &EdwardsAffine) -> (Fr, Fr) {
     (u, u * point.x.inverse().expect("not of order 2"))
 }
 
-/// (2·c + 1)·V for the 254 bits c and a point V of order ℓ or 2·ℓ, which the caller shows. Cost: 1,529 and the digits, whose
+/// (2·c + 1)·V for the 254 bits c and a point V of order ℓ or 2·ℓ, which the caller shows. Cost: 1,532 and the digits, whose
 /// products count there.
-pub fn ladder(system: &mut System, point: &Montgomery, digits: &Digits) -> Montgomery {
+pub fn ladder(system: &mut System, point: &Montgomery, digits: &Digits) -> Edwards {
     let windows = digits.pairs.len();
     assert!(windows == 127 && digits.top.is_none(), "254 bits");
     let mut double = point.double(system);
@@ -144,7 +145,8 @@ pub fn ladder(system: &mut System, point: &Montgomery, digits: &Digits) -> Montg
         }
         sum = double.double_and_add(system, &chosen);
     }
-    sum
+    require_not_zero(system, &sum.v);
+    sum.to_edwards(system)
 }
 
 /// D·V. Cost: 3.
@@ -239,7 +241,6 @@ mod tests {
             let digits = Digits::at_most(system, integer, &ones(254));
             let product = ladder(system, &point, &digits);
             if let Some(expected) = expected {
-                let product = product.to_edwards(system);
                 assert_eq!((product.x.value(), product.y.value()), expected, "{integer}");
             }
         })
@@ -261,8 +262,18 @@ mod tests {
                 odd.add_with_carry(&BigInt::from(1u64));
                 let trial = ladder_trial(&point, &integer, Some(times(&point, &odd)));
                 assert!(trial.is_satisfied(), "{integer}");
-                assert_eq!(trial.constraints(), 254 + 127 + 1529 + 2);
+                assert_eq!(trial.constraints(), 254 + 127 + 1532);
             }
+        }
+    }
+
+    /// 2·c + 1 = ℓ: a multiple of order 2 where the point's order is 2·ℓ, the identity where it is ℓ.
+    #[test]
+    fn ends_without_edwards_form_are_refused() {
+        let base = (EdwardsProjective::generator() * random(3)).into_affine();
+        let outside = (base + EdwardsAffine::new_unchecked(Fr::zero(), -Fr::from(1u64))).into_affine();
+        for point in [base, outside] {
+            assert!(!ladder_trial(&point, &(LARGEST_SCALAR >> 1), None).is_satisfied());
         }
     }
 
