@@ -1,6 +1,6 @@
 """Typed face of the Rust core (chartseal-core)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias, final
 
 from chartseal.errors import CoreError, FhirError, LimitError
@@ -121,6 +121,14 @@ def parse_address(text: str) -> bytes:
         KeyFormatError: `address_malformed`, `view_key_invalid`, or a refusal of the spend key's point.
     """
 
+def poseidon_path(leaves: list[bytes], depth: int, index: int) -> list[list[bytes]]:
+    """The siblings of the leaf at `index` in `poseidon_root`'s tree, from the leaves up: of every level the three other
+    nodes, in their order.
+
+    Raises:
+        KeyFormatError: `tree_overfull` also for an index outside the tree; else as `poseidon_root`.
+    """
+
 def poseidon_root(leaves: list[bytes], depth: int) -> bytes:
     """The root of a tree of arity 4 over the leaves (32 bytes each, below r) from index 0; the others are zero.
 
@@ -140,6 +148,87 @@ def verify_holder_signature(public: bytes, message: bytes, signature: bytes) -> 
     Raises:
         KeyFormatError: `public` is refused as a point.
         SignatureError: `signature_malformed` or `signature_invalid`.
+    """
+
+# --- circuits: Groth16 over BN254; public inputs are 32 bytes big-endian, below r ---
+
+@final
+class Cancellation:
+    """Stops proving from another thread."""
+
+    def __new__(cls) -> Cancellation: ...
+    def cancel(self) -> None:
+        """From now on, whatever was given this one ends with `cancelled`."""
+
+@final
+class CircuitProver:
+    """Proves one circuit's statements under one proving key, which is read once."""
+
+    def __new__(cls, circuit: str, key: bytes) -> CircuitProver:
+        """Read a proving key's file.
+
+        Raises:
+            CircuitKeyError: `circuit_unknown`, `key_malformed`, `key_altered` (its hash does not fit), `key_other_circuit`.
+        """
+    def prove(
+        self,
+        inputs: bytes,
+        wallet: Wallet | None = None,
+        progress: Callable[[str], None] | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> tuple[bytes, list[bytes]]:
+        """Prove a statement: (proof, 256 bytes; public inputs). The GIL is released.
+
+        `inputs` is JSON; `wallet` gives the holder's secret to the circuits that take one. `progress` is told the name of each
+        stage as it begins, from any thread, some of them at once; what it raises ends the run. The bytes of two proofs of one
+        statement differ.
+
+        Raises:
+            ProvingError: `inputs_malformed`, `secret_missing`, `secret_needless`, `statement_unsatisfied`, `cancelled`,
+                `proving_failed` (the key is spoilt), `no_randomness`.
+        """
+
+@final
+class CircuitVerifier:
+    """A verification key, prepared."""
+
+    def __new__(cls, circuit: str, key: bytes) -> CircuitVerifier:
+        """Read a verification key's bytes.
+
+        Raises:
+            CircuitKeyError: `circuit_unknown`, `key_malformed`, `key_other_circuit`.
+        """
+    @property
+    def hash(self) -> bytes:
+        """H("verification-key"; string circuit, bytes key), 32 bytes."""
+    @property
+    def circuit(self) -> str: ...
+    def verify(self, inputs: list[bytes], proof: bytes) -> None:
+        """Check one proof.
+
+        Raises:
+            ProofError: `proof_malformed`, `input_out_of_range`, `inputs_wrong_number`, `proof_invalid`.
+        """
+
+def circuit_names() -> list[str]: ...
+def circuit_counts(circuit: str) -> tuple[int, int, int]:
+    """Numbers of constraints, wires and public inputs."""
+
+def circuit_publics(circuit: str) -> list[str]:
+    """Names of the public inputs, in their order."""
+
+def development_key(circuit: str, seed: bytes) -> tuple[bytes, bytes]:
+    """(proving key's file, verification key) from a public seed: whoever knows the seed forges proofs.
+
+    Raises:
+        CircuitKeyError: `circuit_unknown`.
+    """
+
+def verify_proofs(proofs: list[tuple[CircuitVerifier, list[bytes], bytes]]) -> None:
+    """Check many proofs at once, each (verifier, public inputs, proof), by a random combination of their equations.
+
+    Raises:
+        ProofError: as `CircuitVerifier.verify` says of the first that does not hold; `path` is `proofs[i]`, or a place in it.
     """
 
 # --- attestation: EAS without a chain; digests are 32 bytes, addresses 20 ---

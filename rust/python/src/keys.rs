@@ -51,17 +51,33 @@ fn poseidon_hash(inputs: Vec<Vec<u8>>) -> PyResult<[u8; 32]> {
     Ok(field_to_be_bytes(&poseidon::hash(&inputs)))
 }
 
-#[pyfunction]
-fn poseidon_root(leaves: Vec<Vec<u8>>, depth: usize) -> PyResult<[u8; 32]> {
+/// The leaves of a tree that holds so many.
+fn tree_leaves(leaves: &[Vec<u8>], depth: usize) -> PyResult<Vec<Fr>> {
     if depth > poseidon::MAX_DEPTH || leaves.len() > 1 << (2 * depth) {
         let detail = format!("a tree of depth {depth} does not hold {} leaves", leaves.len());
         return Err(refused("tree_overfull", detail));
     }
-    let leaves: Vec<Fr> = leaves
-        .iter()
-        .map(|leaf| element("a field element", leaf))
-        .collect::<PyResult<_>>()?;
+    leaves.iter().map(|leaf| element("a field element", leaf)).collect()
+}
+
+#[pyfunction]
+fn poseidon_root(leaves: Vec<Vec<u8>>, depth: usize) -> PyResult<[u8; 32]> {
+    let leaves = tree_leaves(&leaves, depth)?;
     Ok(field_to_be_bytes(&poseidon::tree_root(&leaves, depth)))
+}
+
+#[pyfunction]
+fn poseidon_path(leaves: Vec<Vec<u8>>, depth: usize, index: usize) -> PyResult<Vec<[[u8; 32]; 3]>> {
+    let leaves = tree_leaves(&leaves, depth)?;
+    if index >= 1 << (2 * depth) {
+        let detail = format!("a tree of depth {depth} has no leaf {index}");
+        return Err(refused("tree_overfull", detail));
+    }
+    let path = poseidon::tree_path(&leaves, depth, index);
+    Ok(path
+        .iter()
+        .map(|siblings| siblings.map(|node| field_to_be_bytes(&node)))
+        .collect())
 }
 
 #[pyfunction]
@@ -185,9 +201,14 @@ impl Delivery {
 
 /// A holder's keys; each method names the address (0 general, 1 confidential, …) and epoch of the view key that it uses.
 #[pyclass(frozen, module = "chartseal._core")]
-struct Wallet(wallet::Wallet);
+pub(crate) struct Wallet(wallet::Wallet);
 
 impl Wallet {
+    /// The spend secret, for a prover: it does not reach Python.
+    pub(crate) fn spend(&self) -> &SecretScalar {
+        self.0.spend()
+    }
+
     fn receive_inner(&self, enc: &[u8], address: u32, epoch: u32) -> PyResult<delivery::Received> {
         let sealing_address = self.0.address(address, epoch).map_err(to_py)?;
         let view_secret = self.0.view_secret(address, epoch);
@@ -287,6 +308,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(holder_message, module)?)?;
     module.add_function(wrap_pyfunction!(parse_address, module)?)?;
     module.add_function(wrap_pyfunction!(poseidon_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(poseidon_path, module)?)?;
     module.add_function(wrap_pyfunction!(poseidon_root, module)?)?;
     module.add_function(wrap_pyfunction!(disclosure_digest, module)?)?;
     module.add_function(wrap_pyfunction!(registration_message, module)?)?;

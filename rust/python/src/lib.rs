@@ -2,6 +2,7 @@
 
 pub mod attestation;
 pub mod bundle;
+pub mod circuits;
 pub mod credential;
 pub mod error;
 pub mod fhir;
@@ -22,6 +23,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     seal::register(module)?;
     fhir::register(module)?;
     bundle::register(module)?;
+    circuits::register(module)?;
     // PyO3 lists every name; the stub, which has no such list, is held to the module by stubtest.
     module.delattr("__all__")
 }

@@ -3,8 +3,8 @@
 use chartseal_algebra::error::{Error, Kind, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Told the name of each stage as it begins, perhaps from another thread.
-pub type Progress<'a> = &'a (dyn Fn(&'static str) + Sync);
+/// Told the name of each stage as it begins, perhaps from another thread; false stops the work.
+pub type Progress<'a> = &'a (dyn Fn(&'static str) -> bool + Sync);
 
 /// A flag that stops the work, and who is told of its stages.
 #[derive(Clone, Copy, Default)]
@@ -20,23 +20,27 @@ impl Control<'_> {
     /// As [`Control::check`].
     pub fn stage(&self, name: &'static str) -> Result<()> {
         self.check()?;
-        if let Some(progress) = self.progress {
-            progress(name);
+        match self.progress {
+            Some(progress) if !progress(name) => Err(cancelled()),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// # Errors
     /// Kind `Proving`, `cancelled`.
     pub fn check(&self) -> Result<()> {
         match self.cancelled {
-            Some(flag) if flag.load(Ordering::Relaxed) => Err(Error::new(
-                Kind::Proving,
-                "cancelled",
-                "",
-                "proving was cancelled; nothing came of it",
-            )),
+            Some(flag) if flag.load(Ordering::Relaxed) => Err(cancelled()),
             _ => Ok(()),
         }
     }
+}
+
+fn cancelled() -> Error {
+    Error::new(
+        Kind::Proving,
+        "cancelled",
+        "",
+        "proving was cancelled; nothing came of it",
+    )
 }
