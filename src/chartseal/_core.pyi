@@ -231,6 +231,38 @@ def verify_proofs(proofs: list[tuple[CircuitVerifier, list[bytes], bytes]]) -> N
         ProofError: as `CircuitVerifier.verify` says of the first that does not hold; `path` is `proofs[i]`, or a place in it.
     """
 
+# --- interchange: constraints and keys in the forms of snarkjs ---
+
+def circuit_r1cs(circuit: str) -> bytes:
+    """A circuit's constraints as `.r1cs`; its SHA-256 names the circuit in manifests.
+
+    Raises:
+        CircuitKeyError: `circuit_unknown`.
+    """
+
+def export_zkey(circuit: str, proving_key: bytes) -> bytes:
+    """A proving key's file as `.zkey`, without a ceremony's contributions: snarkjs proves with it.
+
+    Raises:
+        CircuitKeyError: as `CircuitProver`.
+    """
+
+def import_zkey(circuit: str, zkey: bytes) -> tuple[bytes, bytes]:
+    """(proving key's file, verification key) of a `.zkey`, every point and size and the coefficients of A and B checked.
+
+    Those of C are not in such a file: `snarkjs zkey verify` checks them.
+
+    Raises:
+        CircuitKeyError: `circuit_unknown`, `key_malformed`, `key_other_circuit`.
+    """
+
+def witness_in_clear(circuit: str, inputs: bytes, wallet: Wallet | None = None) -> bytes:
+    """All values of a statement's wires as `.wtns`, the holder's secret among them: for tests and benches beside snarkjs.
+
+    Raises:
+        ProvingError: `inputs_malformed`, `secret_missing`, `secret_needless`.
+    """
+
 # --- attestation: EAS without a chain; digests are 32 bytes, addresses 20 ---
 
 _Leaf: TypeAlias = tuple[str, str, str | bytes | bool | int, bytes]

@@ -6,6 +6,7 @@ pub mod circuits;
 pub mod credential;
 pub mod error;
 pub mod fhir;
+pub mod interchange;
 pub mod json;
 pub mod keys;
 pub mod record;
@@ -24,6 +25,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     fhir::register(module)?;
     bundle::register(module)?;
     circuits::register(module)?;
+    interchange::register(module)?;
     // PyO3 lists every name; the stub, which has no such list, is held to the module by stubtest.
     module.delattr("__all__")
 }
