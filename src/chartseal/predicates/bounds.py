@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, localcontext
+from fractions import Fraction
 
 OFFSET = 1 << 63
 """Added to every ordered number, so that negative ones compare."""
@@ -33,12 +33,10 @@ def fits(number: int) -> bool:
     return OPEN_LOW <= number <= OPEN_HIGH
 
 
-def scaled(lexeme: str | Decimal) -> int | None:
+def scaled(lexeme: str) -> int | None:
     """A decimal at scale 6, offset; None where it is finer than that. It may be beyond 64 bits."""
-    with localcontext(prec=100):
-        number = Decimal(lexeme).scaleb(SCALE)
-        whole = number.to_integral_value()
-    return int(whole) + OFFSET if whole == number else None
+    number = Fraction(lexeme) * 10**SCALE
+    return number.numerator + OFFSET if number.denominator == 1 else None
 
 
 def decimal_text(number: int) -> str:

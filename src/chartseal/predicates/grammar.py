@@ -28,10 +28,11 @@ from chartseal.predicates.syntax import (
 from chartseal.predicates.systems import by_alias
 
 LONGEST_TEXT = 256 << 10
-"""Characters of a policy's text: four sets of 4,095 codes of SNOMED CT fit."""
+"""Characters of a policy's text: four sets of 4,095 codes of nine digits fit."""
 LONGEST_CODE = 256
 LONGEST_SYSTEM = 512
 LONGEST_UNIT = 64
+LONGEST_NUMBER = 40
 MOST_PREDICATES = 4
 _EXCERPT = 60
 
@@ -210,6 +211,8 @@ class _Reader(Transformer[Token, Any]):
 
     def number(self, items: list[Any]) -> NumberText:
         token, *units = items
+        if len(token) > LONGEST_NUMBER:
+            _place(token).refuse(f"a number has at most {LONGEST_NUMBER} characters", "policy_syntax")
         unit, converted_to = [*units, None, None][:2]
         return NumberText(str(token), unit, converted_to, _place(token))
 

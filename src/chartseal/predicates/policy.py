@@ -54,8 +54,15 @@ class Policy:
         return policy_words(self.slots, speaker)
 
     def to_json(self) -> bytes:
-        """The policy's file; one line, with its end."""
-        return json.dumps(_members(self), ensure_ascii=False, indent=1).encode() + b"\n"
+        """The policy's file, as people read it.
+
+        Raises:
+            PredicatePolicyError: `policy_too_long`: its sets and its text do not fit.
+        """
+        data = json.dumps(_members(self), ensure_ascii=False, indent=1).encode() + b"\n"
+        if len(data) > LARGEST_POLICY:
+            raise PredicatePolicyError(f"the file would have more than {LARGEST_POLICY} bytes", "policy_too_long")
+        return data
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Policy:
