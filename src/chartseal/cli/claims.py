@@ -9,11 +9,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from chartseal import _core
 from chartseal.attestation import checksum_address, to_hex
 from chartseal.cli.opened import new_table, printable
 from chartseal.predicates import asked_by, describe_claim, key_of
-from chartseal.record import Claim, lift
+from chartseal.record import OpenClaim
 from chartseal.sealing import SealedRecord
 
 
@@ -27,15 +26,10 @@ def show_claims(records: Iterable[SealedRecord], *, as_json: bool) -> None:
             _print(record, console)
 
 
-def _claims(record: SealedRecord) -> list[Claim]:
-    holder = _core.holder_commitment(_core.parse_address(record.address)[:32])
-    return lift(record.fields, holder)[0]
-
-
 def _print(record: SealedRecord, console: Console) -> None:
     title = f"{record.resource_type}  sealed by {checksum_address(record.attester)}, uid {to_hex(record.uid)}"
     shown = new_table(printable(title), "can be proved", "asked for by")
-    for claim in _claims(record):
+    for claim in record.claims:
         shown.add_row(Text(printable(describe_claim(claim))), Text(printable(asked_by(key_of(claim)))))
     console.print(shown)
     if record.dropped:
@@ -48,12 +42,12 @@ def _to_json(record: SealedRecord) -> dict[str, object]:
         "attester": checksum_address(record.attester),
         "uid": to_hex(record.uid),
         "resourceType": record.resource_type,
-        "claims": [_claim_to_json(claim) for claim in _claims(record)],
+        "claims": [_claim_to_json(claim) for claim in record.claims],
         "dropped": list(record.dropped),
     }
 
 
-def _claim_to_json(claim: Claim) -> dict[str, object]:
+def _claim_to_json(claim: OpenClaim) -> dict[str, object]:
     return {
         "path": claim.path,
         "sense": claim.sense,

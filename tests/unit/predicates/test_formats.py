@@ -51,8 +51,8 @@ def records(shared: Path) -> Iterator[tuple[str, list[Claim]]]:
 
 def claim_of(row: dict[str, Any]) -> Claim:
     names = ("path", "sense", "qualifierSystem", "qualifierCode", "kind", "unit", "scale")
-    key, value = (int(row[name]).to_bytes(32, "big") for name in ("key", "value"))
-    return Claim(*(row[name] for name in names), key, value)
+    numbers = (int(row[name]).to_bytes(32, "big") for name in ("key", "value"))
+    return Claim._make([*(row[name] for name in names), *numbers])
 
 
 def codes(resource: Any) -> Iterator[str]:
