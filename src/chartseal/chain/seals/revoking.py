@@ -98,8 +98,8 @@ class Revoker:
     """Revokes with one key, on one deployment."""
 
     def __init__(self, sender: Sender, facts: RpcFacts, status: StatusStore | None = None) -> None:
-        """Take who sends, and what is known of the chain, which is refreshed as things are sent; credentials are revoked
-        besides in `status`, the issuer's store.
+        """Take who sends, and what is known of the chain, refreshed as things are sent; credentials are revoked besides
+        in `status`, the issuer's store.
         """
         self._sender = sender
         self._facts = facts
