@@ -15,11 +15,13 @@ from typing import NamedTuple
 
 from chartseal.attestation import Address, Digest, Domain
 from chartseal.chain.authority import Accredited, Standing
+from chartseal.chain.authority.newest import counting
 from chartseal.chain.authority.standing import known
+from chartseal.chain.authority.trust_root import EPOCH_SECONDS, AttestedRoot, attested_roots
 from chartseal.chain.facts import Attestation, ChainFacts, Prefetching, final_until
 from chartseal.chain.schemas import ACCREDITATION, REASONS, REVOCATION_REASON, WITHDRAWAL
 from chartseal.errors import NodeError
-from chartseal.verification import Accreditation, Question, Revocation
+from chartseal.verification import Accreditation, AttestedTrustRoot, Question, Revocation
 
 _LAST_MOMENT = 253_402_300_799
 """9999-12-31T23:59:59Z; what lies after it is no date."""
@@ -92,6 +94,21 @@ class FactsView:
         """
         return self._of(domain).facts.is_valid_signature(signer, digest, signature)
 
+    def trust_roots(
+        self, domains: frozenset[Domain] | None, authority: Address, role: str, at: datetime
+    ) -> Sequence[AttestedTrustRoot]:
+        """Those that count then, the newest first, of each deployment of these domains that is known here.
+
+        Raises:
+            ChainError: as the facts.
+        """
+        return [
+            AttestedTrustRoot(authority, role, _moment(each.epoch * EPOCH_SECONDS), each.root)
+            for domain, source in self._sources.items()
+            if domains is None or domain in domains
+            for each in counting(source.roots(authority), role, int(at.timestamp()), final_until(source.facts))
+        ]
+
     def prefetch(self, questions: Sequence[Question], authorities: frozenset[Address]) -> None:
         """Get what will be asked of these seals in few round trips, where the facts can.
 
@@ -115,6 +132,17 @@ class _Source:
     def __init__(self, facts: ChainFacts) -> None:
         self.facts = facts
         self._known: dict[frozenset[Address], _Known] = {}
+        self._roots: dict[Address, tuple[Digest, list[AttestedRoot]]] = {}
+
+    def roots(self, authority: Address) -> list[AttestedRoot]:
+        """All trust roots that an authority attested, kept as long as the facts are of one block."""
+        head, (of, found) = self.facts.head.hash, self._roots.get(authority, (None, []))
+        if of != head:
+            if len(self._roots) >= _MOST_STANDINGS:
+                self._roots.clear()
+            found = list(attested_roots(self.facts, authority))
+            self._roots[authority] = (head, found)
+        return found
 
     def known(self, authorities: frozenset[Address]) -> _Known:
         """Kept as long as the facts are of one block."""

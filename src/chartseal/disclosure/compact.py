@@ -29,6 +29,8 @@ LONGEST_TEXT = 1 << 24
 """Characters that the text form may have."""
 
 _ITEMS, _RECORD_ITEMS = 5, 6
+"""Items of a disclosure's list, to which a presentation adds its binding, and of a record's."""
+_BINDING = ("holderNonce", "chain", "contract", "payee", "purpose", "period")
 
 
 def to_text(disclosure: UnverifiedDisclosure) -> str:
@@ -40,6 +42,9 @@ def to_text(disclosure: UnverifiedDisclosure) -> str:
         [_compact(record) for record in disclosure.records],
         [proof.to_json() for proof in disclosure.proofs],
     ]
+    if disclosure.binding is not None:
+        members = disclosure.binding.to_json()
+        items.append([members[name] for name in _BINDING])
     text = json.dumps(items, ensure_ascii=False, separators=(",", ":")).encode()
     return PREFIX + str(base45.b45encode(zlib.compress(text, 9)).decode("ascii"))
 
@@ -63,9 +68,9 @@ def from_text(text: str) -> UnverifiedDisclosure:
         DisclosureFormError: no such text, `limit_exceeded`, or as `UnverifiedDisclosure.from_json`.
     """
     items = strict_json(_inflated(text.strip()))
-    if not isinstance(items, list) or len(items) != _ITEMS or not isinstance(items[3], list):
-        raise DisclosureFormError(f"expected a compact list of {_ITEMS}")
-    audience, nonce, expiry, records, proofs = items
+    if not isinstance(items, list) or not _ITEMS <= len(items) <= _ITEMS + 1 or not isinstance(items[3], list):
+        raise DisclosureFormError(f"expected a compact list of {_ITEMS}, of a presentation {_ITEMS + 1}")
+    audience, nonce, expiry, records, proofs = items[:_ITEMS]
     return UnverifiedDisclosure.from_json(
         {
             "format": FORMAT,
@@ -75,8 +80,15 @@ def from_text(text: str) -> UnverifiedDisclosure:
             "expiry": expiry,
             "records": [_expanded(record, f"records[{at}]") for at, record in enumerate(records)],
             "proofs": proofs,
+            **({"binding": _binding(items[_ITEMS])} if len(items) > _ITEMS else {}),
         }
     )
+
+
+def _binding(items: Any) -> dict[str, Any]:
+    if not isinstance(items, list) or len(items) != len(_BINDING):
+        raise DisclosureFormError(f"expected a compact list of {len(_BINDING)}", path="binding")
+    return dict(zip(_BINDING, items, strict=True))
 
 
 def _inflated(text: str) -> bytes:

@@ -15,6 +15,7 @@ from typing import Any
 from chartseal import _core, _json
 from chartseal.attestation import Digest, Multiproof, PrivateValue, UnverifiedPackage, digest_from, from_hex, packages
 from chartseal.attestation.hexes import to_hex
+from chartseal.disclosure.binding import Binding
 from chartseal.errors import AttestationError, DisclosureFormError, FieldEncodingError
 
 FORMAT = "chartseal/1"
@@ -133,13 +134,18 @@ class UnverifiedProof:
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedDisclosure:
-    """What a holder shows to one verifier, as somebody gave it. `nonce` has 32 bytes, `expiry` is in Unix seconds."""
+    """What a holder shows to one verifier, as somebody gave it: with proofs, a presentation.
+
+    `nonce` has 32 bytes, `expiry` is in Unix seconds.
+    """
 
     audience: str
     nonce: bytes
     expiry: int
     records: tuple[UnverifiedRecord, ...]
     proofs: tuple[UnverifiedProof, ...] = ()
+    binding: Binding | None = None
+    """What the proofs are bound to; there is one where there are proofs, and only there."""
 
     def digest(self) -> Digest:
         """H("disclosure"; records, proofs): what every subject signs, with audience, nonce and expiry.
@@ -161,6 +167,7 @@ class UnverifiedDisclosure:
             "expiry": self.expiry,
             "records": [record.to_json() for record in self.records],
             "proofs": [proof.to_json() for proof in self.proofs],
+            **({"binding": self.binding.to_json()} if self.binding is not None else {}),
         }
         return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -198,17 +205,20 @@ class UnverifiedDisclosure:
             DisclosureFormError: a member is missing, unknown or malformed (`disclosure_malformed`, or the code of the
                 part), there are too many (`limit_exceeded`), or it is of another format (`format_unknown`).
         """
-        data = _object(data, _MEMBERS, "")
+        data = _object(data, _MEMBERS, "", optional={"binding"})
         if (data["format"], data["kind"]) != (FORMAT, KIND):
             raise DisclosureFormError("not a disclosure of a format that is read here", "format_unknown", "format")
         records = _list(data["records"], MOST_RECORDS, "records")
         proofs = _list(data["proofs"], MOST_PROOFS, "proofs")
+        if ("binding" in data) != bool(proofs):
+            raise DisclosureFormError("a binding stands where proofs do, and only there", path="binding")
         found = cls(
             audience_from(data["audience"]),
             _nonce(data["nonce"]),
             _expiry(data["expiry"]),
             tuple(UnverifiedRecord.from_json(item, f"records[{at}]") for at, item in enumerate(records)),
             tuple(UnverifiedProof.from_json(item, f"proofs[{at}]") for at, item in enumerate(proofs)),
+            Binding.from_json(data["binding"]) if proofs else None,
         )
         if sum(len(record.multiproof.leaves) for record in found.records) > MOST_LEAVES:
             raise DisclosureFormError("too many leaves are opened", "limit_exceeded", "records")

@@ -6,12 +6,15 @@ what was and was not checked.
     result = verify(text, TrustPolicy.load(path), audience=our_origin, nonce=our_nonce, now=datetime.now(UTC))
     for fact in result.facts:
         fact.resource, fact.provenance
+
+With `policies=[…]`, our own questions, a presentation's proofs become `result.predicates`.
 """
 
 from chartseal.verification.chain import (
     ROLES,
     Accreditation,
     AnchorProof,
+    AttestedTrustRoot,
     BatchChainView,
     ChainView,
     Question,
@@ -20,14 +23,24 @@ from chartseal.verification.chain import (
 )
 from chartseal.verification.facts import Fact, bundle
 from chartseal.verification.holder import NonceStore
+from chartseal.verification.many import verify_many
 from chartseal.verification.policy import Limits, TrustedAuthority, TrustedIssuer, TrustPolicy, UnsafeTrustAnyone
-from chartseal.verification.report import IssuedUnder, Issuer, Step, VerifiedDisclosure, VerifiedRecord, VerifiedSeal
-from chartseal.verification.steps import verify, verify_seals
+from chartseal.verification.report import (
+    IssuedUnder,
+    Issuer,
+    Step,
+    VerifiedDisclosure,
+    VerifiedPredicate,
+    VerifiedRecord,
+    VerifiedSeal,
+)
+from chartseal.verification.steps import Request, verify, verify_seals
 
 __all__ = [
     "ROLES",
     "Accreditation",
     "AnchorProof",
+    "AttestedTrustRoot",
     "BatchChainView",
     "ChainView",
     "Fact",
@@ -36,6 +49,7 @@ __all__ = [
     "Limits",
     "NonceStore",
     "Question",
+    "Request",
     "Revocation",
     "Step",
     "TrustPolicy",
@@ -43,10 +57,12 @@ __all__ = [
     "TrustedIssuer",
     "UnsafeTrustAnyone",
     "VerifiedDisclosure",
+    "VerifiedPredicate",
     "VerifiedRecord",
     "VerifiedSeal",
     "anchor_leaf",
     "bundle",
     "verify",
+    "verify_many",
     "verify_seals",
 ]

@@ -36,6 +36,16 @@ class Revocation(NamedTuple):
     reason: str | None = None
 
 
+class AttestedTrustRoot(NamedTuple):
+    """An authority's word for the issuers that it stood for when a day (UTC) began, as one root."""
+
+    authority: Address
+    role: str
+    begins_at: datetime
+    """The start of the day, aware: what an anonymous proof has as its `now`."""
+    root: Digest
+
+
 class ChainView(Protocol):
     """State of the chains that a policy lists. Times are aware block times.
 
@@ -64,6 +74,13 @@ class ChainView(Protocol):
 
     def is_valid_signature(self, domain: Domain, signer: Address, digest: Digest, signature: bytes) -> bool:
         """Whether the contract at `signer`, on that domain's chain, takes the signature for its own (EIP-1271)."""
+
+    def trust_roots(
+        self, domains: frozenset[Domain] | None, authority: Address, role: str, at: datetime
+    ) -> Sequence[AttestedTrustRoot]:
+        """The authority's roots for that role that count at a time: of the newest day that had begun then and of the
+        day before, final and not revoked, from every deployment of these domains (None: of any) that is known here.
+        """
 
 
 @runtime_checkable

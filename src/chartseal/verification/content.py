@@ -63,14 +63,14 @@ def refusing(error: type[VerificationError], place: str) -> Iterator[None]:
         raise error(exc.detail, exc.code, f"{place} {exc.path}".strip()) from exc
 
 
-def require_some_leaf(records: Sequence[UnverifiedRecord]) -> None:
-    """An empty multiproof fits any root that it carries.
+def require_some_leaf(records: Sequence[UnverifiedRecord], *, has_proofs: bool) -> None:
+    """An empty multiproof fits any root that it carries. Proofs can stand without a record.
 
     Raises:
-        NothingOpenedError: no record, or one without an opened leaf.
+        NothingOpenedError: neither record nor proof, or a record without an opened leaf.
     """
-    if not records:
-        raise NothingOpenedError("the disclosure holds no record", path="records")
+    if not records and not has_proofs:
+        raise NothingOpenedError("the disclosure holds neither a record nor a proof", path="records")
     for at, record in enumerate(records):
         if not record.multiproof.leaves:
             raise NothingOpenedError("no leaf is opened", path=f"records[{at}]")

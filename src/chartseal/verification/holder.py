@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from chartseal import _core
@@ -51,15 +51,16 @@ def check_request(
     disclosure: UnverifiedDisclosure,
     audience: str | None,
     nonce: bytes | None,
-    nonces: NonceStore | None,
     now: datetime,
+    *,
+    has_store: bool,
 ) -> str:
     """Check expiry, and audience and nonce where the caller knows them; what it did not know, or an empty text.
 
-    A store of nonces is asked last, since asking spends the nonce.
+    A store of nonces is asked by `spend_nonce`, once all else has held.
 
     Raises:
-        AudienceError: `audience_mismatch`, `nonce_mismatch`, `nonce_spent`, `disclosure_expired`.
+        AudienceError: `audience_mismatch`, `nonce_mismatch`, `disclosure_expired`.
     """
     if disclosure.expiry > _LAST_MOMENT or disclosure.expiry <= now.timestamp():
         raise AudienceError("the disclosure has expired", "disclosure_expired", "expiry")
@@ -67,10 +68,17 @@ def check_request(
         raise AudienceError("made for another verifier", "audience_mismatch", "audience")
     if nonce is not None and not secrets.compare_digest(disclosure.nonce, nonce):
         raise AudienceError("made for another request", "nonce_mismatch", "nonce")
-    expires_at = datetime.fromtimestamp(disclosure.expiry, UTC)
-    if nonces is not None and not nonces.spend(disclosure.nonce, expires_at):
-        raise AudienceError("the nonce was not given out, or is spent", "nonce_spent", "nonce")
     unknown = [] if audience is not None else ["audience"]
-    if nonce is None and nonces is None:
+    if nonce is None and not has_store:
         unknown.append("nonce")
     return f"no {' and no '.join(unknown)} given to compare with" if unknown else ""
+
+
+def spend_nonce(nonce: bytes, expires_at: datetime, nonces: NonceStore | None) -> None:
+    """Spend a nonce, the last of all that is done: what is refused leaves it to whom it was given.
+
+    Raises:
+        AudienceError: `nonce_spent`.
+    """
+    if nonces is not None and not nonces.spend(nonce, expires_at):
+        raise AudienceError("the nonce was not given out, or is spent", "nonce_spent", "nonce")

@@ -11,15 +11,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from chartseal.attestation import Address, Domain, address_from, network
+from chartseal.attestation import Address, Digest, Domain, address_from, digest_from, network
 from chartseal.disclosure.form import LARGEST_DISCLOSURE, MOST_LEAVES, MOST_RECORDS
+from chartseal.disclosure.statements import CIRCUITS
 from chartseal.errors import ChartsealError, PolicyError
-from chartseal.verification.chain import ROLES, Accreditation
+from chartseal.verification.chain import ROLES, Accreditation, AttestedTrustRoot
 from chartseal.verification.report import OPTIONAL, IssuedUnder
 
 _LOG = logging.getLogger(__name__)
 _LARGEST_POLICY = 1 << 20
 _LONGEST_NAME = 200
+_EPOCH_SECONDS = 86_400
+_LAST_EPOCH = 2_932_896
+"""9999-12-31; what lies after it is no date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,9 @@ class TrustPolicy:
 
     `domains` None accepts seals for any chain and contract. `authorities` are those whose accreditations count, where a
     ChainView is given. `required` holds the numbers of steps that must not end as `not checked`. `test_issuers`
-    names the issuers whose test records (HTEST) are accepted.
+    names the issuers whose test records (HTEST) are accepted. Proofs count under any production key of the manifest,
+    or under `keys` alone where there are some; under a development key only for the circuits that `development_keys`
+    names. `trust_roots` count besides those that a chain has.
     """
 
     issuers: tuple[TrustedIssuer, ...] = ()
@@ -75,6 +81,13 @@ class TrustPolicy:
     required: frozenset[int] = frozenset({OPTIONAL["issuer"], OPTIONAL["audience"]})
     test_issuers: frozenset[str] = frozenset()
     limits: Limits = field(default_factory=Limits)
+    development_keys: frozenset[str] = frozenset()
+    """Circuits of which proofs under the development key count: anybody can forge those."""
+    keys: frozenset[Digest] = frozenset()
+    """Hashes of verification keys."""
+    trust_roots: tuple[AttestedTrustRoot, ...] = ()
+    largest_root_age: timedelta = timedelta(days=3)
+    """From the start of a trust root's day until now: what an issuer revokes later, a proof does not know."""
 
     def issuer(self, attester: Address, moments: Collection[datetime]) -> str | None:
         """The name of an issuer that is trusted at all these moments, or None."""
@@ -140,6 +153,14 @@ class TrustPolicy:
             address = "0x…"
             roles = ["hospital", "pharmacy"]     # at least one
             name = "Example board of health"     # optional
+            development_keys = ["anonymous-1"]   # circuits: for development alone
+            keys = ["0x…"]                       # hashes of verification keys
+            largest_root_age_seconds = 259200
+            [[trust_root]]
+            authority = "0x…"
+            role = "pharmacy"
+            epoch = 20786                        # the day's number since 1970
+            root = "0x…"
 
         Raises:
             PolicyError: not TOML, a member is unknown or malformed, an issuer has no name, an authority no role.
@@ -154,6 +175,10 @@ class TrustPolicy:
             required=_required(data, cls.required),
             test_issuers=frozenset(data.texts("test_records")),
             limits=_limits(data.table("limits")),
+            development_keys=_circuits(data),
+            keys=frozenset(_digest(text, "keys") for text in data.texts("keys")),
+            trust_roots=tuple(_trust_root(item) for item in data.tables("trust_root")),
+            largest_root_age=data.seconds("largest_root_age_seconds", cls.largest_root_age),
         )
         data.require_no_more()
         unknown = policy.test_issuers - {known.name for known in policy.issuers}
@@ -171,9 +196,11 @@ class UnsafeTrustAnyone(TrustPolicy):
         _LOG.warning("UnsafeTrustAnyone: issuers are not checked")
         return True
 
-    def __init__(self, *, required: Collection[int] = (), allow_test: bool = False) -> None:
+    def __init__(
+        self, *, required: Collection[int] = (), allow_test: bool = False, development_keys: Collection[str] = ()
+    ) -> None:
         """`required` are numbers of steps that must be checked; `allow_test` takes anybody's test records."""
-        super().__init__(domains=None, required=frozenset(required))
+        super().__init__(domains=None, required=frozenset(required), development_keys=frozenset(development_keys))
         object.__setattr__(self, "_allow_test", allow_test)
 
     def allows_test(self, attester: Address) -> bool:
@@ -236,11 +263,11 @@ def _parsed(text: bytes | str) -> Mapping[str, Any]:
         raise PolicyError("not TOML") from exc
 
 
-def _address(table: _Table) -> Address:
+def _address(table: _Table, name: str = "address") -> Address:
     try:
-        return address_from(table.take("address", str), f"{table.place} address")
+        return address_from(table.take(name, str), f"{table.place} {name}")
     except ChartsealError as exc:
-        raise PolicyError("expected an address", path=f"{table.place} address") from exc
+        raise PolicyError("expected an address", path=f"{table.place} {name}") from exc
 
 
 def _authority(table: _Table) -> TrustedAuthority:
@@ -291,6 +318,33 @@ def _domains(data: _Table) -> frozenset[Domain]:
     except ChartsealError as exc:
         raise PolicyError(f"no such network or domain: {exc}", path="networks or domain") from exc
     return frozenset(found)
+
+
+def _circuits(data: _Table) -> frozenset[str]:
+    names = frozenset(data.texts("development_keys"))
+    if not names <= set(CIRCUITS):
+        raise PolicyError(f"expected some of {', '.join(CIRCUITS)}", path="development_keys")
+    return names
+
+
+def _digest(text: Any, place: str) -> Digest:
+    try:
+        return digest_from(text, place)
+    except ChartsealError as exc:
+        raise PolicyError("expected 32 bytes of hex", path=place) from exc
+
+
+def _trust_root(table: _Table) -> AttestedTrustRoot:
+    role, epoch = table.take("role", str), table.take("epoch", int)
+    if role not in ROLES:
+        raise PolicyError(f"a trust root has a role, of {', '.join(ROLES)}", path=table.place)
+    if epoch is None or not 0 <= epoch <= _LAST_EPOCH:
+        raise PolicyError("a trust root has an epoch, a day's number", path=table.place)
+    begins_at = datetime.fromtimestamp(epoch * _EPOCH_SECONDS, UTC)
+    root = _digest(table.take("root", str), f"{table.place} root")
+    found = AttestedTrustRoot(_address(table, "authority"), role, begins_at, root)
+    table.require_no_more()
+    return found
 
 
 def _required(data: _Table, default: frozenset[int]) -> frozenset[int]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from chartseal.attestation import Address, Digest, VerifiedAttestation
+from chartseal.disclosure.binding import NO_TERMS, Terms
 from chartseal.errors import NotCheckedError
 from chartseal.record import Container, Field
 from chartseal.verification.facts import Fact
+
+if TYPE_CHECKING:
+    from chartseal.predicates import Policy
 
 CHECKED = "checked"
 NOT_CHECKED = "not checked"
@@ -65,12 +69,12 @@ class Report:
             raise NotCheckedError(number, f"step {number} ({NAMES[number]}) is required: {reason}")
         self.steps.append(Step(number, NAMES[number], NOT_CHECKED, reason))
 
-    def either(self, number: int, problem: str) -> None:
-        """`skipped` where there is a problem, else `checked`."""
+    def either(self, number: int, problem: str, reason: str = "") -> None:
+        """`skipped` where there is a problem, else `checked`, with the reason."""
         if problem:
             self.skipped(number, problem)
         else:
-            self.checked(number)
+            self.checked(number, reason)
 
 
 class IssuedUnder(NamedTuple):
@@ -141,6 +145,33 @@ class VerifiedRecord:
 
 
 @dataclass(frozen=True)
+class VerifiedPredicate:
+    """A policy that is proved of a record: of one that is shown (`linked`), or of one that is not (`anonymous`)."""
+
+    policy: Policy
+    kind: str
+    issuer: str
+    """The name of the shown record's issuer, as in the record; empty for an anonymous proof."""
+    issued_under: tuple[IssuedUnder, ...]
+    """By whose accreditation the issuer counts: of an anonymous proof all that have its trust root."""
+    record: int | None = None
+    """Which of the records it is, from 0; None for an anonymous proof."""
+    nullifier: Digest | None = None
+    """Of an anonymous proof: the same whenever the same use is spent in the same scope. Who asks that a use be spent
+    keeps it, and refuses it the second time."""
+    pseudonym: Digest | None = None
+    """Of an anonymous proof: the holder's, in this context alone."""
+    as_of: datetime | None = None
+    """Of an anonymous proof: when the issuer stood under the trust root and the credential was neither revoked nor
+    expired."""
+
+    @property
+    def words(self) -> str:
+        """What is proved, in words for the verifier."""
+        return self.policy.words()
+
+
+@dataclass(frozen=True)
 class VerifiedDisclosure:
     """A disclosure that held, with what was and was not checked. Values never show in its repr."""
 
@@ -150,7 +181,11 @@ class VerifiedDisclosure:
     records: tuple[VerifiedRecord, ...]
     steps: tuple[Step, ...]
     same_person: str
-    """`shown`, or `not shown`: whether the records are proved to be one person's."""
+    """`shown`, or `not shown`: whether the records, those of anonymous proofs too, are proved to be one person's."""
+    predicates: tuple[VerifiedPredicate, ...] = ()
+    """What is proved without being opened, in the order of the proofs."""
+    terms: Terms = NO_TERMS
+    """What the proofs were asked for besides: chain, contract, payee, and the use that is spent."""
 
     @property
     def facts(self) -> tuple[Fact, ...]:
@@ -162,16 +197,13 @@ class VerifiedDisclosure:
         return tuple(step for step in self.steps if step.state == NOT_CHECKED)
 
 
-def same_person(subjects: Sequence[bytes], persons: Sequence[tuple[bytes, bytes] | None]) -> str:
-    """`shown` when one subject, or one issuer's equal `chartseal.person`, joins all records; else `not shown`.
+Mark: TypeAlias = "tuple[str | bytes, ...]"
+"""What two records of one person share: a kind, and bytes that are equal for no two persons."""
 
-    `persons` are (attester, person), or None where it is not opened or zero.
-    """
-    marks = [
-        {("subject", subject), *([("person", *person)] if person else [])}
-        for subject, person in zip(subjects, persons, strict=True)
-    ]
-    holding: dict[tuple[str | bytes, ...], list[int]] = {}
+
+def same_person(marks: Sequence[Collection[Mark]]) -> str:
+    """`shown` when marks that they share join all records, from one to the next; else `not shown`."""
+    holding: dict[Mark, list[int]] = {}
     for at, own in enumerate(marks):
         for mark in own:
             holding.setdefault(mark, []).append(at)

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from chartseal.attestation import ZERO_DIGEST, Digest, UnverifiedPackage, VerifiedAttestation
+from chartseal.disclosure.binding import NO_TERMS, Terms
 from chartseal.disclosure.form import UnverifiedDisclosure
-from chartseal.errors import AttestationError, DisclosureError, FieldEncodingError, FormError, PredicateProofError
-from chartseal.verification import facts, holder, seals
+from chartseal.errors import AttestationError, DisclosureError, FieldEncodingError, FormError
+from chartseal.verification import facts, holder, predicates, seals
 from chartseal.verification.chain import BatchChainView, ChainView
 from chartseal.verification.content import Content, check_content, check_leaves, require_some_leaf
+from chartseal.verification.inside import Inside
 from chartseal.verification.policy import TrustPolicy
-from chartseal.verification.report import Issuer, Report, VerifiedDisclosure, VerifiedRecord, VerifiedSeal, same_person
+from chartseal.verification.report import (
+    Issuer,
+    Mark,
+    Report,
+    VerifiedDisclosure,
+    VerifiedRecord,
+    VerifiedSeal,
+    same_person,
+)
 from chartseal.verification.seals import Anchors, Setting
+from chartseal.verification.trust_roots import TrustRoots
+
+if TYPE_CHECKING:
+    from chartseal.predicates import Policy
 
 _TEST_FORMAT = "chartseal/1-test"
 _NO_ANCHORS: Anchors = {}
@@ -29,12 +44,16 @@ def verify(
     chain: ChainView | None = None,
     anchors: Anchors = _NO_ANCHORS,
     nonces: holder.NonceStore | None = None,
+    policies: Sequence[Policy] = (),
+    terms: Terms = NO_TERMS,
 ) -> VerifiedDisclosure:
     """Check a disclosure (an object, JSON or text form) and return its facts, or raise the step's error.
 
     `audience` is our own origin or key, `nonce` the one we gave for this request (32 bytes) and `nonces` where
     given-out nonces are kept; what is None is not compared, which the policy must allow. `now` is aware. `chain`
-    answers for accreditations, revocations and anchors; `anchors` are the inclusion proofs that came with the records.
+    answers for accreditations, revocations, anchors and trust roots; `anchors` are the inclusion proofs that came with
+    the records. `policies` are what we asked to be proved, each of which must be; `terms` are for which contract, and
+    for what a use is to be spent.
 
     Raises:
         VerificationError: one class for each step; `code` says what exactly.
@@ -42,39 +61,91 @@ def verify(
     """
     if now.tzinfo is None:
         raise ValueError("now must be aware")
-    report, setting = Report(trust.required), Setting(trust, now, chain, anchors)
-    shown = read(disclosure, trust)  # 1. limits and form
+    setting = Setting(trust, now, chain, anchors)
+    request = Request(disclosure, audience, nonce, tuple(policies), terms, anchors)
+    examined = examine(request, setting, TrustRoots(setting), has_store=nonces is not None)
+    predicates.check_all(examined.checkable)
+    holder.spend_nonce(examined.result.nonce, examined.result.expires_at, nonces)
+    return examined.result
+
+
+class Request(NamedTuple):
+    """One disclosure that came, and what it answers: as the arguments of `verify`."""
+
+    disclosure: UnverifiedDisclosure | bytes | str
+    audience: str | None
+    nonce: bytes | None
+    policies: tuple[Policy, ...] = ()
+    terms: Terms = NO_TERMS
+    anchors: Anchors = _NO_ANCHORS
+
+
+class Examined(NamedTuple):
+    """A disclosure of which everything holds, if its proofs do."""
+
+    result: VerifiedDisclosure
+    checkable: tuple[predicates.Checkable, ...]
+
+
+def examine(request: Request, setting: Setting, roots: TrustRoots, *, has_store: bool) -> Examined:
+    """The twelve steps, but for the proofs' own equations, which are checked for many at once.
+
+    Raises:
+        VerificationError, ChainError: as `verify`.
+    """
+    trust, report = setting.trust, Report(setting.trust.required)
+    shown = read(request.disclosure, trust)  # 1. limits and form
     report.checked(1)
-    require_some_leaf(shown.records)  # 2. an empty multiproof fits any root that it carries
-    report.checked(2)
+    require_some_leaf(shown.records, has_proofs=bool(shown.proofs))  # 2. an empty multiproof fits any root
+    inside = Inside.of(shown)
+    report.checked(2, inside.nothing_opened)
     places = [f"records[{at}]" for at in range(len(shown.records))]
     opened = [check_leaves(*each) for each in zip(shown.records, places, strict=True)]  # 3. leaves under the root
-    report.checked(3)
+    report.checked(3, inside.nothing_opened)
     contents = [  # 4. what is opened holds together
         check_content(record, fields, place, allow_test=trust.allows_test(record.package.signer))
         for record, fields, place in zip(shown.records, opened, places, strict=True)
     ]
-    report.checked(4)
-    sealed = check_seals([record.package for record in shown.records], places, setting, report)  # 5. to 9.
+    report.checked(4, inside.nothing_opened)
+    packages = [record.package for record in shown.records]
+    sealed = check_seals(packages, places, setting, report, inside)  # 5. to 9.
     attested, evidence = [each.attestation for each in sealed], [each.evidence_time for each in sealed]
     issuers = [each.issuer for each in sealed]
     holder.check_signatures(shown, [content.word("subject") for content in contents])  # 10. made by the holders
-    report.checked(10)
-    report.either(11, holder.check_request(shown, audience, nonce, nonces, now))  # 11. for us, now
-    check_proofs(shown)  # 12. each proof
-    report.checked(12, "no proofs")
-    records = verified_records(contents, attested, issuers, evidence)
-    return VerifiedDisclosure(
+    report.checked(10, inside.holder)
+    problem = holder.check_request(shown, request.audience, request.nonce, setting.now, has_store=has_store)
+    report.either(11, problem)  # 11. for us, now
+    question = predicates.Question(request.policies, request.terms)
+    claims_roots = [content.word("claims") for content in contents]
+    proven = predicates.examine(shown, claims_roots, issuers, trust, question, roots)  # 12. each proof
+    report.checked(12, inside.count)
+    result = VerifiedDisclosure(
         audience=shown.audience,
         nonce=shown.nonce,
         expires_at=datetime.fromtimestamp(shown.expiry, UTC),
-        records=records,
+        records=verified_records(contents, attested, issuers, evidence),
         steps=tuple(report.steps),
-        same_person=same_person(
-            [content.word("subject") for content in contents],
-            [_person(content, seal) for content, seal in zip(contents, attested, strict=True)],
-        ),
+        same_person=same_person(_marks(contents, attested, proven)),
+        predicates=proven.predicates,
+        terms=request.terms,
     )
+    return Examined(result, proven.checkable)
+
+
+def _marks(
+    contents: Sequence[Content], attested: Sequence[VerifiedAttestation], proven: predicates.Proven
+) -> list[set[Mark]]:
+    """What joins the records: a subject, one issuer's `chartseal.person`, a pseudonym; then the anonymous proofs'."""
+    marks: list[set[Mark]] = []
+    for at, (content, seal) in enumerate(zip(contents, attested, strict=True)):
+        person, pseudonym = content.word("person"), proven.pseudonyms.get(at)
+        marks.append({("subject", content.word("subject"))})
+        if person != bytes(32):
+            marks[at].add(("person", seal.attester, person))
+        if pseudonym is not None:
+            marks[at].add(("pseudonym", pseudonym))
+    marks.extend({("pseudonym", each.pseudonym)} for each in proven.predicates if each.pseudonym is not None)
+    return marks
 
 
 def verify_seals(
@@ -95,13 +166,13 @@ def verify_seals(
     if now.tzinfo is None:
         raise ValueError("now must be aware")
     places = [f"seals[{at}]" for at in range(len(packages))]
-    return check_seals(packages, places, Setting(trust, now, chain, anchors), Report(trust.required))
+    return check_seals(packages, places, Setting(trust, now, chain, anchors), Report(trust.required), Inside())
 
 
 def check_seals(
-    packages: Sequence[UnverifiedPackage], places: Sequence[str], setting: Setting, report: Report
+    packages: Sequence[UnverifiedPackage], places: Sequence[str], setting: Setting, report: Report, inside: Inside
 ) -> tuple[VerifiedSeal, ...]:
-    """Steps 5 to 9, each for all seals.
+    """Steps 5 to 9, each for all seals; `inside` says what anonymous proofs prove of seals that are not shown.
 
     Raises:
         VerificationError: one class for each step.
@@ -110,14 +181,14 @@ def check_seals(
     attested = [  # 5. signed, and a seal of ours
         seals.check_signature(package, setting, place) for package, place in zip(packages, places, strict=True)
     ]
-    report.checked(5)
+    report.checked(5, inside.signature)
     evidence = evidence_times(attested, setting)
-    issuers = check_issuers(attested, evidence, places, setting, report)  # 6. by somebody trusted at that time
+    issuers = check_issuers(attested, evidence, places, setting, report, inside)  # 6. by somebody trusted at that time
     for seal, place in zip(attested, places, strict=True):  # 7. not expired, not from the future
         seals.check_time(seal, setting, place)
-    report.checked(7)
-    check_revocations(attested, places, setting, report)  # 8. not revoked
-    check_anchors(attested, evidence, places, setting, report)  # 9. anchored in time
+    report.checked(7, inside.time)
+    check_revocations(attested, places, setting, report, inside)  # 8. not revoked
+    check_anchors(attested, evidence, places, setting, report, inside)  # 9. anchored in time
     return tuple(VerifiedSeal(*each) for each in zip(attested, issuers, evidence, strict=True))
 
 
@@ -171,6 +242,7 @@ def check_issuers(
     places: Sequence[str],
     setting: Setting,
     report: Report,
+    inside: Inside,
 ) -> list[Issuer]:
     """Step 6, for all records: the issuers.
 
@@ -184,24 +256,25 @@ def check_issuers(
         seals.check_issuer(seal, time, setting, place)
         for seal, time, place in zip(attested, evidence, places, strict=True)
     ]
-    report.checked(6)
+    report.checked(6, inside.issuer)
     return issuers
 
 
 def check_revocations(
-    attested: Sequence[VerifiedAttestation], places: Sequence[str], setting: Setting, report: Report
+    attested: Sequence[VerifiedAttestation], places: Sequence[str], setting: Setting, report: Report, inside: Inside
 ) -> None:
     """Step 8, for all records.
 
     Raises:
         RevokedError, NotCheckedError.
     """
-    if setting.chain is None:
+    if setting.chain is not None:
+        for seal, place in zip(attested, places, strict=True):
+            seals.check_not_revoked(seal, setting.chain, setting.trust, place)
+    elif attested or not inside.is_some:
         report.skipped(8, "no chain given")
         return
-    for seal, place in zip(attested, places, strict=True):
-        seals.check_not_revoked(seal, setting.chain, setting.trust, place)
-    report.checked(8)
+    report.checked(8, inside.revocation)
 
 
 def check_anchors(
@@ -210,20 +283,21 @@ def check_anchors(
     places: Sequence[str],
     setting: Setting,
     report: Report,
+    inside: Inside,
 ) -> None:
     """Step 9, for all records: an anchor that is given must hold, also where others have none. It dates no contract's.
 
     Raises:
         AnchorError, NotCheckedError.
     """
-    if setting.chain is None:
+    if setting.chain is None and attested:
         report.skipped(9, "no chain given")
         return
     without = [seal for seal in attested if seals.anchor_of(seal, setting.anchors) is None]
     for seal, time, place in zip(attested, evidence, places, strict=True):
         if seals.anchor_of(seal, setting.anchors) is not None:
             seals.check_anchor(seal, time, setting, place)
-    report.either(9, _no_anchor(without, len(attested)))
+    report.either(9, _no_anchor(without, len(attested)) or inside.anchor)
 
 
 def _no_anchor(without: Sequence[VerifiedAttestation], count: int) -> str:
@@ -231,16 +305,6 @@ def _no_anchor(without: Sequence[VerifiedAttestation], count: int) -> str:
     parts = [f"no anchor given for {len(without) - contracts} of {count} records"] if len(without) > contracts else []
     parts += [f"no anchor dates {contracts} of {count} seals, signed by contracts"] if contracts else []
     return "; ".join(parts)
-
-
-def check_proofs(disclosure: UnverifiedDisclosure) -> None:
-    """Step 12: no kind of proof is known to this release, so any is refused rather than passed over.
-
-    Raises:
-        PredicateProofError: `proof_unsupported`.
-    """
-    if disclosure.proofs:
-        raise PredicateProofError("this release checks no zero-knowledge proofs", "proof_unsupported", "proofs[0]")
 
 
 def verified_records(
@@ -278,8 +342,3 @@ def verified_records(
 def _amended(content: Content) -> Digest | None:
     uid = Digest(content.word("amends"))
     return uid if uid != ZERO_DIGEST else None
-
-
-def _person(content: Content, seal: VerifiedAttestation) -> tuple[bytes, bytes] | None:
-    person = content.word("person")
-    return (seal.attester, person) if person != bytes(32) else None

@@ -11,8 +11,9 @@ from typing import Any
 import base45  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
-from chartseal.attestation import Digest
+from chartseal.attestation import Address, Digest
 from chartseal.disclosure import UnverifiedDisclosure, UnverifiedProof
+from chartseal.disclosure.binding import Binding, Terms
 from chartseal.disclosure.form import LONGEST_AUDIENCE, MOST_PROOFS
 from chartseal.errors import DisclosureFormError
 from tests.charts import open_paths, vector_record
@@ -57,11 +58,49 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a salt of 31 bytes": lambda d: d["records"][0]["multiproof"]["leaves"][0].update(salt="0x" + "11" * 31),
     "proofs as object": lambda d: d.update(proofs={}),
     "too many proofs": lambda d: d.update(proofs=[{}] * (MOST_PROOFS + 1)),
-    "a proof without its key": lambda d: d.update(proofs=[{"inputs": [], "proof": "0x"}]),
+    "a proof without its key": lambda d: d.update(proofs=[{"inputs": [], "proof": "0x"}], binding=BINDING),
+    "proofs without a binding": lambda d: d.update(proofs=[PROOF]),
+    "a binding without proofs": lambda d: d.update(binding=BINDING),
     "detached null": lambda d: d["records"][0].update(detached=None),
     "a version that is no integer": lambda d: d["records"][0]["seal"]["sig"].update(version=2.0),
-    "a large proof": lambda d: d.update(proofs=[{"key": "0x" + "00" * 32, "inputs": [], "proof": "0x" + "00" * 5_000}]),
+    "a large proof": lambda d: d.update(proofs=[{**PROOF, "proof": "0x" + "00" * 5_000}], binding=BINDING),
 }
+
+PROOF = {"key": "0x" + "01" * 32, "inputs": ["0x" + "02" * 32], "proof": "0x78"}
+BINDING = Binding(b"\x05" * 32).to_json()
+ADDRESS = "0x" + "11" * 20
+
+BINDINGS: dict[str, Callable[[Any], Any]] = {
+    "null": lambda b: None,
+    "a list": lambda b: list(b.values()),
+    "a missing member": lambda b: {name: value for name, value in b.items() if name != "period"},
+    "an unknown member": lambda b: {**b, "scope": ""},
+    "a nonce of zeros": lambda b: {**b, "holderNonce": "0x" + "00" * 32},
+    "a nonce of 31 bytes": lambda b: {**b, "holderNonce": "0x" + "01" * 31},
+    "a chain as text": lambda b: {**b, "chain": "0"},
+    "a chain as a boolean": lambda b: {**b, "chain": False},
+    "a negative chain": lambda b: {**b, "chain": -1, "contract": ADDRESS},
+    "a chain of 65 bits": lambda b: {**b, "chain": 1 << 64, "contract": ADDRESS},
+    "a chain without contract": lambda b: {**b, "chain": 1},
+    "a contract without chain": lambda b: {**b, "contract": ADDRESS},
+    "a payee without chain": lambda b: {**b, "payee": ADDRESS},
+    "a contract of 19 bytes": lambda b: {**b, "chain": 1, "contract": "0x" + "11" * 19},
+    "a purpose that is no text": lambda b: {**b, "purpose": None},
+    "a long purpose": lambda b: {**b, "purpose": "a" * 257},
+    "a purpose with a line end": lambda b: {**b, "purpose": "a\n"},
+    "a purpose with half a pair": lambda b: {**b, "purpose": "\ud800"},
+    "a period without purpose": lambda b: {**b, "period": 1},
+    "a period of 65 bits": lambda b: {**b, "purpose": "a", "period": 1 << 64},
+    "a period with a point": lambda b: {**b, "purpose": "a", "period": 1.0},
+}
+
+
+@pytest.mark.parametrize("change", BINDINGS)
+def test_other_bindings_are_refused(change: str, text: str) -> None:
+    data = {**json.loads(text), "proofs": [PROOF]}
+    assert UnverifiedDisclosure.from_json({**data, "binding": BINDING}).binding == Binding(b"\x05" * 32)
+    with pytest.raises(DisclosureFormError):
+        UnverifiedDisclosure.from_json({**data, "binding": BINDINGS[change](BINDING)})
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -93,10 +132,16 @@ def test_values_never_show_in_a_repr(shared: Path) -> None:
             assert each.value not in repr(disclosure)
 
 
-def test_proofs_come_back(text: str) -> None:
+@pytest.mark.parametrize(
+    "terms", [Terms(), Terms(purpose="refill", period=3), Terms(1, Address(b"\x11" * 20), Address(b"\x22" * 20), "é")]
+)
+def test_proofs_come_back(text: str, terms: Terms) -> None:
     data = json.loads(text)
     data["proofs"] = [UnverifiedProof(Digest(b"\1" * 32), (Digest(b"\2" * 32),), b"x").to_json()]
+    data["binding"] = Binding(b"\3" * 32, terms).to_json()
     disclosure = UnverifiedDisclosure.from_json(data)
+    assert disclosure.binding == Binding(b"\3" * 32, terms)
+    assert UnverifiedDisclosure.loads(disclosure.to_json()) == disclosure
     assert UnverifiedDisclosure.from_text(disclosure.to_text()) == disclosure
     assert disclosure.digest() != UnverifiedDisclosure.loads(text).digest()
 
@@ -117,6 +162,11 @@ def test_other_compact_texts_are_refused(text: str) -> None:
         "CS1:",
         "cs1:" + good[4:],
         compact(items[:4]),
+        compact([*items, list(BINDING.values())]),
+        compact([*items[:4], [PROOF]]),
+        compact([*items[:4], [PROOF], list(BINDING.values())[:5]]),
+        compact([*items[:4], [PROOF], BINDING]),
+        compact([*items[:4], [PROOF], list(BINDING.values()), 0]),
         compact({"a": 1}),
         compact([*items[:3], [items[3][0][:5]], []]),
         compact([*items[:3], [[items[3][0][0], [leaf[:3]], *items[3][0][2:]]], []]),

@@ -28,6 +28,7 @@ from chartseal.sealing import SealedRecord
 from chartseal.verification import (
     Accreditation,
     AnchorProof,
+    AttestedTrustRoot,
     ChainView,
     IssuedUnder,
     Issuer,
@@ -95,6 +96,11 @@ class FakeChain:
 
     def is_valid_signature(self, domain: Domain, signer: Address, digest: Digest, signature: bytes) -> bool:
         return domain == DOMAIN and (signer, digest, signature) in self.signed
+
+    def trust_roots(
+        self, domains: frozenset[Domain] | None, authority: Address, role: str, at: datetime
+    ) -> Sequence[AttestedTrustRoot]:
+        return ()
 
 
 @dataclass

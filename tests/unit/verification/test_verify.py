@@ -13,6 +13,7 @@ import pytest
 from chartseal import _core, errors
 from chartseal.attestation import Digest, Form, Multiproof, OffchainMessage, PrivateData, PrivateValue, sign_offchain
 from chartseal.disclosure import Selection, UnverifiedDisclosure, UnverifiedProof, UnverifiedRecord, select
+from chartseal.disclosure.binding import Binding
 from chartseal.errors import VerificationError
 from chartseal.record import Field
 from chartseal.sealing import SealedRecord
@@ -342,8 +343,10 @@ def test_step_11_a_nonce_is_spent_once(disclosure: UnverifiedDisclosure) -> None
 
 def test_step_12_an_unknown_proof_is_refused(disclosure: UnverifiedDisclosure) -> None:
     proof = UnverifiedProof(Digest(b"\1" * 32), (Digest(b"\2" * 32),), b"proof")
-    refused(replace(disclosure, proofs=(proof,)), errors.HolderError, "signature_invalid")
-    refused(resigned(disclosure, proofs=(proof,)), errors.PredicateProofError, "proof_unsupported")
+    refused(replace(disclosure, proofs=(proof,)), errors.FormError, "disclosure_malformed")
+    binding = Binding(b"\5" * 32)
+    refused(replace(disclosure, proofs=(proof,), binding=binding), errors.HolderError, "signature_invalid")
+    refused(resigned(disclosure, proofs=(proof,), binding=binding), errors.PredicateProofError, "key_unknown")
 
 
 def test_a_policy_may_require_a_chain(disclosure: UnverifiedDisclosure) -> None:
