@@ -120,9 +120,13 @@ class PredicatePolicyError(CoreError):
 
 
 class PredicateError(CoreError):
-    """No held record satisfies a policy, or one may not be used to prove it."""
+    """No held record satisfies a policy, or one may not be used to prove it; `reasons` are for its holder alone."""
 
     code = "predicate_refused"
+
+    def __init__(self, detail: str, code: str | None = None, path: str = "", *, reasons: Sequence[str] = ()) -> None:
+        super().__init__(detail, code, path)
+        self.reasons = tuple(reasons)
 
 
 # attestation

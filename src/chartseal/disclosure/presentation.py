@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from chartseal.attestation import Multiproof, PrivateValue
+from chartseal.disclosure.binding import NONCE_SIZE, Binding
 from chartseal.disclosure.form import (
     MOST_LEAVES,
     MOST_RECORDS,
     UnverifiedDisclosure,
+    UnverifiedProof,
     UnverifiedRecord,
     audience_from,
 )
 from chartseal.disclosure.selection import Choice, HeldRecord, Selection
 from chartseal.errors import DisclosureError
 from chartseal.record import recount
-
-_NONCE_SIZE = 32
 
 
 class HolderSigner(Protocol):
@@ -52,8 +52,10 @@ def present(
     expires_at: datetime,
     now: datetime | None = None,
     address_of: Callable[[HeldRecord], tuple[int, int]] = _general_address,
+    proofs: Sequence[UnverifiedProof] = (),
+    binding: Binding | None = None,
 ) -> UnverifiedDisclosure:
-    """Open what was selected to one verifier.
+    """Open what was selected to one verifier, beside `proofs` that are bound to the same request by `binding`.
 
     `audience` is the origin or key of the authenticated channel that the request came over, never a text out of the
     request: whoever takes it from the request signs for whom the request names. `nonce` is the verifier's, 32 bytes.
@@ -67,10 +69,8 @@ def present(
         RecordError: a choice that was not made by `select` leaves out what must travel.
         Others: as `HeldRecord.check`, for a record that does not hold.
     """
-    expiry = _checked_expiry(expires_at, now or datetime.now(UTC))
-    if len(nonce) != _NONCE_SIZE:
-        raise DisclosureError("a nonce has 32 bytes", "nonce_malformed")
-    if not selection.choices:
+    audience, expiry = checked_request(audience, nonce, expires_at, now)
+    if not selection.choices and not proofs:
         raise DisclosureError("nothing is selected", "nothing_selected")
     chosen = sorted(selection.choices, key=lambda choice: _identity(choice.record))
     records = [choice.record for choice in chosen]
@@ -79,8 +79,7 @@ def present(
     unsigned = tuple(_opened(choice) for choice in chosen)
     if len(unsigned) > MOST_RECORDS or sum(len(record.multiproof.leaves) for record in unsigned) > MOST_LEAVES:
         raise DisclosureError("more than a disclosure may open", "limit_exceeded")
-    audience = audience_from(audience)
-    digest = UnverifiedDisclosure(audience, nonce, expiry, unsigned).digest()
+    digest = UnverifiedDisclosure(audience, nonce, expiry, unsigned, tuple(proofs)).digest()
     signed = []
     for record, shown in zip(records, unsigned, strict=True):
         address, epoch = address_of(record)
@@ -95,15 +94,23 @@ def present(
             epoch=epoch,
         )
         signed.append(UnverifiedRecord(shown.package, shown.multiproof, signature, shown.detached))
-    return UnverifiedDisclosure(audience, nonce, expiry, tuple(signed))
+    return UnverifiedDisclosure(audience, nonce, expiry, tuple(signed), tuple(proofs), binding)
 
 
-def _checked_expiry(expires_at: datetime, now: datetime) -> int:
+def checked_request(audience: str, nonce: bytes, expires_at: datetime, now: datetime | None) -> tuple[str, int]:
+    """The audience and the expiry in Unix seconds, of a request that can be answered.
+
+    Raises:
+        DisclosureError: `nonce_malformed`, `expiry_past`, or an audience that the format does not have.
+    """
+    now = now or datetime.now(UTC)
     if expires_at.tzinfo is None or now.tzinfo is None:
         raise ValueError("times must be aware")
     if expires_at <= now:
         raise DisclosureError("the disclosure would have expired already", "expiry_past")
-    return int(expires_at.timestamp())
+    if len(nonce) != NONCE_SIZE:
+        raise DisclosureError("a nonce has 32 bytes", "nonce_malformed")
+    return audience_from(audience), int(expires_at.timestamp())
 
 
 def _identity(record: HeldRecord) -> tuple[bytes, bytes]:

@@ -9,6 +9,7 @@ from typing import Protocol
 from chartseal.attestation import PrivateData, UnverifiedPackage
 from chartseal.disclosure.about import CHOSEN, Chart, CodeQuery
 from chartseal.disclosure.paths import CONTROL, NameReader, Pattern
+from chartseal.disclosure.witness import ProvableClaim, ProvableCredential
 from chartseal.errors import SelectionError
 from chartseal.record import Field, Opened, open_along
 
@@ -45,6 +46,14 @@ class HeldRecord(Protocol):
     @property
     def private_data(self) -> PrivateData:
         """All leaves with their salts, in the order of `fields`."""
+
+    @property
+    def claims(self) -> Sequence[ProvableClaim]:
+        """What can be proved of it: all claims with their salts, in the order of their leaves."""
+
+    @property
+    def credential(self) -> ProvableCredential | None:
+        """The issuer's signature over the claims, for anonymous proofs; older records have none."""
 
     def check(self) -> None:
         """Refuse a record whose trees, slots, names, pads or signature do not hold."""

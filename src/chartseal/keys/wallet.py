@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mnemonic import Mnemonic
 
@@ -13,6 +15,9 @@ from chartseal.attestation.signer import make_secret
 from chartseal.errors import KeyFileError, WordsError
 from chartseal.keys import _files
 from chartseal.keys.address import SealingAddress
+
+if TYPE_CHECKING:
+    from chartseal.circuits import Proof, Prover
 
 _KIND = "wallet"
 _WORDS = 24
@@ -151,6 +156,23 @@ class Wallet:
         """
         message = _core.holder_message(digest, subject, audience, nonce, expiry)
         return self._keys.sign_as(enc, subject, message, address, epoch)
+
+    def prove(self, prover: Prover, inputs: Mapping[str, Any], **options: Any) -> Proof:
+        """Prove a statement about this wallet's spend secret, which stays in the core; `options` are the prover's.
+
+        Raises:
+            ProvingError: the inputs are malformed or do not satisfy the statement, or proving was cancelled.
+        """
+        return prover.prove(inputs, self._keys, **options)
+
+    def memory_keys(self) -> tuple[bytes, bytes]:
+        """Two keys of 32 bytes for what the wallet remembers: they open no record and sign nothing."""
+        # Imported when it is used, as in `transport`.
+        from Crypto.Hash import SHA256
+        from Crypto.Protocol.KDF import HKDF
+
+        encryption, lookup = HKDF(self._entropy, 32, b"", SHA256, num_keys=2, context=b"chartseal/1/answers")
+        return encryption, lookup
 
     def sign_message(self, message: bytes) -> bytes:
         """Sign a field element (32 bytes, big-endian) with the spend key, as registrations and consents need."""
