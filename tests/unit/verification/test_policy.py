@@ -7,18 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from chartseal.attestation import Domain, address_from, checksum_address, network
+from chartseal.attestation import Digest, Domain, address_from, checksum_address, network
 from chartseal.errors import PolicyError
-from chartseal.verification import Limits, TrustedAuthority, TrustedIssuer, TrustPolicy, UnsafeTrustAnyone
+from chartseal.verification import (
+    AttestedTrustRoot,
+    Limits,
+    TrustedAuthority,
+    TrustedIssuer,
+    TrustPolicy,
+    UnsafeTrustAnyone,
+)
 from tests.charts import CONTRACT, ISSUER
 
 ADDRESS = checksum_address(ISSUER)
+ROOT = "0x" + "0c" * 32
 WHOLE = f"""
 clock_skew_seconds = 30
 largest_delay_seconds = 3600
 networks = ["sepolia"]
 required = ["revocation", "anchor"]
 test_records = ["Example hospital"]
+development_keys = ["holder", "anonymous-4"]
+keys = ["0x{"ab" * 32}"]
+largest_root_age_seconds = 86400
 [limits]
 size = 1000
 records = 2
@@ -35,6 +46,11 @@ valid_until = 2027-01-01T12:00:00+01:00
 address = "{ADDRESS}"
 roles = ["hospital", "pharmacy"]
 name = "Example board"
+[[trust_root]]
+authority = "{ADDRESS}"
+role = "pharmacy"
+epoch = 20786
+root = "{ROOT}"
 """
 
 
@@ -50,6 +66,10 @@ def test_a_whole_policy() -> None:
         required=frozenset({8, 9}),
         test_issuers=frozenset({"Example hospital"}),
         limits=Limits(size=1000, records=2),
+        development_keys=frozenset({"holder", "anonymous-4"}),
+        keys=frozenset({Digest(b"\xab" * 32)}),
+        trust_roots=(AttestedTrustRoot(ISSUER, "pharmacy", datetime(2026, 11, 29, tzinfo=UTC), Digest(b"\x0c" * 32)),),
+        largest_root_age=timedelta(days=1),
     )
     assert policy.allows_test(ISSUER)
     assert not policy.trusts_anyone
@@ -113,6 +133,19 @@ def test_a_period_has_a_first_and_no_last_moment() -> None:
         f'[[authority]]\naddress = "{ADDRESS}"\nroles = ["hospital"]\nunknown = 1',
         '[[authority]]\nroles = ["hospital"]',
         'test_records = ["Nobody"]',
+        'development_keys = "holder"',
+        'development_keys = ["holder-1"]',
+        'keys = ["0x00"]',
+        "keys = [1]",
+        "largest_root_age_seconds = -1",
+        "[[trust_root]]",
+        f'[[trust_root]]\nauthority = "{ADDRESS}"\nrole = "pharmacy"\nepoch = 1',
+        f'[[trust_root]]\nauthority = "{ADDRESS}"\nrole = "pharmacy"\nroot = "{ROOT}"',
+        f'[[trust_root]]\nauthority = "{ADDRESS}"\nrole = "patient"\nepoch = 1\nroot = "{ROOT}"',
+        f'[[trust_root]]\nauthority = "{ADDRESS}"\nrole = "pharmacy"\nepoch = -1\nroot = "{ROOT}"',
+        f'[[trust_root]]\nauthority = "{ADDRESS}"\nrole = "pharmacy"\nepoch = 4000000\nroot = "{ROOT}"',
+        f'[[trust_root]]\nrole = "pharmacy"\nepoch = 1\nroot = "{ROOT}"',
+        f'[[trust_root]]\nauthority = "{ADDRESS}"\nrole = "pharmacy"\nepoch = 1\nroot = "{ROOT}"\nmore = 1',
         "a = " + "[" * 100_000,
     ],
 )
