@@ -34,7 +34,8 @@ from chartseal.verification.report import (
     VerifiedRecord,
     VerifiedSeal,
 )
-from chartseal.verification.steps import Request, verify, verify_seals
+from chartseal.verification.standing import verify_seals
+from chartseal.verification.steps import Request, verify
 
 __all__ = [
     "ROLES",
