@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import product
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from chartseal.attestation import to_hex
 from chartseal.cli.files import write_private
 from chartseal.cli.opened import print_selection
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.times import Duration, Nonce
-from chartseal.disclosure import Choice, HeldRecord, Selection, UnverifiedDisclosure, present, select
+from chartseal.cli.wallets import address_finder, address_options
+from chartseal.disclosure import Choice, Selection, UnverifiedDisclosure, present, select
 from chartseal.errors import DisclosureError
 from chartseal.keys import Wallet
-from chartseal.sealing import SealedRecord, read_records
-
-_MOST_TRIED = 8
+from chartseal.sealing import read_records
 
 
 @click.command()
@@ -39,10 +35,7 @@ _MOST_TRIED = 8
 @click.option(
     "-w", "--wallet", "wallet_path", default="wallet.json", show_default=True, type=click.Path(path_type=Path)
 )
-@click.option(
-    "--number", type=click.IntRange(0, 2**32 - 1), default=0, help="The address of the wallet, where it is above 7."
-)
-@click.option("--epoch", type=click.IntRange(0, 2**32 - 1), default=0, help="Its epoch, where that is above 7.")
+@address_options
 @click.option("-o", "--output", default="-", show_default=True, help="The file to write, - for standard output.")
 @click.option("--text", "as_text", is_flag=True, help="Write the compact text form (CS1:…) for a QR code.")
 @click.option("--preview", is_flag=True, help="Show what the other side would see, and write nothing.")
@@ -90,7 +83,7 @@ def disclose(
         nonce=nonce,
         expires_at=now + expires,
         now=now,
-        address_of=_address_finder(wallet, number, epoch),
+        address_of=address_finder(wallet, number, epoch),
     )
     write_private(output, _written(shown, as_text=as_text))
 
@@ -114,23 +107,6 @@ def _confirm(audience: str) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on: give --yes, or --preview to look only")
     click.confirm(f"Show this to {audience}?", abort=True, err=True)
-
-
-def _address_finder(wallet: Wallet, number: int, epoch: int) -> Callable[[HeldRecord], tuple[int, int]]:
-    """Which of the wallet's addresses a record was sealed to: the first few of each epoch and the given are tried."""
-    tried = product({*range(_MOST_TRIED), number}, {*range(_MOST_TRIED), epoch})
-    known = {str(wallet.sealing_address(*each)): each for each in tried}
-
-    def find(record: HeldRecord) -> tuple[int, int]:
-        assert isinstance(record, SealedRecord)  # noqa: S101 (read_records gives no other)
-        if record.address not in known:
-            detail = (
-                f"a record is sealed to none of the wallet's first {_MOST_TRIED} addresses: try --number and --epoch"
-            )
-            raise DisclosureError(detail, "address_not_ours", f"{record.resource_type} {to_hex(record.uid)}")
-        return known[record.address]
-
-    return find
 
 
 def _written(disclosure: UnverifiedDisclosure, *, as_text: bool) -> bytes:

@@ -1,0 +1,43 @@
+"""A wallet's addresses, as commands find them: which of them a record was sealed to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import click
+
+from chartseal.attestation import to_hex
+from chartseal.disclosure import HeldRecord
+from chartseal.errors import DisclosureError
+from chartseal.keys import Wallet
+from chartseal.sealing import SealedRecord
+
+_MOST_TRIED = 8
+
+
+def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--number` and `--epoch`, for addresses beyond the first few."""
+    number = click.option(
+        "--number", type=click.IntRange(0, 2**32 - 1), default=0, help="The address of the wallet, where it is above 7."
+    )
+    epoch = click.option("--epoch", type=click.IntRange(0, 2**32 - 1), default=0, help="Its epoch, where it is above 7.")
+    return number(epoch(command))
+
+
+def address_finder(wallet: Wallet, number: int, epoch: int) -> Callable[[HeldRecord], tuple[int, int]]:
+    """Which of the wallet's addresses a record was sealed to: the first few of each epoch and the given are tried."""
+    tried = product({*range(_MOST_TRIED), number}, {*range(_MOST_TRIED), epoch})
+    known = {str(wallet.sealing_address(*each)): each for each in tried}
+
+    def find(record: HeldRecord) -> tuple[int, int]:
+        assert isinstance(record, SealedRecord)  # noqa: S101 (`read_records` gives no other)
+        if record.address not in known:
+            detail = (
+                f"a record is sealed to none of the wallet's first {_MOST_TRIED} addresses: try --number and --epoch"
+            )
+            raise DisclosureError(detail, "address_not_ours", f"{record.resource_type} {to_hex(record.uid)}")
+        return known[record.address]
+
+    return find
