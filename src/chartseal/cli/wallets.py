@@ -22,7 +22,9 @@ def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
     number = click.option(
         "--number", type=click.IntRange(0, 2**32 - 1), default=0, help="The address of the wallet, where it is above 7."
     )
-    epoch = click.option("--epoch", type=click.IntRange(0, 2**32 - 1), default=0, help="Its epoch, where it is above 7.")
+    epoch = click.option(
+        "--epoch", type=click.IntRange(0, 2**32 - 1), default=0, help="Its epoch, where it is above 7."
+    )
     return number(epoch(command))
 
 

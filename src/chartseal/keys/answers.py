@@ -4,7 +4,7 @@ An SQLite file beside the wallet, mode 0600. Contents are encrypted (AES-256-GCM
 under keys that the wallet's words give: without the wallet the file tells how much was proved, and nothing else.
 
     with Answers.open(path, wallet) as answers:
-        earlier = answers.given(audience, record)
+        earlier = answers.given(audience)
         use = answers.spend(claim_id, scope, uses)
 """
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 MOST_GIVEN = 1_000
-"""Answers to one verifier about one record that are looked at, the newest."""
+"""Answers to one verifier that are looked at, the newest."""
 
 _LARGEST_ENTRY = 2 << 20
 _WAIT_SECONDS = 10
@@ -53,6 +53,8 @@ class Answer:
     """A policy that was proved to a verifier of a record; `is_anonymous` where the record was not shown."""
 
     policy: Policy
+    record: tuple[bytes, bytes]
+    """Its (attester, uid)."""
     is_anonymous: bool
     at: datetime
     """Aware."""
@@ -149,32 +151,29 @@ class Answers:
                 raise
             self._connection.execute("COMMIT")
 
-    def note(self, audience: str, answers: Sequence[tuple[tuple[bytes, bytes], Answer]]) -> None:
-        """Keep what was proved to a verifier, each with the record's (attester, uid).
+    def note(self, audience: str, answers: Sequence[Answer]) -> None:
+        """Keep what was proved to a verifier.
 
         Raises:
             KeyFileError: as `open`.
         """
+        mark = self._keys.mark("answer", audience.encode())
         with self._writing() as database:
-            for record, answer in answers:
-                mark = self._answer_mark(audience, record)
+            for answer in answers:
                 entry = self._keys.seal(zlib.compress(_encoded(answer)), mark)
                 database.execute("INSERT INTO answers (mark, entry) VALUES (?, ?)", [mark, entry])
 
-    def given(self, audience: str, record: tuple[bytes, bytes]) -> list[Answer]:
-        """What was proved to a verifier of a record, oldest first.
+    def given(self, audience: str) -> list[Answer]:
+        """What was proved to a verifier, of whatever record, oldest first.
 
         Raises:
             KeyFileError: as `open`.
         """
-        mark = self._answer_mark(audience, record)
+        mark = self._keys.mark("answer", audience.encode())
         newest = "SELECT entry FROM answers WHERE mark = ? ORDER BY number DESC LIMIT ?"
         with _refusing():
             entries = self._connection.execute(newest, [mark, MOST_GIVEN]).fetchall()
             return [_decoded(_inflated(self._keys.open(entry, mark))) for (entry,) in reversed(entries)]
-
-    def _answer_mark(self, audience: str, record: tuple[bytes, bytes]) -> bytes:
-        return self._keys.mark("answer", audience.encode(), *record)
 
     def unspent(self, claim_id: bytes, scope: bytes, uses: int) -> list[int]:
         """The uses of a credential that are not spent in a scope: numbers below `uses`, ascending.
@@ -251,9 +250,12 @@ def _refusing() -> Iterator[None]:
 
 
 def _encoded(answer: Answer) -> bytes:
-    policy = answer.policy.to_json()
-    text = policy.decode() if isinstance(policy, bytes) else policy
-    members = {"policy": text, "anonymous": answer.is_anonymous, "at": int(answer.at.timestamp())}
+    members = {
+        "policy": answer.policy.to_json().decode(),
+        "record": [each.hex() for each in answer.record],
+        "anonymous": answer.is_anonymous,
+        "at": int(answer.at.timestamp()),
+    }
     return json.dumps(members, ensure_ascii=False).encode()
 
 
@@ -268,5 +270,6 @@ def _inflated(data: bytes) -> bytes:
 def _decoded(data: bytes) -> Answer:
     """An entry that its own key opened: nobody else wrote it."""
     members: dict[str, Any] = json.loads(data)
+    attester, uid = map(bytes.fromhex, members["record"])
     at = datetime.fromtimestamp(members["at"], UTC)
-    return Answer(Policy.from_json(members["policy"]), members["anonymous"], at)
+    return Answer(Policy.from_json(members["policy"]), (attester, uid), members["anonymous"], at)

@@ -168,7 +168,7 @@ class VerifiedPredicate:
     @property
     def words(self) -> str:
         """What is proved, in words for the verifier."""
-        return self.policy.words()
+        return self.policy.words("verifier")
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,8 @@ class AskedPolicy:
     circuit_size: int = 1
     name: str = "asked"
 
-    def words(self) -> str:
-        return f"the holder's words of {self.name}"
+    def words(self, speaker: str) -> str:
+        return f"the {speaker}'s words of {self.name}"
 
 
 ASKED: Any = AskedPolicy(b"\x0a" * 32)
@@ -202,7 +202,7 @@ def test_a_linked_proof_is_of_the_record_beside_it(linked: Maker) -> None:
         result = check(given)
         [found] = result.predicates
         assert (found.kind, found.record, found.issuer) == ("linked", 0, "Example hospital")
-        assert (found.policy, found.words) == (ASKED, "the holder's words of asked")
+        assert (found.policy, found.words) == (ASKED, "the verifier's words of asked")
         assert (found.nullifier, found.pseudonym, found.as_of) == (None, None, None)
         assert result.steps[11].reason == "one proof"
         assert result.same_person == "shown"
@@ -325,7 +325,7 @@ def test_attack_policy_swap(linked: Maker) -> None:
 
 
 def test_attack_another_policy_with_the_same_words(linked: Maker) -> None:
-    assert SAME_WORDS.words() == ASKED.words()
+    assert SAME_WORDS.words("verifier") == ASKED.words("verifier")
     refused("policy_unknown", linked.show(linked.linked(policy=SAME_WORDS)))
 
 
