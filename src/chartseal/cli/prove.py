@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,18 +12,18 @@ from rich.console import Console
 
 from chartseal.attestation import Address
 from chartseal.cli.addresses import Account
-from chartseal.cli.asking import confirm, print_told, told_to_json, told_of
+from chartseal.cli.asking import confirm, print_told, told_of, told_to_json
 from chartseal.cli.files import write_private
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.questions import policy_option, read_policies, terms_options
 from chartseal.cli.times import Duration, Nonce
 from chartseal.cli.wallets import address_finder, address_options
-from chartseal.disclosure import Answer, HeldRecord, MembershipOf, Proving, choose, prover_of, select
+from chartseal.disclosure import Proving, choose, prover_of, select
 from chartseal.disclosure import prove as prove_answers
 from chartseal.disclosure.binding import Terms
 from chartseal.errors import DisclosureError
 from chartseal.keys import Answers, GivenAnswer, Wallet
-from chartseal.sealing import SealedRecord, read_records
+from chartseal.sealing import read_records
 from chartseal.verification import ROLES
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -44,7 +42,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--authority", type=Account(), help="With --anonymous: whose trust root the issuer stands under.")
 @click.option("--role", type=click.Choice(ROLES), help="With --anonymous: as what.")
 @click.option(
-    "--status-list", "lists", multiple=True, type=_FILE, help="With --anonymous: the issuer's list, whole, as published."
+    "--status-list",
+    "lists",
+    multiple=True,
+    type=_FILE,
+    help="With --anonymous: the issuer's list, whole, as published.",
 )
 @click.option("--rpc", envvar="CHARTSEAL_RPC", metavar="URL", help="Ask this node (else CHARTSEAL_RPC).")
 @click.option("--deployment", envvar="CHARTSEAL_DEPLOYMENT", type=_FILE, help="Where EAS is on its chain.")

@@ -5,27 +5,48 @@ In: sealed records, readable paths or a code, a wallet, and the verifier's audie
     selection = select(records, ["Condition.code"])
     disclosure = present(selection, wallet, audience=origin, nonce=nonce, expires_at=in_ten_minutes)
     disclosure.to_json()
+
+Or prove facts about them and open nothing: a presentation is a disclosure that holds proofs.
+
+    answers = choose(records, [policy], now=now)
+    presentation = prove(answers, wallet, audience=origin, nonce=nonce, expires_at=in_ten_minutes)
 """
 
 from chartseal.disclosure.about import CodeQuery
+from chartseal.disclosure.binding import NO_TERMS, Binding, Terms
 from chartseal.disclosure.form import UnverifiedDisclosure, UnverifiedProof, UnverifiedRecord
+from chartseal.disclosure.membership import Membership
 from chartseal.disclosure.paths import Pattern
+from chartseal.disclosure.predicate import Answer, MembershipOf, choose
 from chartseal.disclosure.presentation import HolderSigner, Row, present, preview
+from chartseal.disclosure.proving import HolderProver, Proving, Uses, prove, prover_of
 from chartseal.disclosure.selection import Choice, HeldRecord, Selection, about_code, select
 
 __all__ = [
+    "NO_TERMS",
+    "Answer",
+    "Binding",
     "Choice",
     "CodeQuery",
     "HeldRecord",
+    "HolderProver",
     "HolderSigner",
+    "Membership",
+    "MembershipOf",
     "Pattern",
+    "Proving",
     "Row",
     "Selection",
+    "Terms",
     "UnverifiedDisclosure",
     "UnverifiedProof",
     "UnverifiedRecord",
+    "Uses",
     "about_code",
+    "choose",
     "present",
     "preview",
+    "prove",
+    "prover_of",
     "select",
 ]

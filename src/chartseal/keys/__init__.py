@@ -8,6 +8,7 @@ In: 24 words, a provider's challenge, a record's `enc`. Out: a sealing address, 
 """
 
 from chartseal.keys.address import SealingAddress
+from chartseal.keys.answers import Answers, GivenAnswer
 from chartseal.keys.authority import AuthorityKey
 from chartseal.keys.card import IssuerCard
 from chartseal.keys.delivery import Inbox, deliver, matches
@@ -16,8 +17,10 @@ from chartseal.keys.registration import Challenge, verify_registration
 from chartseal.keys.wallet import Received, Wallet
 
 __all__ = [
+    "Answers",
     "AuthorityKey",
     "Challenge",
+    "GivenAnswer",
     "Inbox",
     "IssuerCard",
     "IssuerKey",

@@ -28,6 +28,7 @@ from Crypto.Cipher import AES
 
 from chartseal.errors import KeyFileError, PredicateError
 from chartseal.predicates import Policy
+from chartseal.record.credential import Event, is_of_event
 
 if TYPE_CHECKING:
     from chartseal.keys.wallet import Wallet
@@ -44,12 +45,12 @@ CREATE TABLE wallet (mark BLOB NOT NULL);
 CREATE TABLE answers (number INTEGER PRIMARY KEY, mark BLOB NOT NULL, entry BLOB NOT NULL);
 CREATE INDEX answers_by_mark ON answers (mark);
 CREATE TABLE uses (mark BLOB PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE events (claim_id BLOB PRIMARY KEY, event BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE events (claim_id BLOB NOT NULL, mark BLOB NOT NULL, entry BLOB NOT NULL, PRIMARY KEY (claim_id, mark));
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GivenAnswer:
     """A policy that was proved to a verifier of a record; `is_anonymous` where the record was not shown."""
 
     policy: Policy
@@ -151,7 +152,7 @@ class Answers:
                 raise
             self._connection.execute("COMMIT")
 
-    def note(self, audience: str, answers: Sequence[Answer]) -> None:
+    def note(self, audience: str, answers: Sequence[GivenAnswer]) -> None:
         """Keep what was proved to a verifier.
 
         Raises:
@@ -163,7 +164,7 @@ class Answers:
                 entry = self._keys.seal(zlib.compress(_encoded(answer)), mark)
                 database.execute("INSERT INTO answers (mark, entry) VALUES (?, ?)", [mark, entry])
 
-    def given(self, audience: str) -> list[Answer]:
+    def given(self, audience: str) -> list[GivenAnswer]:
         """What was proved to a verifier, of whatever record, oldest first.
 
         Raises:
@@ -222,19 +223,28 @@ class Answers:
     def _use_mark(self, claim_id: bytes, scope: bytes, use: int) -> bytes:
         return self._keys.mark("use", claim_id, scope, use.to_bytes(4))
 
-    def hold(self, claim_id: bytes, event: bytes) -> None:
-        """Note which event a claimId stands for; `event` is what is the same in all records of it.
+    def hold(self, claim_id: bytes, event: Event) -> None:
+        """Note which event a claimId stands for.
 
         Raises:
-            PredicateError: `claim_id_reused`: an issuer that gives two events one claimId makes the use of one the use
-                of the other.
+            PredicateError: `claim_id_reused`: who seals two events under one claimId makes the use of one the use of
+                the other.
             KeyFileError: as `open`.
         """
-        held, mark = self._keys.mark("claim", claim_id), self._keys.mark("event", event)
+        held = self._keys.mark("claim", claim_id)
+        data = json.dumps([each.hex() if isinstance(each, bytes) else each for each in event]).encode()
+        mark = self._keys.mark("event", claim_id, data)
         with self._writing() as database:
-            database.execute("INSERT OR IGNORE INTO events VALUES (?, ?)", [held, mark])
-            if database.execute("SELECT event FROM events WHERE claim_id = ?", [held]).fetchone() != (mark,):
+            rows = database.execute("SELECT mark, entry FROM events WHERE claim_id = ?", [held]).fetchall()
+            if rows and not is_of_event(event, [_event(self._keys.open(entry, of)) for of, entry in rows]):
                 raise PredicateError("a claimId that the wallet holds for another event", "claim_id_reused")
+            if mark not in {of for of, _ in rows}:
+                database.execute("INSERT INTO events VALUES (?, ?, ?)", [held, mark, self._keys.seal(data, mark)])
+
+
+def _event(data: bytes) -> Event:
+    attester, uid, resource_type, full_url, amends = json.loads(data)
+    return Event(bytes.fromhex(attester), bytes.fromhex(uid), resource_type, full_url, bytes.fromhex(amends))
 
 
 @contextmanager
@@ -249,7 +259,7 @@ def _refusing() -> Iterator[None]:
         raise KeyFileError("the memory is damaged", "answers_damaged") from exc
 
 
-def _encoded(answer: Answer) -> bytes:
+def _encoded(answer: GivenAnswer) -> bytes:
     members = {
         "policy": answer.policy.to_json().decode(),
         "record": [each.hex() for each in answer.record],
@@ -267,9 +277,9 @@ def _inflated(data: bytes) -> bytes:
     return found
 
 
-def _decoded(data: bytes) -> Answer:
+def _decoded(data: bytes) -> GivenAnswer:
     """An entry that its own key opened: nobody else wrote it."""
     members: dict[str, Any] = json.loads(data)
     attester, uid = map(bytes.fromhex, members["record"])
     at = datetime.fromtimestamp(members["at"], UTC)
-    return Answer(Policy.from_json(members["policy"]), (attester, uid), members["anonymous"], at)
+    return GivenAnswer(Policy.from_json(members["policy"]), (attester, uid), members["anonymous"], at)

@@ -12,13 +12,15 @@ import pytest
 
 from chartseal.errors import KeyFileError, PredicateError
 from chartseal.keys import Wallet
-from chartseal.keys.answers import VERSION, Answer, Answers
+from chartseal.keys.answers import VERSION, Answers, GivenAnswer
 from chartseal.predicates import compile_policy
+from chartseal.record.credential import Event
 
 WALLET = Wallet(b"\x07" * 32)
 VERIFIER = "https://insurer.example"
 POLICY = compile_policy("Observation[loinc|4548-4].value < 7.0 % and effective >= 2026-05-01", name="sugar")
-ANSWER = Answer(POLICY, (b"\x01" * 20, b"\x02" * 32), True, datetime(2026, 11, 29, tzinfo=UTC))
+ANSWER = GivenAnswer(POLICY, (b"\x01" * 20, b"\x02" * 32), True, datetime(2026, 11, 29, tzinfo=UTC))
+EVENT = Event(b"\x11" * 20, b"\x12" * 32, "Observation", "https://issuer.example/fhir/Observation/1", bytes(32))
 CLAIM, SCOPE = b"\x03" * 31, b"\x04" * 32
 
 
@@ -49,7 +51,7 @@ def test_nothing_is_readable_without_the_wallet(path: Path) -> None:
     with Answers.open(path, WALLET) as answers:
         answers.note(VERIFIER, [ANSWER] * 5)
         answers.spend(CLAIM, SCOPE, 2)
-        answers.hold(CLAIM, b"the event's URL")
+        answers.hold(CLAIM, EVENT)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     data = path.read_bytes()
     secrets = [
@@ -103,13 +105,16 @@ def test_two_commands_at_once_spend_two_uses(path: Path) -> None:
 
 
 def test_attack_a_claim_id_of_two_events(path: Path) -> None:
+    amended = EVENT._replace(uid=b"\x0b" * 32, full_url="", amends=EVENT.uid)
     with Answers.open(path, WALLET) as answers:
-        answers.hold(CLAIM, b"one event")
-        answers.hold(CLAIM, b"one event")
-        answers.hold(b"\x06" * 31, b"another event")
-        with pytest.raises(PredicateError) as caught:
-            answers.hold(CLAIM, b"another event")
-        assert caught.value.code == "claim_id_reused"
+        for event in (EVENT, EVENT, EVENT._replace(uid=b"\x0a" * 32), amended):
+            answers.hold(CLAIM, event)
+        another = EVENT._replace(uid=b"\x0c" * 32, full_url="https://issuer.example/fhir/Observation/2")
+        answers.hold(b"\x06" * 31, another)
+        for event in (another, amended._replace(uid=b"\x0d" * 32, amends=bytes(32))):
+            with pytest.raises(PredicateError) as caught:
+                answers.hold(CLAIM, event)
+            assert caught.value.code == "claim_id_reused"
 
 
 def test_what_is_no_memory_is_refused(path: Path) -> None:
