@@ -28,6 +28,9 @@ OURS = {
     "record_resolver": "RecordResolver.vy",
     "private_data_verifier": "PrivateDataVerifier.vy",
     "anchor_verifier": "AnchorVerifier.vy",
+    "groth16_verifier": "Groth16Verifier.vy",
+    "presentation_verifier": "PresentationVerifier.vy",
+    "dispense_credit": "DispenseCredit.vy",
 }
 NEVER_DEPLOYED = {"signature_probe": "SignatureProbe.vy"}
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from chartseal import _core, _json
 from chartseal.attestation import Address, Digest, address_from, checksum_address, digest_from, to_hex
@@ -24,16 +24,21 @@ from chartseal.chain.rpc.node import Node
 from chartseal.chain.sending.sender import Sender
 from chartseal.errors import DeploymentError, NodeError, PackageError
 
-NAMES = ("accreditation_resolver", "record_resolver", "private_data_verifier", "anchor_verifier")
+OF_EAS = ("accreditation_resolver", "record_resolver", "private_data_verifier", "anchor_verifier")
+"""Those that are told first of all which EAS they belong to."""
+
+NAMES = (*OF_EAS, "groth16_verifier", "presentation_verifier", "dispense_credit")
 """What can be deployed; docs/contracts.md says what each is and takes."""
 
 _LARGEST = 1 << 20
 _MOST = 1_000
+_MOST_ARGUMENTS = 10
+_ADDRESS_SIZE = 20
 _LONGEST_CODE = 1 << 16
 _MEMBERS = {"contract", "address", "arguments", "transaction", "block", "codeHash"}
 
-Argument = Address | int
-"""What our constructors take."""
+Argument: TypeAlias = "Address | Digest | int | str | tuple[Argument, ...]"
+"""What our constructors take; a tuple is a struct."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ class Deployments:
             {
                 "contract": each.contract,
                 "address": checksum_address(each.address),
-                "arguments": [checksum_address(one) if isinstance(one, bytes) else str(one) for one in each.arguments],
+                "arguments": _told(each.arguments),
                 "transaction": to_hex(each.tx_hash),
                 "block": each.block_number,
                 "codeHash": to_hex(each.code_hash),
@@ -234,7 +239,7 @@ def _entry(data: Any, place: str) -> Deployed:
     if not isinstance(data, dict) or data.keys() != _MEMBERS:
         raise DeploymentError(f"expected an object of {', '.join(sorted(_MEMBERS))}", path=place)
     arguments = data["arguments"]
-    if data["contract"] not in NAMES or not isinstance(arguments, list) or len(arguments) > 10:
+    if data["contract"] not in NAMES or not isinstance(arguments, list) or len(arguments) > _MOST_ARGUMENTS:
         raise DeploymentError("no contract of ours, or no list of its arguments", path=place)
     try:
         return Deployed(
@@ -249,10 +254,26 @@ def _entry(data: Any, place: str) -> Deployed:
         raise DeploymentError(exc.detail, path=exc.path) from exc
 
 
-def _argument(value: Any, place: str) -> Argument:
-    """Integers are decimal texts: a uint256 does not fit other readers' numbers."""
+def _told(argument: Argument) -> Any:
+    """An argument in JSON. Integers are decimal texts: a uint256 does not fit other readers' numbers. Texts stand in an
+    object, so that none passes for a number or an address.
+    """
+    if isinstance(argument, tuple):
+        return [_told(each) for each in argument]
+    if isinstance(argument, bytes):
+        return checksum_address(Address(argument)) if len(argument) == _ADDRESS_SIZE else to_hex(argument)
+    return {"text": argument} if isinstance(argument, str) else str(argument)
+
+
+def _argument(value: Any, place: str, *, within: bool = False) -> Argument:
+    if isinstance(value, list) and len(value) <= _MOST_ARGUMENTS and not within:
+        return tuple(_argument(each, place, within=True) for each in value)
+    if isinstance(value, dict) and value.keys() == {"text"} and isinstance(value["text"], str):
+        return value["text"]
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 78:
         return int(value)
+    if isinstance(value, str) and len(value) == len("0x") + 64:
+        return digest_from(value, place)
     return address_from(value, place)
 
 

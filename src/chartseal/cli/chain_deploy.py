@@ -13,6 +13,7 @@ from chartseal.attestation import address_from, checksum_address
 from chartseal.chain.checks import check_deployment
 from chartseal.chain.deploy import (
     NAMES,
+    OF_EAS,
     Argument,
     Deployed,
     Deployments,
@@ -29,9 +30,12 @@ from chartseal.errors import DeploymentError, PackageError
 _LONGEST_NUMBER = 78
 """Digits of the largest uint256."""
 
+_PLAIN = tuple(name for name in NAMES if name != "dispense_credit")
+"""Those whose arguments are words; `chartseal credit deploy` deploys the other."""
+
 
 @click.command("deploy")
-@click.argument("contract", type=click.Choice(NAMES))
+@click.argument("contract", type=click.Choice(_PLAIN))
 @click.argument("arguments", nargs=-1, metavar="[ARGUMENT]...")
 @click.option(
     "--into",
@@ -47,11 +51,12 @@ _LONGEST_NUMBER = 78
 def deploy_contract(
     contract: str, arguments: tuple[str, ...], kept: Path, on: Chain, signer: Signing, as_json: bool
 ) -> None:
-    """Deploy CONTRACT with what it takes after EAS: addresses, numbers, or roles like hospital,pharmacy."""
-    given = [_argument(each) for each in arguments]
+    """Deploy CONTRACT with what it takes besides EAS: addresses, numbers, or roles like hospital,pharmacy."""
+    eas = [on.deployment.eas] if contract in OF_EAS else []
+    given = [*eas, *(_argument(each) for each in arguments)]
     check_deployment(on.node, on.deployment)
     before = _before(kept, on.deployment.chain_id)
-    made = deploy(Sender(on.node, signer()), contract, on.deployment.eas, *given)
+    made = deploy(Sender(on.node, signer()), contract, *given)
     try:
         save_deployments(kept, before.with_(made))
     except DeploymentError:
