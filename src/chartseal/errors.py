@@ -464,6 +464,18 @@ class AmendmentError(ChainError):
     code = "amendment_refused"
 
 
+class PresentationError(ChainError):
+    """A presentation is not one that a contract takes, or not the one that it asks for."""
+
+    code = "presentation_refused"
+
+
+class CreditError(ChainError):
+    """A dispense credit is not what it must be, or cannot be had."""
+
+    code = "credit_refused"
+
+
 class SampleError(ChainError):
     """A sample attestation cannot be made of this record, or does not belong to what was shown."""
 
