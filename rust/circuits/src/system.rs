@@ -114,7 +114,9 @@ impl Num {
     pub fn sum<'a>(parts: impl IntoIterator<Item = (Fr, &'a Num)>) -> Self {
         let mut sum = Self::zero();
         for (factor, part) in parts {
-            sum.constant += part.constant * factor;
+            if !part.constant.is_zero() {
+                sum.constant += part.constant * factor;
+            }
             sum.value += part.value * factor;
             sum.is_constant &= part.is_constant;
             sum.terms
@@ -250,6 +252,13 @@ impl System {
                 b: b.to_terms(),
                 c: c.to_terms(),
             });
+        }
+    }
+
+    /// Requires a · b = c, c being computed only where constraints are collected.
+    pub fn constrain_to(&mut self, a: &Num, b: &Num, c: impl FnOnce() -> Num) {
+        if self.shape.is_some() {
+            self.constrain(a, b, &c());
         }
     }
 
