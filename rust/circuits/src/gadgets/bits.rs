@@ -131,7 +131,7 @@ pub fn is_zero(system: &mut System, num: &Num) -> Num {
 /// `then` where the bit is 1, `otherwise` where it is 0. One constraint.
 pub fn select(system: &mut System, bit: &Num, then: &Num, otherwise: &Num) -> Num {
     let difference = then - otherwise;
-    &system.multiply(bit, &difference) + otherwise
+    &system.multiply(&difference, bit) + otherwise
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! A fixed depth keeps leaves and nodes apart, although some leaves are hashes of four inputs as nodes are: a leaf is always
 //! hashed as many times as its tree is deep.
 
+use super::bits;
 use super::poseidon::{self, Powers};
 use crate::Fr;
 use crate::inputs::Element;
@@ -56,9 +57,8 @@ impl Children {
 
 /// Two levels of choices: three products, or one where the four are constants.
 fn choose(system: &mut System, of: &[Num; ARITY], low: &Num, high: &Num) -> Num {
-    let [lower, upper] = [0, 2].map(|at| &of[at] + &system.multiply(low, &(&of[at + 1] - &of[at])));
-    let difference = &upper - &lower;
-    &lower + &system.multiply(high, &difference)
+    let [lower, upper] = [0, 2].map(|at| bits::select(system, low, &of[at + 1], &of[at]));
+    bits::select(system, high, &upper, &lower)
 }
 
 /// The node and its siblings in their places.
@@ -116,7 +116,6 @@ fn holding(system: &mut System, node: &Num, position: usize, siblings: &[Element
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gadgets::bits;
     use crate::gadgets::testing::{Gadget, check, holds, random, run};
     use chartseal_algebra::poseidon as native;
 

@@ -9,7 +9,7 @@ use crate::Fr;
 use ark_ff::{AdditiveGroup, Field, One, Zero};
 use chartseal_algebra::poseidon::{PartialRound, Rounds};
 
-pub type Vector = Vec<Fr>;
+type Vector = Vec<Fr>;
 type Matrix = Vec<Vector>;
 
 /// Coefficients over the window of n wires and the round's own, n + 1 in all.
@@ -95,7 +95,7 @@ fn next_duals(duals: &[Vector], column: &[Fr]) -> Matrix {
     shifted.chain([last.clone()]).collect()
 }
 
-pub fn dot(left: &[Fr], right: &[Fr]) -> Fr {
+fn dot(left: &[Fr], right: &[Fr]) -> Fr {
     left.iter().zip(right).map(|(a, b)| *a * b).sum()
 }
 
