@@ -60,7 +60,7 @@ impl Assignment {
     }
 }
 
-/// A linear combination of wires, and its value.
+/// A linear combination of wires, and its value, which is erased when dropped.
 #[derive(Clone)]
 pub struct Num {
     /// Empty where no constraints are collected.
@@ -133,6 +133,12 @@ impl Num {
         }
         terms.extend_from_slice(&self.terms);
         terms
+    }
+}
+
+impl Drop for Num {
+    fn drop(&mut self) {
+        self.value.zeroize();
     }
 }
 
