@@ -3,9 +3,12 @@
 use chartseal_circuits::Circuit;
 
 /// (constraints, the limit, non-zero coefficients of A, B and C).
-const COUNTS: [(Circuit, usize, usize, [usize; 3]); 2] = [
+const COUNTS: [(Circuit, usize, usize, [usize; 3]); 5] = [
+    (Circuit::Holder, 2_511, 4_090, [5_718, 8_268, 4_753]),
     (Circuit::Linked1, 4_038, 4_090, [11_106, 16_547, 6_638]),
     (Circuit::Linked4, 15_619, 16_380, [43_097, 64_081, 25_575]),
+    (Circuit::Anonymous1, 13_831, 14_500, [34_568, 51_202, 24_433]),
+    (Circuit::Anonymous4, 25_412, 28_000, [66_559, 98_736, 43_370]),
 ];
 
 #[test]
