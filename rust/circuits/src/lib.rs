@@ -4,6 +4,10 @@
 //! what snarkjs does. The crate knows no Python and builds for a browser. What each statement proves stands in
 //! [`statements`].
 
+// Tests in here share the world that tests/common makes, which names the crate.
+#[cfg(test)]
+extern crate self as chartseal_circuits;
+
 pub mod circuit;
 pub mod gadgets;
 pub mod groth16;

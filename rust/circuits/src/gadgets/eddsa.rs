@@ -56,6 +56,7 @@ impl Signature {
 
 /// Proves `signature` to be one of `message` under `key`. Cost: 3,180.
 pub fn verify(system: &mut System, key: &Edwards, message: &Num, signature: &Signature) {
+    system.part("signature");
     let commitment = Edwards {
         x: system.input(signature.commitment.0),
         y: system.input(signature.commitment.1),

@@ -17,12 +17,16 @@ pub struct Place {
 }
 
 impl Place {
-    /// Brought by the witness. 20 constraints.
+    /// Of an index, brought by the witness. 20 constraints.
     pub fn new(system: &mut System, index: u32) -> Self {
-        let words = index / WORD_BITS as u32;
+        Self::at(system, index / WORD_BITS as u32, index % WORD_BITS as u32)
+    }
+
+    /// Of a word's number and a position in it, as a witness may have them.
+    pub fn at(system: &mut System, word: u32, position: u32) -> Self {
         Self {
-            word: bits::inputs(system, Fr::from(words), DIGIT_BITS),
-            position: bits::inputs(system, Fr::from(index % WORD_BITS as u32), POSITION_BITS),
+            word: bits::inputs(system, Fr::from(word), DIGIT_BITS),
+            position: bits::inputs(system, Fr::from(position), POSITION_BITS),
         }
     }
 

@@ -67,7 +67,7 @@ const TIME_BITS: usize = 64;
 const USE_BITS: usize = 16;
 const ADDRESS_BITS: u32 = 160;
 /// Bits of a status list.
-const LIST_LENGTH: u32 = (WORD_BITS << (2 * TREE_DEPTH)) as u32;
+const LIST_LENGTH: u32 = (WORD_BITS as u32) << (2 * TREE_DEPTH);
 
 /// The statement about values: of a presentation, or of nobody.
 #[derive(ZeroizeOnDrop)]
@@ -104,7 +104,8 @@ struct Public {
 struct Credential {
     attester: Fr,
     list: Fr,
-    index: u32,
+    /// A word's number and a position in it, of the status list.
+    place: (u32, u32),
     claim_id: Fr,
     uses: Fr,
     sealed_at: Fr,
@@ -162,8 +163,8 @@ impl<const K: usize> Statement<K> {
     /// The public inputs that follow from the others and the witness.
     fn publish(&mut self) {
         let (credential, secret) = (&self.credential, element(&self.secret));
-        let word = credential.index as usize / WORD_BITS;
-        let status_root = native::root_of_path(self.status.word.0, word, &siblings(&self.status.path));
+        let (word, _) = credential.place;
+        let status_root = native::root_of_path(self.status.word.0, word as usize, &siblings(&self.status.path));
         let leaf = native::hash(&[
             tags::ISSUER,
             credential.attester,
@@ -240,7 +241,7 @@ impl Credential {
         Self {
             attester: credential.attester.0,
             list: Fr::from(credential.list),
-            index: credential.index,
+            place: (credential.index / WORD_BITS as u32, credential.index % WORD_BITS as u32),
             claim_id: credential.claim_id.0,
             uses: Fr::from(credential.uses),
             sealed_at: Fr::from(credential.sealed_at),
@@ -266,7 +267,7 @@ impl Wires {
         Self {
             attester: system.input(credential.attester),
             list: system.input(credential.list),
-            place: Place::new(system, credential.index),
+            place: Place::at(system, credential.place.0, credential.place.1),
             claims_root: system.input(claims_root),
             claim_id: system.input(credential.claim_id),
             uses: system.input(credential.uses),
@@ -308,3 +309,6 @@ fn check(inputs: &inputs::Anonymous) -> Result<()> {
 fn siblings<const DEPTH: usize>(path: &inputs::Path<DEPTH>) -> [[Fr; 3]; DEPTH] {
     path.map(|level| level.map(|sibling| sibling.0))
 }
+
+#[cfg(test)]
+mod tests;

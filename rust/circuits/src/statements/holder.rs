@@ -171,7 +171,10 @@ mod tests {
             aliased.publics[2] = pseudonym(&aliased.secret, Fr::from(7u64));
             assert_ne!(unsatisfied(&aliased), "");
             aliased.secret = honest.secret;
-            assert_eq!(unsatisfied(&aliased).is_empty(), aliased.publics[2] == honest.publics[2]);
+            assert_eq!(
+                unsatisfied(&aliased).is_empty(),
+                aliased.publics[2] == honest.publics[2]
+            );
         }
     }
 
