@@ -1,5 +1,7 @@
 //! Makes proofs: a key and its circuit's matrices, kept for many assignments.
 
+use crate::groth16::msm::Digits;
+use crate::groth16::parallel::{self, join};
 use crate::groth16::reduction::quotient;
 use crate::groth16::{Control, Proof, ProvingKey, Verifier, key, msm, verification_key};
 use crate::system::{Assignment, Shape, Terms};
@@ -10,7 +12,8 @@ use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 use chartseal_algebra::error::{Error, Kind, Result};
 use zeroize::Zeroizing;
 
-type Integer = <Fr as PrimeField>::BigInt;
+/// Rows that one task takes.
+const CHUNK: usize = 512;
 
 /// Proves one circuit's statements under one key.
 pub struct Prover {
@@ -54,20 +57,34 @@ impl Prover {
         if values.len() != self.key.a_query.len() {
             return Err(unsatisfied());
         }
-        control.stage("quotient")?;
-        let quotient = Zeroizing::new(self.quotient(values)?);
-        let integers =
-            |values: &[Fr]| Zeroizing::new(values.iter().map(|value| value.into_bigint()).collect::<Vec<Integer>>());
-        let scalars = integers(values);
-        control.stage("h")?;
-        let h: G1Projective = msm::sum(&self.key.h_query, &integers(&quotient), control)?;
-        control.stage("l")?;
-        let l: G1Projective = msm::sum(&self.key.l_query, &scalars[self.inputs..], control)?;
-        control.stage("a")?;
-        let a: G1Projective = msm::sum(&self.key.a_query, &scalars, control)?;
-        control.stage("b")?;
-        let b: G1Projective = msm::sum(&self.key.b_g1_query, &scalars, control)?;
-        let b2: G2Projective = msm::sum(&self.key.b_g2_query, &scalars, control)?;
+        let digits = Digits::of(values);
+        let witness = || {
+            let key = &self.key;
+            let sum = |stage, bases, first| -> Result<G1Projective> {
+                control.stage(stage)?;
+                msm::sum(bases, &digits, first, control)
+            };
+            let twisted = || -> Result<G2Projective> {
+                control.stage("b in G2")?;
+                msm::sum(&key.b_g2_query, &digits, 0, control)
+            };
+            let (b2, (a, (b, l))) = join(twisted, || {
+                join(
+                    || sum("a", &key.a_query, 0),
+                    || join(|| sum("b", &key.b_g1_query, 0), || sum("l", &key.l_query, self.inputs)),
+                )
+            });
+            Ok((b2?, a?, b?, l?))
+        };
+        let quotient = || -> Result<G1Projective> {
+            control.stage("quotient")?;
+            let quotient = self.quotient(values, control)?;
+            control.stage("h")?;
+            msm::sum(&self.key.h_query, &Digits::of(&quotient), 0, control)
+        };
+        let (h, sums) = join(quotient, witness);
+        let h = h?; // an unsatisfied statement is told before anything else
+        let (b2, a, b, l) = sums?;
         control.stage("check")?;
         let (r, s) = (blinding()?, blinding()?);
         let a = a + self.key.vk.alpha_g1 + self.key.delta_g1 * *r;
@@ -85,17 +102,17 @@ impl Prover {
         Ok(proof)
     }
 
-    fn quotient(&self, values: &[Fr]) -> Result<Vec<Fr>> {
-        let [mut a, b, c] = [0, 1, 2].map(|at| Zeroizing::new(self.matrices[at].times(values)));
+    /// Of the constraints at these values, once they are seen to hold.
+    fn quotient(&self, values: &[Fr], control: &Control<'_>) -> Result<Zeroizing<Vec<Fr>>> {
+        let room = self.domain.size();
+        let [mut a, b, c] = [0, 1, 2].map(|at| self.matrices[at].times(values, room));
         if !(a.iter().zip(b.iter()).zip(c.iter())).all(|((a, b), c)| *a * b == *c) {
             return Err(unsatisfied());
         }
-        a.extend_from_slice(&values[..self.inputs]);
-        let padded = |mut values: Zeroizing<Vec<Fr>>| {
-            values.resize(self.domain.size(), Fr::default());
-            std::mem::take(&mut *values)
-        };
-        Ok(quotient(&self.domain, padded(a), padded(b)))
+        let rows = self.matrices[0].ends.len();
+        a[rows..rows + self.inputs].copy_from_slice(&values[..self.inputs]);
+        control.check()?;
+        Ok(quotient(&self.domain, a, b))
     }
 }
 
@@ -147,13 +164,21 @@ impl Rows {
         Self { ends, terms }
     }
 
-    fn times(&self, values: &[Fr]) -> Vec<Fr> {
-        let mut start = 0;
-        let mut row = |end: &u32| {
-            let terms = &self.terms[start..*end as usize];
-            start = *end as usize;
+    /// Each row's sum, and zeros to fill the room.
+    fn times(&self, values: &[Fr], room: usize) -> Zeroizing<Vec<Fr>> {
+        let starts: Vec<usize> = (0..self.ends.len()).step_by(CHUNK).collect();
+        let row = |at: usize| -> Fr {
+            let start = at.checked_sub(1).map_or(0, |before| self.ends[before]) as usize;
+            let terms = &self.terms[start..self.ends[at] as usize];
             terms.iter().map(|(wire, c)| values[*wire as usize] * c).sum()
         };
-        self.ends.iter().map(&mut row).collect()
+        let chunks = parallel::map(&starts, |start| {
+            let end = self.ends.len().min(start + CHUNK);
+            Zeroizing::new((*start..end).map(row).collect::<Vec<Fr>>())
+        });
+        let mut all = Zeroizing::new(Vec::with_capacity(room));
+        chunks.iter().for_each(|chunk| all.extend_from_slice(chunk));
+        all.resize(room, Fr::default());
+        all
     }
 }

@@ -5,10 +5,12 @@
 //! and the division, since the even roots, where A·B − C is 0, need no term. Source: snarkjs 0.7, `zkey_new.js` and
 //! `groth16_prove.js`.
 
+use crate::groth16::parallel::join;
 use ark_ff::PrimeField;
 use ark_groth16::r1cs_to_qap::{LibsnarkReduction, R1CSToQAP, evaluate_constraint};
 use ark_poly::EvaluationDomain;
 use ark_relations::gr1cs::{ConstraintSystemRef, Matrix, Result, SynthesisError};
+use zeroize::Zeroizing;
 
 /// circom's, in arkworks' frame.
 pub struct CircomReduction;
@@ -29,18 +31,18 @@ impl R1CSToQAP for CircomReduction {
         full_assignment: &[F],
     ) -> Result<Vec<F>> {
         let domain = D::new(num_constraints + num_inputs).ok_or(SynthesisError::PolynomialDegreeTooLarge)?;
-        let evaluate = |matrix: &Matrix<F>| -> Vec<F> {
+        let evaluate = |matrix: &Matrix<F>| -> Zeroizing<Vec<F>> {
             let rows = matrix.iter().map(|row| evaluate_constraint(row, full_assignment));
             let mut values: Vec<F> = rows.collect();
             values.resize(domain.size(), F::zero());
-            values
+            Zeroizing::new(values)
         };
         let [mut a, b, c] = [0, 1, 2].map(|at| evaluate(&matrices[at]));
-        if !(a.iter().zip(&b).zip(&c)).all(|((a, b), c)| *a * b == *c) {
+        if !(a.iter().zip(b.iter()).zip(c.iter())).all(|((a, b), c)| *a * b == *c) {
             return Err(SynthesisError::Unsatisfiable);
         }
         a[num_constraints..num_constraints + num_inputs].copy_from_slice(&full_assignment[..num_inputs]);
-        Ok(quotient(&domain, a, b))
+        Ok(std::mem::take(&mut *quotient(&domain, a, b)))
     }
 
     /// L_{2i+1}(t) / δ for i < n, of the Lagrange polynomials over the 2n-th roots of unity.
@@ -60,17 +62,20 @@ impl R1CSToQAP for CircomReduction {
 }
 
 /// A·B − C at the odd 2n-th roots of unity, from the values of A and B at the n-th ones, where C is A·B.
-pub fn quotient<F: PrimeField, D: EvaluationDomain<F>>(domain: &D, a: Vec<F>, b: Vec<F>) -> Vec<F> {
-    let c: Vec<F> = a.iter().zip(&b).map(|(a, b)| *a * b).collect();
+pub fn quotient<F: PrimeField, D: EvaluationDomain<F>>(
+    domain: &D,
+    mut a: Zeroizing<Vec<F>>,
+    mut b: Zeroizing<Vec<F>>,
+) -> Zeroizing<Vec<F>> {
+    let mut c = Zeroizing::new(a.iter().zip(b.iter()).map(|(a, b)| *a * b).collect::<Vec<F>>());
     let root = F::get_root_of_unity(2 * domain.size() as u64).expect("the domain's half-steps exist");
     let odd = domain.get_coset(root).expect("a root of unity is not zero");
-    let moved = |mut values: Vec<F>| {
-        domain.ifft_in_place(&mut values);
-        odd.fft_in_place(&mut values);
-        values
+    let shift = |values: &mut Vec<F>| {
+        domain.ifft_in_place(values);
+        odd.fft_in_place(values);
     };
-    let (mut a, b, c) = (moved(a), moved(b), moved(c));
-    for ((a, b), c) in a.iter_mut().zip(&b).zip(&c) {
+    join(|| shift(&mut a), || join(|| shift(&mut b), || shift(&mut c)));
+    for ((a, b), c) in a.iter_mut().zip(b.iter()).zip(c.iter()) {
         *a = *a * b - c;
     }
     a
