@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from eth_abi import encode
+from eth_abi.abi import encode
 
 from chartseal import _core
 from chartseal.circuits import Prover, cache, development, load_prover, manifest
+from chartseal.circuits.manifest import DEVELOPMENT
 from chartseal.errors import CircuitKeyError
 
 CONTEXT = "0x" + (7).to_bytes(32).hex()
@@ -51,7 +52,7 @@ def linked_1(value: int = 69, low: int = 0, high: int = 70) -> dict[str, Any]:
 
 def development_prover(circuit: str) -> Prover:
     """The prover under the development key, which is made where the cache does not have it."""
-    key = manifest().key(circuit, development.DEVELOPMENT)
+    key = manifest().key(circuit, DEVELOPMENT)
     try:
         if not cache.is_there(key):
             development.make(circuit)

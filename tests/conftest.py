@@ -7,6 +7,8 @@ import pytest
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
+os.environ.setdefault("CHARTSEAL_CACHE", str(_REPOSITORY / "build/cache"))  # proving keys made here stay here
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

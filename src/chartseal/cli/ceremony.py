@@ -23,7 +23,7 @@ _folder = click.argument("folder", type=_FOLDER)
 _ptau = click.option("--ptau", type=_FILE, required=True, help="The file of the public phase 1 (.ptau).")
 
 
-class _Hex(click.ParamType):
+class _Hex(click.ParamType[Any]):
     """Bytes as hex digits, with or without 0x."""
 
     name = "hex"

@@ -9,6 +9,7 @@ import click
 
 from chartseal.attestation import to_hex
 from chartseal.circuits import KeyEntry, cache, development, manifest, sources
+from chartseal.circuits.manifest import DEVELOPMENT
 from chartseal.errors import CircuitKeyError
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -40,7 +41,7 @@ def list_keys(as_json: bool) -> None:
 @_json
 def make(circuits: tuple[str, ...], as_json: bool) -> None:
     """Make development keys, of all circuits unless some are named. Everybody can prove anything under them."""
-    wanted = [manifest().key(name, development.DEVELOPMENT) for name in circuits or manifest().circuits]
+    wanted = [manifest().key(name, DEVELOPMENT) for name in circuits or manifest().circuits]
     made = [_made(key) for key in wanted]
     if as_json:
         click.echo(json.dumps({"keys": made}))

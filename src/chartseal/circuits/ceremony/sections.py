@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -18,6 +19,7 @@ def read_section(path: Path, letters: bytes, number: int, most: int) -> bytes:
     """
     try:
         with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
             head = stream.read(12)
             if len(head) != 12 or head[:4] != letters:
                 raise malformed(path)
@@ -31,7 +33,7 @@ def read_section(path: Path, letters: bytes, number: int, most: int) -> bytes:
                     if len(data) != length:
                         raise malformed(path)
                     return data
-                if length >= 2**62:
+                if length > size:
                     raise malformed(path)
                 stream.seek(length, 1)
     except OSError as exc:
