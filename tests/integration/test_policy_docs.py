@@ -11,7 +11,9 @@ import pytest
 from chartseal.errors import PredicatePolicyError
 from chartseal.predicates import Policy, compile_policy
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/policies.md").read_text()
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "policies.md").read_text()
+HASHES = re.findall(r"^\| `(.+)` \| `0x([0-9a-f]{64})` \|$", (DOCS / "format.md").read_text(), re.MULTILINE)
 
 
 def blocks(language: str) -> list[str]:
@@ -57,3 +59,9 @@ def test_python(capsys: pytest.CaptureFixture[str]) -> None:
     for block in blocks("python"):
         exec(compile(block, "docs/policies.md", "exec"), {})
     assert capsys.readouterr().out.endswith(" 4\n")
+
+
+def test_hashes_of_the_format_specification() -> None:
+    found = {text.replace("\\|", "|"): hashed for text, hashed in HASHES if " in " in text or " and " in text}
+    assert len(found) == 3
+    assert {text: compile_policy(text).hash.hex() for text in found} == found

@@ -160,8 +160,8 @@ def _unquote(token: Token, longest: int) -> str:
     text = str(token)
     if token.type == "STRING":
         text = text[1:-1].replace('\\"', '"').replace("\\\\", "\\")
-    if not text or len(text) > longest or text != text.strip():
-        _place(token).refuse(f"expected 1 to {longest} characters, without space around them", "policy_syntax")
+    if not text or len(text) > longest or text != text.strip() or not text.isprintable():
+        _place(token).refuse(f"expected 1 to {longest} visible characters, without space around them", "policy_syntax")
     return text
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chartseal.predicates.compiling import Subject
-from chartseal.predicates.elements import Element, Row, element_of, row_of
+from chartseal.predicates.elements import Element, Row, element_of, elements_of, row_of
 from chartseal.predicates.syntax import ElementText, Place, PredicateText, Qualifier
 
 
@@ -71,7 +71,7 @@ def _subject(stated: _Stated, text: ElementText) -> Subject:
     if element is None:
         text.parts[0].place.refuse(
             f"no element of {stated.row.type_name} that claims are lifted from; there are: "
-            f"{', '.join(stated.row.elements)}",
+            f"{', '.join(each.name for each in elements_of(stated.row.type_name))}",
             "policy_element_unknown",
         )
     return Subject(element, stated.sense, _qualifier(stated, text, element))
