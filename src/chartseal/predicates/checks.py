@@ -7,8 +7,8 @@ from itertools import combinations
 from typing import NamedTuple
 
 from chartseal.predicates.bounds import OPEN_HIGH, OPEN_LOW
-from chartseal.predicates.compiling import Subject
 from chartseal.predicates.slots import EQUAL, MOST_SLOTS, RANGE, Slot
+from chartseal.predicates.subjects import Subject
 from chartseal.predicates.syntax import Place
 
 _TIMED = {

@@ -10,6 +10,7 @@ from lark import Lark, Token, Transformer, Tree
 from lark.exceptions import LarkError, UnexpectedInput, VisitError
 
 from chartseal.errors import PredicatePolicyError
+from chartseal.predicates.sets import LONGEST_CODE, LONGEST_SYSTEM, is_plain
 from chartseal.predicates.syntax import (
     CodedText,
     ElementText,
@@ -29,8 +30,6 @@ from chartseal.predicates.systems import by_alias
 
 LONGEST_TEXT = 256 << 10
 """Characters of a policy's text: four sets of 4,095 codes of nine digits fit."""
-LONGEST_CODE = 256
-LONGEST_SYSTEM = 512
 LONGEST_UNIT = 64
 LONGEST_NUMBER = 40
 MOST_PREDICATES = 4
@@ -160,7 +159,7 @@ def _unquote(token: Token, longest: int) -> str:
     text = str(token)
     if token.type == "STRING":
         text = text[1:-1].replace('\\"', '"').replace("\\\\", "\\")
-    if not text or len(text) > longest or text != text.strip() or not text.isprintable():
+    if not is_plain(text, longest):
         _place(token).refuse(f"expected 1 to {longest} visible characters, without space around them", "policy_syntax")
     return text
 

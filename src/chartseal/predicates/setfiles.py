@@ -7,8 +7,7 @@ from typing import Any, NoReturn
 
 from chartseal import _json
 from chartseal.errors import PredicatePolicyError
-from chartseal.predicates.grammar import LONGEST_CODE, LONGEST_SYSTEM
-from chartseal.predicates.sets import MOST_MEMBERS, CodeSet
+from chartseal.predicates.sets import LONGEST_CODE, LONGEST_SYSTEM, MOST_MEMBERS, CodeSet, is_plain
 from chartseal.predicates.systems import by_alias
 
 LARGEST_SET_FILE = 16 << 20
@@ -128,7 +127,7 @@ def _pair(entry: dict[str, Any]) -> tuple[str, str]:
 
 
 def _code(text: str) -> str:
-    if not text or len(text) > LONGEST_CODE or text != text.strip() or not text.isprintable():
+    if not is_plain(text, LONGEST_CODE):
         _refuse(f"a code has 1 to {LONGEST_CODE} visible characters", "policy_set_file")
     return text
 
@@ -137,6 +136,6 @@ def _system(text: str) -> str:
     row = by_alias().get(text)
     if row is not None:
         return row.uri
-    if not text or len(text) > LONGEST_SYSTEM or text != text.strip() or not text.isprintable():
+    if not is_plain(text, LONGEST_SYSTEM):
         _refuse(f"a system has 1 to {LONGEST_SYSTEM} visible characters", "policy_set_file")
     return text

@@ -13,8 +13,15 @@ from chartseal.errors import PredicatePolicyError
 from chartseal.predicates.hashes import code_value, poseidon, tag, to_bytes
 
 MOST_MEMBERS = 4_095
+LONGEST_CODE = 256
+LONGEST_SYSTEM = 512
 DEPTH = 6
 _LIMIT = 1 << 248
+
+
+def is_plain(text: str, longest: int) -> bool:
+    """Whether a text can stand in a policy: 1 to `longest` visible characters, no space around them."""
+    return 0 < len(text) <= longest and text == text.strip() and text.isprintable()
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from chartseal.predicates.compiling import Subject
 from chartseal.predicates.elements import Element, Row, element_of, elements_of, row_of
+from chartseal.predicates.slots import ClaimKey
 from chartseal.predicates.syntax import ElementText, Place, PredicateText, Qualifier
+
+
+class Subject(NamedTuple):
+    """What a predicate is about: an element of records of that sense, and the qualifier of its claims."""
+
+    element: Element
+    sense: str
+    qualifier: Qualifier | None
+
+    def claim(self, kind: str, unit: str = "", scale: int = 0) -> ClaimKey:
+        """The key of its claims of a kind."""
+        qualifier = self.qualifier or Qualifier("", "")
+        return ClaimKey(self.element.path, self.sense, *qualifier, kind, unit, scale)
+
+
+def need(subject: Subject, family: str, what: str, place: Place) -> None:
+    """Refuse a family of kinds that the element's claims never have.
+
+    Raises:
+        PredicatePolicyError: `policy_kind_never`.
+    """
+    if family not in subject.element.families:
+        place.refuse(f"{subject.element.path} never holds {what} that claims are made of", "policy_kind_never")
 
 
 @dataclass

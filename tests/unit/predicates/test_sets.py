@@ -123,6 +123,14 @@ def test_named_sets_become_part_of_the_text() -> None:
         assert caught.value.code == "policy_set_system"
 
 
+@pytest.mark.parametrize("code", ["", " a", "a\u202e", "a\n", "a" * 257])
+def test_named_sets_hold_what_can_stand_in_a_text(code: str) -> None:
+    assert compile_policy("Condition.code in @s", sets={"s": CodeSet(CVX, ("a" * 256, "a b"))}).text
+    with pytest.raises(PredicatePolicyError) as caught:
+        compile_policy("Condition.code in @s", sets={"s": CodeSet(CVX, ("b", code))})
+    assert caught.value.code == "policy_set_codes"
+
+
 def test_a_set_is_as_large_as_its_tree() -> None:
     codes = ", ".join(map(str, range(MOST_MEMBERS)))
     [slot] = compile_policy(f"Condition.code in snomed{{{codes}}}").slots
