@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from chartseal.attestation import Address
 from chartseal.errors import PatientError, SealingError
 from chartseal.fhir import Reading
 from chartseal.keys import IssuerKey, Wallet
@@ -28,6 +29,7 @@ from chartseal.sealing import (
     PatientMap,
     SealedRecord,
     Source,
+    StatusStore,
     read_records,
     seal_chart,
     seal_run,
@@ -283,6 +285,33 @@ def test_a_run_with_another_address_or_option_is_another_run(key: IssuerKey, wal
             seal_run(Source(chart), issuing, addresses, output, reading=reading)
         assert refused.value.code == "sealing_other_run"
     assert seal_run(Source(chart), key.issuing(), OnePatient(address), output).resumed_at == 2
+
+
+class Dying(StatusStore):
+    """The process ends after it has reserved places, before the batch is written."""
+
+    def reserve(self, attester: Address, uids: Sequence[bytes]) -> Sequence[tuple[int, int]]:
+        super().reserve(attester, uids)
+        raise SealingError("dead", "sealing_refused")
+
+
+def test_a_run_that_died_wastes_its_places(key: IssuerKey, wallet: Wallet, tmp_path: Path) -> None:
+    chart, output, address = tmp_path / "chart.json", tmp_path / "sealed", OnePatient(wallet.sealing_address().data)
+    chart.write_bytes(collection([patient("a"), observation("o", "Patient/a")]))
+    store = StatusStore(tmp_path / "key.status.db")
+    with pytest.raises(SealingError):
+        seal_run(Source(chart), key.issuing(places=Dying(store.path)), address, output)
+    assert [each.given for each in store.lists(key.signer.address)] == [2]
+    assert seal_run(Source(chart), key.issuing(places=store), address, output).sealed == 2
+    records = list(read_records([output]))
+    given = [record.credential for record in records]
+    assert [each.given for each in store.lists(key.signer.address)] == [4]
+    assert len({each.index for each in given if each is not None}) == 2
+    for record in records:
+        record.check()
+    with pytest.raises(SealingError) as refused:  # the rest of a run has credentials like its beginning
+        seal_run(Source(chart), key.issuing(), address, output)
+    assert refused.value.code == "sealing_other_run"
 
 
 def test_a_run_that_did_nothing_is_in_nobodys_way(key: IssuerKey, wallet: Wallet, tmp_path: Path) -> None:

@@ -70,8 +70,9 @@ class Amendment:
 
         Raises:
             AmendmentError: `amender_refused` for another key than the attester's or its live successor's,
-                `domain_differs`, `type_differs`, `person_differs`; `already_revoked` for an old seal that is revoked
-                and has no amendment here; `amendment_differs` where another one is; `output_unwritable`.
+                `domain_differs`, `type_differs`, `person_differs`, `credential_differs`; `already_revoked` for an old
+                seal that is revoked and has no amendment here; `amendment_differs` where another one is;
+                `output_unwritable`.
             FhirError, LimitError, RecordError, …: the old record does not hold, or the new one may not be sealed.
             ChainError: as the facts and the sender.
         """
@@ -126,9 +127,13 @@ class Amendment:
 
     def _claim_id(self) -> bytes | None:
         """The event's, which stays with its holder: what was used of it is used up. Another holder's is another."""
-        held = self.old.credential
-        holder = _core.holder_commitment(self.address[:32])
-        return held.claim_id if held is not None and holder == self.old.holder else None
+        held, proving = self.old.credential, self.issuing.proving
+        if held is None or proving is None or _core.holder_commitment(self.address[:32]) != self.old.holder:
+            return None
+        if self.old.attester == self.issuing.signer.address and held.key != proving.public():
+            # The seal does not cover the credential: whoever brings the record may have made one of a fresh claimId.
+            raise AmendmentError("the old record's credential is not by this issuer's key", "credential_differs")
+        return held.claim_id
 
     def _written(self) -> SealedRecord | None:
         """What an earlier run sealed in the old one's place."""

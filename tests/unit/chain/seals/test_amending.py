@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from chartseal import _core
 from chartseal.attestation import ZERO_ADDRESS, Address, Domain, LocalSigner
 from chartseal.chain.authority import Grant
 from chartseal.chain.rpc.node import Node
@@ -21,7 +22,8 @@ from chartseal.chain.seals.revoking import Revoker
 from chartseal.chain.sending.sender import Sender
 from chartseal.errors import AmendmentError, ChartsealError, FhirError, NodeError, SendError
 from chartseal.keys import Wallet
-from chartseal.sealing import Issuing, SealedRecord, read_records, seal_resource
+from chartseal.record import Credential, is_of_event
+from chartseal.sealing import Issuing, SealedRecord, StatusStore, read_records, seal_resource
 from tests.chain import Local
 from tests.chain_actions import Actor, register_schemas
 
@@ -71,6 +73,58 @@ def refused(code: str, *args: Any, **options: Any) -> None:
     with pytest.raises(AmendmentError) as caught:
         amend(*args, **options)
     assert caught.value.code == code
+
+
+@pytest.fixture
+def crediting(local: Local, tmp_path: Path) -> Issuing:
+    """An issuer that gives credentials."""
+    key = _core.ProvingKey((7).to_bytes(32, "little"))
+    return replace(issuing(local), proving=key, places=StatusStore(tmp_path / "key.status.db"))
+
+
+def credited(record: SealedRecord) -> Credential:
+    assert record.credential is not None
+    return record.credential
+
+
+def test_an_amendment_keeps_its_event_and_revokes_the_old_credential(
+    local: Local, crediting: Issuing, tmp_path: Path
+) -> None:
+    store = StatusStore(tmp_path / "key.status.db")
+    first = seal_resource(condition(), crediting, ADDRESS)
+    facts = RpcFacts(local.node, local.deployment)
+    revoker = Revoker(Sender(local.node, crediting.signer), facts, store)
+    done = Amendment(first, crediting, ADDRESS, tmp_path / "out").make(condition("mild"), revoker, facts)
+    done.record.check()
+    assert credited(done.record).claim_id == credited(first).claim_id
+    assert credited(done.record).index != credited(first).index
+    assert is_of_event(done.record.event, [first.event])
+    assert done.outcome.place == (0, credited(first).index)
+    assert store.revoked(first.attester, 0) == {credited(first).index}
+    again = Amendment(first, crediting, ADDRESS, tmp_path / "out").make(condition("mild"), revoker, facts)
+    assert (again.resumed, again.record) == (True, done.record)
+    assert store.revoked(first.attester, 0) == {credited(first).index}
+
+
+def test_another_holder_has_another_event(local: Local, crediting: Issuing, tmp_path: Path) -> None:
+    first = seal_resource(condition(), crediting, ADDRESS)
+    moved = amend(local, first, tmp_path / "out", condition(), by=crediting, to=OTHER).record
+    moved.check()
+    assert credited(moved).claim_id != credited(first).claim_id
+
+
+def test_a_credential_of_the_bringers_own_making_names_no_event(
+    local: Local, crediting: Issuing, tmp_path: Path
+) -> None:
+    """The seal does not cover the credential; a fresh claimId would have all uses again."""
+    first = seal_resource(condition(), crediting, ADDRESS)
+    forger = _core.ProvingKey((8).to_bytes(32, "little"))
+    made = replace(credited(first), claim_id=b"\5" * 31, key=forger.public())
+    signed = replace(made, signature=forger.sign(made.message(first.attester, first.claims_root, first.holder)))
+    forged = replace(first, credential=signed)
+    forged.check()
+    refused("credential_differs", local, forged, tmp_path / "out", condition(), by=crediting)
+    assert not revoked(local, first)
 
 
 def revoked(local: Local, old: SealedRecord, by: int = ISSUER) -> int:
