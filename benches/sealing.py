@@ -1,4 +1,4 @@
-"""Sealing a bulk export end to end, beside `orjson.loads` of the same bytes: nobody seals what is not parsed.
+"""Sealing a bulk export end to end, credentials included, beside `orjson.loads` of the same bytes: nobody seals what is not parsed.
 
 The export holds the sample charts again and again, every time with ids of their own, as NDJSON in a temporary folder.
 Copies are whole: a practitioner whom nothing refers to is refused.
@@ -21,7 +21,7 @@ from _charts import line, resources
 from _figures import Figure, table
 
 from chartseal.keys import IssuerKey, Wallet
-from chartseal.sealing import PatientMap, Source, seal_run
+from chartseal.sealing import PatientMap, Source, StatusStore, seal_run
 
 COPIES = (6, 28, 110)
 """Of 1,816 resources each: some 10,000, 50,000 and 200,000."""
@@ -61,7 +61,7 @@ def write_export(path: Path, copies: int) -> list[str]:
 def seal(export: Path, patients: list[str], output: Path) -> dict[str, float]:
     """Seal the export into `output`: records, seconds of clock and CPU, peak bytes of this process."""
     address = Wallet.generate().sealing_address().data
-    issuing = IssuerKey.generate(base=_BASE).issuing()
+    issuing = IssuerKey.generate(base=_BASE).issuing(places=StatusStore(output.with_name("key.status.db")))
     wall, cpu = time.perf_counter(), time.process_time()
     summary = seal_run(Source(export), issuing, PatientMap(dict.fromkeys(patients, address)), output)
     assert summary.refused == 0, summary.codes

@@ -1,7 +1,7 @@
 """Carry one small resource through the whole format: tests/vectors/chartseal_1.json, and the tables of docs/format.md.
 
-All secrets are fixed here, so that the same bytes come out everywhere. The holder's signature alone has randomness in
-it: the committed one is kept while it verifies.
+All secrets are fixed here, so that the same bytes come out everywhere. The holder's signature and the credential's
+alone have randomness in them: the committed ones are kept while they verify.
 
 Run: python tools/worked_example.py
 """
@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from eth_abi.abi import encode
 
 from chartseal import _core
-from chartseal.attestation import LocalSigner, checksum_address, network, to_hex
+from chartseal.attestation import Address, LocalSigner, checksum_address, network, to_hex
 from chartseal.errors import SignatureError
 from chartseal.keys import Wallet, deliver
 from chartseal.record import Field, lift, open_along
@@ -46,6 +46,8 @@ ISSUER_SECRET = b"\x33" * 32
 EPHEMERAL_IKM = b"\x44" * 32
 SEED = b"\x55" * 32
 PERSON_SECRET = b"\x66" * 32
+PROVING_SECRET = (7).to_bytes(32, "little")
+PLACE = (0, 5)
 NONCE = b"\x88" * 32
 BASE = "https://hospital.example/fhir/"
 AUDIENCE = "https://pharmacy.example"
@@ -73,9 +75,24 @@ def read() -> list[Field]:
     return [Field(*field) for field in fields]
 
 
+class OnePlace:
+    """Status lists in which only one place is given."""
+
+    def reserve(self, attester: Address, uids: Sequence[bytes]) -> Sequence[tuple[int, int]]:
+        """The place, for one record."""
+        return [PLACE]
+
+
 def seal() -> SealedRecord:
     """The record, sealed with everything fixed that is fresh elsewhere."""
-    issuing = Issuing(LocalSigner(ISSUER_SECRET), network(NETWORK).domain(), PERSON_SECRET, BASE)
+    issuing = Issuing(
+        LocalSigner(ISSUER_SECRET),
+        network(NETWORK).domain(),
+        PERSON_SECRET,
+        BASE,
+        proving=_core.ProvingKey(PROVING_SECRET),
+        places=OnePlace(),
+    )
     return seal_fields(
         "Observation",
         read(),
@@ -88,11 +105,11 @@ def seal() -> SealedRecord:
     )
 
 
-def holder_signature(subject: bytes, message: bytes, sign: Callable[[], bytes]) -> bytes:
-    """The committed signature while it verifies, else a new one."""
+def kept_signature(part: str, key: bytes, message: bytes, sign: Callable[[], bytes]) -> bytes:
+    """The committed signature of that part while it verifies, else a new one."""
     try:
-        kept = bytes.fromhex(json.loads(VECTOR.read_text())["expected"]["disclosure"]["signature"][2:])
-        _core.verify_holder_signature(subject, message, kept)
+        kept = bytes.fromhex(json.loads(VECTOR.read_text())["expected"][part]["signature"][2:])
+        _core.verify_holder_signature(key, message, kept)
     except (OSError, KeyError, ValueError, SignatureError):
         return sign()
     return kept
@@ -143,6 +160,7 @@ def make() -> dict[str, Any]:
             "fields": [{**value.to_json(), "leaf": to_hex(value.leaf_hash())} for value in data.values],
             "claims": claim_rows(fields, address.holder_commitment()),
             "root": to_hex(data.root),
+            "credential": credential(record),
             "seal": {
                 "attester": checksum_address(package.signer),
                 "salt": to_hex(package.message.salt),
@@ -152,6 +170,25 @@ def make() -> dict[str, Any]:
             },
             "disclosure": disclose(record, wallet),
         },
+    }
+
+
+def credential(record: SealedRecord) -> dict[str, Any]:
+    """What the issuer signs of the record for proofs."""
+    found = record.credential
+    if found is None:
+        raise SystemExit("the record has no credential")
+    message = found.message(record.attester, record.claims_root, record.holder)
+    signature = kept_signature("credential", found.key, message, lambda: found.signature)
+    return {
+        "list": found.list,
+        "index": found.index,
+        "claimId": to_hex(found.claim_id),
+        "uses": found.uses,
+        "expiry": str(found.expiry),
+        "message": to_hex(message),
+        "key": to_hex(found.key),
+        "signature": to_hex(signature),
     }
 
 
@@ -175,7 +212,7 @@ def disclose(record: SealedRecord, wallet: Wallet) -> dict[str, Any]:
         "leaves": [leaf.name for leaf in proof.leaves],
         "digest": to_hex(digest),
         "message": to_hex(message),
-        "signature": to_hex(holder_signature(record.subject, message, sign)),
+        "signature": to_hex(kept_signature("disclosure", record.subject, message, sign)),
     }
 
 
@@ -191,6 +228,7 @@ def _input(wallet: Wallet) -> dict[str, Any]:
         "words": wallet.words(),
         "issuerSecret": to_hex(ISSUER_SECRET),
         "personSecret": to_hex(PERSON_SECRET),
+        "provingSecret": to_hex(PROVING_SECRET),
         "base": BASE,
         "fullUrl": FULL_URL,
         "ephemeralIkm": to_hex(EPHEMERAL_IKM),
@@ -223,6 +261,7 @@ def tables(vector: dict[str, Any]) -> dict[str, str]:
     """The generated parts of docs/format.md by the name of their markers."""
     given, expected = vector["input"], vector["expected"]
     seal, shown, delivery = expected["seal"], expected["disclosure"], expected["delivery"]
+    signed = expected["credential"]
     opened = set(shown["opened"])
     fields = [_field_row(field, field["name"] in opened) for field in expected["fields"]]
     claims = [_claim_row(index, claim) for index, claim in enumerate(expected["claims"])]
@@ -245,6 +284,10 @@ def tables(vector: dict[str, Any]) -> dict[str, str]:
         ["uid", seal["uid"]],
         ["EIP-712 digest", seal["digest"]],
         ["seal's signature, r ‖ s ‖ v", seal["signature"]],
+        ["claimId", signed["claimId"]],
+        ["credential's message: list 0, index 5, uses 1, no expiry", signed["message"]],
+        ["proving key, packed", signed["key"]],
+        ["a credential's signature, packPoint(R) ‖ LE(S)", signed["signature"]],
         ["disclosure digest", shown["digest"]],
         ["holder's message M", shown["message"]],
         ["a holder's signature, packPoint(R) ‖ LE(S)", shown["signature"]],
@@ -260,6 +303,7 @@ def tables(vector: dict[str, Any]) -> dict[str, str]:
 _INPUTS = [
     ("issuer's secp256k1 secret", "issuerSecret"),
     ("issuer's person secret", "personSecret"),
+    ("issuer's proving secret, LE", "provingSecret"),
     ("issuer's base", "base"),
     ("fullUrl", "fullUrl"),
     ("ikm of the ephemeral key (DeriveKeyPair)", "ephemeralIkm"),

@@ -14,6 +14,7 @@ import pytest
 from chartseal.attestation import Address, address_from
 from chartseal.chain.local.devnet import Devnet
 from chartseal.chain.schemas import CAUSES, ROLES
+from chartseal.keys import Wallet
 from chartseal.verification import TrustPolicy
 from tests.chain import known, started
 
@@ -58,6 +59,11 @@ class Reader:
         self.running.node.request("anvil_setBalance", ["0x" + address.hex(), hex(10**20)])
         return address
 
+    def seal_a_record(self) -> None:
+        (self.folder / "chart.json").write_text('{"resourceType":"Patient","id":"p","gender":"female"}')
+        address = Wallet(b"\7" * 32).sealing_address()
+        self.type(f"chartseal seal chart.json --issuer key.json --for {address} -o sealed")
+
     def sleep_a_day(self) -> None:
         self.running.node.request("evm_increaseTime", [86_400])
         self.running.node.request("evm_mine")
@@ -66,7 +72,7 @@ class Reader:
 @pytest.mark.long
 def test_the_page_as_it_stands(tmp_path: Path) -> None:
     init, card, accredit, withdraw, status, roots = blocks("sh")
-    [library] = blocks("python")
+    library, membership = blocks("python")
     with started() as running:
         reader = Reader(running, tmp_path)
         reader.type(init)
@@ -83,9 +89,13 @@ def test_the_page_as_it_stands(tmp_path: Path) -> None:
             f"authority, issuer = Address({authority!r}), Address({issuer!r})\n"
         )
         assert reader.type(head + library, sys.executable, "-") == "Pharmacy at the Market ['pharmacy']\n"
-        reader.type(status)
+        reader.seal_a_record()
+        assert "is what stands on chain" in reader.type(status)
         reader.sleep_a_day()
         assert "agrees, 1 leaves, 0 left out" in reader.type(roots)
+        held = "from chartseal.sealing import read_records\n[record] = read_records([Path('sealed')])\n"
+        facts = "from chartseal.chain.rpc_facts import RpcFacts\nfacts = RpcFacts(node, deployment)\n"
+        assert reader.type(head + held + facts + membership, sys.executable, "-").startswith("one of 1 issuers")
         assert reader.type(withdraw) == "withdrawn: 1\n"
         assert "withdrawn_for_cause" in reader.type("chartseal issuer standing key.json")
         reader.sleep_a_day()

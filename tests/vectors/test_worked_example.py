@@ -163,6 +163,30 @@ def test_claims(given: Vector, expected: Vector) -> None:
     assert level[0] == unhex(values["chartseal.claims"])
 
 
+def test_credential(given: Vector, expected: Vector) -> None:
+    made, values = expected["credential"], {field["name"]: field["value"] for field in expected["fields"]}
+    secret, holder = hkdf(unhex(given["personSecret"]), b"chartseal/1/claim-id", 32), unhex(expected["holder"])
+    claim_id = hmac.digest(secret, holder + given["fullUrl"].encode(), hashlib.sha256)[:31]
+    assert claim_id == unhex(made["claimId"])
+    inputs = [
+        f("tag/cred", [], []),
+        int(expected["seal"]["attester"], 16),
+        made["list"],
+        made["index"],
+        int(values["chartseal.claims"], 16),
+        int.from_bytes(holder),
+        int.from_bytes(claim_id),
+        made["uses"],
+        given["time"],
+        int(made["expiry"]),
+    ]
+    message = _core.poseidon_hash([each.to_bytes(32) for each in inputs])
+    assert (message, int(made["expiry"])) == (unhex(made["message"]), 2**64 - 1)
+    public = times(int.from_bytes(unhex(given["provingSecret"]), "little"), BASE)
+    assert pack(public) == unhex(made["key"])
+    by_the_equation(unhex(made["key"]), message, unhex(made["signature"]))
+
+
 def test_seal(given: Vector, expected: Vector) -> None:
     seal, domain = expected["seal"], given["domain"]
     salt = hkdf(unhex(given["seed"]), b"chartseal/1/eas", 32)
@@ -219,14 +243,17 @@ def test_what_is_opened_recounts(expected: Vector) -> None:
 
 def test_holder_signature_by_the_equation(expected: Vector) -> None:
     shown, subject = expected["disclosure"], unhex(expected["delivery"]["subject"])
-    signature, message = unhex(shown["signature"]), unhex(shown["message"])
-    _core.verify_holder_signature(subject, message, signature)
-    ax, ay = (int.from_bytes(each) for each in _core.check_point(subject))
+    by_the_equation(subject, unhex(shown["message"]), unhex(shown["signature"]))
+    with pytest.raises(SignatureError):
+        _core.verify_holder_signature(subject, unhex(expected["holder"]), unhex(shown["signature"]))
+
+
+def by_the_equation(key: bytes, message: bytes, signature: bytes) -> None:
+    _core.verify_holder_signature(key, message, signature)
+    ax, ay = (int.from_bytes(each) for each in _core.check_point(key))
     rx, ry = (int.from_bytes(each) for each in _core.check_point(signature[:32]))
     response = int.from_bytes(signature[32:], "little")
     inputs = [rx, ry, ax, ay, int.from_bytes(message)]
     challenge = int.from_bytes(_core.poseidon_hash([each.to_bytes(32) for each in inputs]))
     assert times(response, BASE) == add((rx, ry), times(8 * challenge, (ax, ay)))
     assert response < ORDER
-    with pytest.raises(SignatureError):
-        _core.verify_holder_signature(subject, unhex(expected["holder"]), signature)
