@@ -16,7 +16,7 @@ from contextlib import suppress
 
 import click
 
-from chartseal.errors import ChartsealError
+from chartseal.errors import ChartsealError, PredicateError
 
 _COMMANDS = {
     # command: module under chartseal.cli that defines it as `command` (its name with - as _)
@@ -31,6 +31,7 @@ _COMMANDS = {
     "issuer": "keys",
     "policy": "policy",
     "proving-key": "proving_key",
+    "prove": "prove",
     "revoke": "revoke",
     "sample": "sample",
     "seal": "seal",
@@ -120,9 +121,16 @@ def _abandon_output() -> None:
 
 def _report(error: ChartsealError) -> None:
     if "--json" in sys.argv:
-        click.echo(json.dumps({"error": {"code": error.code, "message": str(error)}}))
+        click.echo(json.dumps({"error": {"code": error.code, "message": str(error), **_reasons(error)}}))
     else:
         click.echo(f"error: {error.code}: {_printable(str(error))}", err=True)
+        for reason in _reasons(error).get("reasons", ()):
+            click.echo(f"  {_printable(reason)}", err=True)
+
+
+def _reasons(error: ChartsealError) -> dict[str, list[str]]:
+    """Why each of a holder's records does not do, where that is what was asked."""
+    return {"reasons": list(error.reasons)} if isinstance(error, PredicateError) and error.reasons else {}
 
 
 def _printable(text: str) -> str:

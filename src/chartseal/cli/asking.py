@@ -1,4 +1,4 @@
-"""What a wallet says before it proves: the policies in words, what they tell together with earlier answers, and uses."""
+"""What a wallet says before it proves: policies in words, what they tell together with earlier answers, and uses."""
 
 from __future__ import annotations
 

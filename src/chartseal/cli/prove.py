@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -101,6 +102,7 @@ def prove(
     With --anonymous neither the record nor the issuer is shown: it is proved that some issuer that the authority stands
     for gave it, as of the newest day. Else the record's seal is shown beside the proof, and nothing else of it.
     """
+    membership_of = _memberships(anonymous, authority, role, lists, rpc, deployment, index)
     policies = read_policies(policy_paths)
     records = list(read_records(paths))
     if not records:
@@ -108,8 +110,8 @@ def prove(
     wallet = Wallet.load(wallet_path, read_passphrase(passphrase_fd))
     now = datetime.now(UTC)
     with Answers.open(memory or wallet_path.with_name(f"{wallet_path.name}.answers"), wallet) as answers:
-        with _memberships(anonymous, authority, role, lists, (rpc, deployment, index)) as membership_of:
-            chosen = choose(records, policies, now=now, membership_of=membership_of)
+        with membership_of as find:
+            chosen = choose(records, policies, now=now, membership_of=find)
         told = told_of(chosen, audience, terms, answers)
         if as_json:
             click.echo(json.dumps(told_to_json(told, audience), ensure_ascii=False), err=True)
@@ -136,3 +138,39 @@ def prove(
         )
         answers.note(audience, [GivenAnswer(each.policy, each.identity, anonymous, now) for each in chosen])
     write_private(output, (shown.to_text().encode() if as_text else shown.to_json()) + b"\n")
+
+
+def _memberships(
+    anonymous: bool,
+    authority: Address | None,
+    role: str | None,
+    lists: tuple[Path, ...],
+    rpc: str | None,
+    deployment: Path | None,
+    index: str | None,
+) -> AbstractContextManager[MembershipOf | None]:
+    """What finds a record's issuer under a trust root; nothing for linked proofs, which need no chain."""
+    if not anonymous:
+        if authority is not None or role is not None or lists:
+            raise click.UsageError("--authority, --role and --status-list go with --anonymous")
+        return nullcontext()
+    if authority is None or role is None or not lists:
+        raise click.UsageError("--anonymous needs --authority, --role and --status-list")
+    from chartseal.cli.memberships import memberships
+
+    return memberships(authority, role, lists, rpc, deployment, index)
+
+
+def _hold(answers: Answers, chosen: Sequence[Answer]) -> None:
+    """Refuse a claimId that stands for two events, before anything is proved by it."""
+    for each in chosen:
+        assert isinstance(each.record, SealedRecord)  # noqa: S101 (`read_records` gives no other)
+        if each.record.credential is not None:
+            answers.hold(each.record.credential.claim_id, each.record.event)
+
+
+def _progress(as_json: bool) -> Callable[[str], None] | None:
+    """Each stage of proving on a terminal's one line; to a file or a program nothing is told."""
+    if as_json or not sys.stderr.isatty():
+        return None
+    return lambda stage: click.echo(f"\r\x1b[Kproving: {stage}", nl=False, err=True)

@@ -1,4 +1,4 @@
-"""`chartseal show`: look at a disclosure or at sealed records. Nothing is verified."""
+"""`chartseal show`: look at a disclosure, a presentation or sealed records. Nothing is verified."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from chartseal.attestation import checksum_address, to_hex
 from chartseal.cli.claims import show_claims
 from chartseal.cli.files import opened, parse_disclosure, read_rest
 from chartseal.cli.opened import is_technical, print_disclosure, print_record, value_text, withheld
+from chartseal.cli.shown_proofs import print_proofs, proofs_to_json
 from chartseal.disclosure import UnverifiedDisclosure, preview
 from chartseal.sealing import SealedRecord, read_records
 from chartseal.sealing.sealed import KIND, LARGEST_RECORD, lines_of, read_lines
@@ -26,7 +27,7 @@ from chartseal.sealing.sealed import KIND, LARGEST_RECORD, lines_of, read_lines
 @click.option("--claims", is_flag=True, help="Show of sealed records what can be proved without opening them.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: of sealed records, one a line.")
 def show(path: str, control: bool, claims: bool, as_json: bool) -> None:
-    """Show a disclosure, or sealed records (file, folder, -), as tables. Nothing is verified."""
+    """Show a disclosure or presentation, or sealed records (file, folder, -), as tables. Nothing is verified."""
     show_records = show_claims if claims else _show_records
     if Path(path).is_dir():
         show_records(read_records([path]), as_json=as_json)
@@ -59,6 +60,7 @@ def _show_disclosure(disclosure: UnverifiedDisclosure, *, control: bool, as_json
     console.print("not verified", style="yellow")
     console.print(f"for {value_text(disclosure.audience)}", markup=False)
     print_disclosure(disclosure, console, control=control)
+    print_proofs(disclosure, console)
 
 
 def _disclosure_to_json(disclosure: UnverifiedDisclosure, *, control: bool) -> dict[str, object]:
@@ -76,7 +78,9 @@ def _disclosure_to_json(disclosure: UnverifiedDisclosure, *, control: bool) -> d
                 "withheld": withheld(own),
             }
         )
-    return {"verified": False, "audience": disclosure.audience, "expiry": disclosure.expiry, "records": records}
+    head = {"verified": False, "audience": disclosure.audience, "expiry": disclosure.expiry, "records": records}
+    binding = {} if disclosure.binding is None else {"binding": disclosure.binding.to_json()}
+    return {**head, "proofs": proofs_to_json(disclosure), **binding}
 
 
 def _show_records(records: Iterable[SealedRecord], *, as_json: bool) -> None:

@@ -14,7 +14,10 @@ from chartseal.attestation import Address, Digest, checksum_address, to_hex
 from chartseal.cli.chain_view import View, read_anchors, view_options
 from chartseal.cli.files import read_disclosure, write_private
 from chartseal.cli.opened import value_text
+from chartseal.cli.proven import predicate_text, predicate_to_json
+from chartseal.cli.questions import policy_option, read_policies, terms_options
 from chartseal.cli.times import Moment, Nonce
+from chartseal.disclosure import Terms
 from chartseal.errors import DisclosureFormError, FormError, VerificationError
 from chartseal.verification import AnchorProof, IssuedUnder, TrustPolicy, VerifiedDisclosure, VerifiedRecord, bundle
 from chartseal.verification import verify as verify_disclosure
@@ -26,6 +29,8 @@ from chartseal.verification.steps import read
 @click.option("--trust", required=True, type=click.Path(path_type=Path), help="Trust policy, a TOML file.")
 @click.option("--as", "audience", metavar="ORIGIN", help="Who we are: the audience that it must be made for.")
 @click.option("--nonce", type=Nonce(), help="The nonce that we gave for this request: 64 hex digits.")
+@policy_option()
+@terms_options
 @view_options
 @click.option(
     "--anchors",
@@ -41,6 +46,8 @@ def verify(
     trust: Path,
     audience: str | None,
     nonce: bytes | None,
+    policy_paths: tuple[Path, ...],
+    terms: Terms,
     chain: View,
     anchors: Path | None,
     now: datetime | None,
@@ -52,12 +59,15 @@ def verify(
     Prints each step with what was and what was not checked, then the facts. Ends with status 1 and the step's error
     when it is refused. Without --as or --nonce, step 11 is not checked, which the policy must allow.
 
-    With --rpc or --index, accreditation, revocation and anchors are checked on the chain that the seals are for. One
-    that cannot be asked ends with its error, and nothing is verified.
+    With --rpc or --index, accreditation, revocation, anchors and trust roots are checked on the chain that the seals
+    are for. One that cannot be asked ends with its error, and nothing is verified.
+
+    A presentation's proofs are checked as answers to the policies that you ask with --policy, each of which must be
+    proved; with --spend, a use must be spent for that purpose, and it is yours to refuse its nullifier the next time.
     """
     if as_json and output == "-":
         raise click.UsageError("--json prints the facts too: leave out -o -")
-    policy = TrustPolicy.load(trust)
+    policy, asked = TrustPolicy.load(trust), read_policies(policy_paths)
     try:
         text = read_disclosure(path).decode()
     except UnicodeDecodeError as exc:
@@ -69,7 +79,15 @@ def verify(
         with chain() as view:
             proofs = _proofs(anchors, text, policy)
             result = verify_disclosure(
-                text, policy, audience=audience, nonce=nonce, now=judged_at, chain=view, anchors=proofs
+                text,
+                policy,
+                audience=audience,
+                nonce=nonce,
+                now=judged_at,
+                chain=view,
+                anchors=proofs,
+                policies=asked,
+                terms=terms,
             )
     except VerificationError as refusal:
         if not as_json:
@@ -96,7 +114,9 @@ def _print(result: VerifiedDisclosure, *, facts: bool) -> None:
     console.print(Text(f"same person: {result.same_person}"))
     for record in result.records:
         console.print(Text(_summary(record)), soft_wrap=True)
-    if facts:
+    for predicate in result.predicates:
+        console.print(Text(predicate_text(predicate, result.records)), soft_wrap=True)
+    if facts and result.records:
         click.echo(bundle(result.facts))
 
 
@@ -132,6 +152,7 @@ def _to_json(result: VerifiedDisclosure) -> str:
         "steps": [step._asdict() for step in result.steps],
         "samePerson": result.same_person,
         "records": [_record_to_json(record) for record in result.records],
+        "predicates": [predicate_to_json(predicate) for predicate in result.predicates],
     }
     return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "facts": {bundle(result.facts)}}}'
 

@@ -18,16 +18,18 @@ from chartseal.attestation import to_hex
 from chartseal.disclosure.membership import Membership
 from chartseal.disclosure.selection import HeldRecord
 from chartseal.disclosure.statements import ANONYMOUS, LINKED, circuit_of
-from chartseal.errors import PredicateError
+from chartseal.errors import MembershipError, PredicateError
 from chartseal.predicates import Policy, Unmet, match
 
 _TEST_FORMAT = "chartseal/1-test"
+_OF_NO_RECORD = frozenset({"trust_root_missing", "trust_root_differs"})
+"""Refusals that are the authority's, whatever the record."""
 _UID_SHOWN = 10
 """Characters of a seal's uid that tell a holder's records apart."""
 
 
 MembershipOf: TypeAlias = Callable[[HeldRecord], Membership]
-"""Where a record's issuer stands under a trust root; a PredicateError says why it does not."""
+"""Where a record's issuer stands under a trust root; a MembershipError says why it does not."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def choose(
         PredicateError: `nothing_satisfies`, with a reason for each record; `policies_missing`; `policy_bare_hash`;
             `policy_altered`.
         PredicatePolicyError: a policy does not compile.
+        MembershipError: `trust_root_missing`, `trust_root_differs`.
     """
     held = sorted(records, key=lambda record: record.package.message.time, reverse=True)
     answers: list[Answer] = []
@@ -122,7 +125,9 @@ def _fitting(policy: Policy, record: HeldRecord, now: datetime, membership_of: M
         return refusal
     try:
         membership = membership_of(record)
-    except PredicateError as refused:
+    except MembershipError as refused:
+        if refused.code in _OF_NO_RECORD:
+            raise
         return refused.detail
     assert record.credential is not None  # noqa: S101 (`_why_not_anonymous` refuses one without)
     if record.credential.expiry < membership.now:
