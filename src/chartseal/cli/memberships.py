@@ -1,4 +1,4 @@
-"""Where issuers stand under an authority's trust root, for `chartseal prove --anonymous`: of a chain and status lists."""
+"""Where issuers stand under a trust root, of a chain and status lists: for `chartseal prove --anonymous`."""
 
 from __future__ import annotations
 

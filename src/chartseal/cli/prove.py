@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,12 +21,12 @@ from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.questions import policy_option, read_policies, terms_options
 from chartseal.cli.times import Duration, Nonce
 from chartseal.cli.wallets import address_finder, address_options
-from chartseal.disclosure import Proving, choose, prover_of, select
+from chartseal.disclosure import Answer, MembershipOf, Proving, choose, prover_of, select
 from chartseal.disclosure import prove as prove_answers
 from chartseal.disclosure.binding import Terms
 from chartseal.errors import DisclosureError
 from chartseal.keys import Answers, GivenAnswer, Wallet
-from chartseal.sealing import read_records
+from chartseal.sealing import SealedRecord, read_records
 from chartseal.verification import ROLES
 
 _FILE = click.Path(dir_okay=False, path_type=Path)

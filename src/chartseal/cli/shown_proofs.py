@@ -1,4 +1,4 @@
-"""A presentation's proofs as somebody gave them: which circuit they are of, and what they state. Nothing is verified."""
+"""A presentation's proofs as somebody gave them: of which circuit, and what they state. Nothing is verified."""
 
 from __future__ import annotations
 

@@ -15,10 +15,10 @@ from chartseal import _core
 from chartseal.attestation import to_hex
 from chartseal.disclosure.binding import tag
 from chartseal.errors import PredicateError
+from chartseal.predicates import HeldClaim, Policy, Slot
 
 if TYPE_CHECKING:
     from chartseal.disclosure.membership import Membership
-    from chartseal.predicates import Policy, Slot
 
 CLAIM_DEPTH, TREE_DEPTH = 3, 6
 _SET_END = 1 << 248
@@ -27,16 +27,12 @@ _WITH_SET = frozenset({4, 5})
 """Operations on a set: member, not member."""
 
 
-class ProvableClaim(Protocol):
+class ProvableClaim(HeldClaim, Protocol):
     """A claim with what opens it; words are field elements, 32 bytes big-endian."""
 
     @property
     def index(self) -> int:
         """Its leaf's place, 0 to 63."""
-
-    @property
-    def key(self) -> bytes:
-        """What it is about."""
 
     @property
     def value(self) -> bytes:

@@ -172,7 +172,7 @@ class Wallet:
         from Crypto.Protocol.KDF import HKDF
 
         encryption, lookup = HKDF(self._entropy, 32, b"", SHA256, num_keys=2, context=b"chartseal/1/answers")
-        return encryption, lookup
+        return bytes(encryption), bytes(lookup)
 
     def sign_message(self, message: bytes) -> bytes:
         """Sign a field element (32 bytes, big-endian) with the spend key, as registrations and consents need."""
