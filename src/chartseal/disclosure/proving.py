@@ -1,7 +1,9 @@
 """Make the presentation: prove each answer, bound to one request, and tie the proofs to one holder.
 
-presentation = prove(answers, wallet, audience=origin, nonce=nonce, expires_at=in_ten_minutes)
-presentation.to_json()
+    presentation = prove(answers, wallet, audience=origin, nonce=nonce, expires_at=in_ten_minutes)
+    presentation.to_json()
+
+All proofs are made before anything is signed; a use is noted as spent before it is proved.
 """
 
 from __future__ import annotations
@@ -122,14 +124,8 @@ def prove(
     context = binding.context(audience, nonce, expiry)
     scope = binding.scope(audience, context)
     shown = _with_linked(selection, answers)
-    provers = {circuit: proving.prover_of(circuit) for circuit in _circuits(answers, shown)}
-    numbers = _Spent(uses, scope, use) if terms.spends else None
+    spent = _Spent(uses, scope, use) if terms.spends else None
     try:
-        made = [_prove(answer, holder, context, scope, provers, proving, numbers) for answer in answers]
-        if _is_several(answers, shown):
-            records = [choice.record for choice in shown.choices]
-            made += [_prove_holder(record, holder, context, provers[HOLDER], proving) for record in records]
-        proofs = sorted((_proof(each) for each in made), key=lambda proof: (proof.key, proof.inputs))
         return present(
             shown,
             holder,
@@ -138,12 +134,12 @@ def prove(
             expires_at=expires_at,
             now=now,
             address_of=address_of,
-            proofs=proofs,
+            proofs=_Making(holder, context, scope, proving, spent).proofs(answers, shown),
             binding=binding,
         )
     except BaseException:
-        if numbers is not None:
-            numbers.release()
+        if spent is not None:
+            spent.release()
         raise
 
 
@@ -199,44 +195,43 @@ def _is_several(answers: Sequence[Answer], shown: Selection) -> bool:
     return bool(shown.choices) and len({_identity(choice.record) for choice in shown.choices} | hidden) > 1
 
 
-def _circuits(answers: Sequence[Answer], shown: Selection) -> list[str]:
-    found = [answer.circuit for answer in answers] + ([HOLDER] if _is_several(answers, shown) else [])
-    return list(dict.fromkeys(found))
+@dataclass(frozen=True)
+class _Making:
+    """The proofs of one presentation."""
 
+    holder: HolderProver
+    context: bytes
+    scope: bytes
+    proving: Proving
+    spent: _Spent | None
 
-def _prove(
-    answer: Answer,
-    holder: HolderProver,
-    context: bytes,
-    scope: bytes,
-    provers: Mapping[str, Prover],
-    proving: Proving,
-    numbers: _Spent | None,
-) -> Proof:
-    record, policy, prover = answer.record, answer.policy, provers[answer.circuit]
-    if answer.membership is None:
-        inputs = linked_inputs(context, policy, record.claims, answer.claims)
-        return prover.prove(inputs, **proving.options())
-    credential = record.credential
-    assert credential is not None  # noqa: S101 (`choose` refuses one without)
-    use = _FIRST_USE if numbers is None else numbers.number(credential.claim_id, credential.uses)
-    inputs = anonymous_inputs(
-        context,
-        scope,
-        policy,
-        record.claims,
-        answer.claims,
-        attester=record.package.signer,
-        credential=credential,
-        membership=answer.membership,
-        use=use,
-    )
-    return holder.prove(prover, inputs, **proving.options())
+    def proofs(self, answers: Sequence[Answer], shown: Selection) -> list[UnverifiedProof]:
+        """All, in their order; where a prover is missing, none is begun."""
+        tied = [choice.record for choice in shown.choices] if _is_several(answers, shown) else []
+        circuits = [answer.circuit for answer in answers] + [HOLDER] * bool(tied)
+        provers = {circuit: self.proving.prover_of(circuit) for circuit in dict.fromkeys(circuits)}
+        made = [self._answer(answer, provers[answer.circuit]) for answer in answers]
+        made += [self._tie(record, provers[HOLDER]) for record in tied]
+        proofs = (UnverifiedProof(Digest(each.key_hash), tuple(map(Digest, each.inputs)), each.proof) for each in made)
+        return sorted(proofs, key=lambda proof: (proof.key, proof.inputs))
 
+    def _answer(self, answer: Answer, prover: Prover) -> Proof:
+        record, credential, membership = answer.record, answer.record.credential, answer.membership
+        if membership is None or credential is None:
+            inputs = linked_inputs(self.context, answer.policy, record.claims, answer.claims)
+            return prover.prove(inputs, **self.proving.options())
+        inputs = anonymous_inputs(
+            self.context,
+            self.scope,
+            answer.policy,
+            record.claims,
+            answer.claims,
+            attester=record.package.signer,
+            credential=credential,
+            membership=membership,
+            use=_FIRST_USE if self.spent is None else self.spent.number(credential.claim_id, credential.uses),
+        )
+        return self.holder.prove(prover, inputs, **self.proving.options())
 
-def _prove_holder(record: HeldRecord, holder: HolderProver, context: bytes, prover: Prover, proving: Proving) -> Proof:
-    return holder.prove(prover, holder_inputs(context, record.claims), **proving.options())
-
-
-def _proof(made: Proof) -> UnverifiedProof:
-    return UnverifiedProof(Digest(made.key_hash), tuple(map(Digest, made.inputs)), made.proof)
+    def _tie(self, record: HeldRecord, prover: Prover) -> Proof:
+        return self.holder.prove(prover, holder_inputs(self.context, record.claims), **self.proving.options())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
 
-from chartseal.attestation import Digest
+from chartseal.attestation import Address, Digest
 from chartseal.errors import PredicateProofError
 from chartseal.verification.chain import AttestedTrustRoot
 from chartseal.verification.report import IssuedUnder
@@ -32,11 +32,12 @@ class TrustRoots:
 
     def _all(self) -> Iterator[AttestedTrustRoot]:
         trust, chain = self._setting.trust, self._setting.chain
+        at = self._setting.now + trust.clock_skew  # a chain's day may begin before ours does
         yield from trust.trust_roots
         for authority in trust.authorities if chain is not None else ():
             for role in sorted(authority.roles):
                 assert chain is not None  # noqa: S101 (the loop is empty without one)
-                yield from chain.trust_roots(trust.domains, authority.address, role, self._setting.now)
+                yield from chain.trust_roots(trust.domains, authority.address, role, at)
 
     def issued_under(self, root: bytes, now: int, place: str) -> tuple[IssuedUnder, ...]:
         """Whose root it is and for which roles: issuers with equal keys and lists give several roles one root.
@@ -62,16 +63,16 @@ class TrustRoots:
         age = setting.now - moment
         if not -setting.trust.clock_skew <= age <= setting.trust.largest_root_age:
             raise PredicateProofError("a trust root too old, or of a day to come", "trust_root_stale", place)
-        roles: dict[bytes, set[str]] = defaultdict(set)
-        for each in fitting:
-            roles[each.authority].add(each.role)
-        return tuple(
-            IssuedUnder(each.authority, frozenset(roles.pop(each.authority)))
-            for each in fitting
-            if each.authority in roles
-        )
+        return _by_authority(fitting)
 
     def _why_unknown(self) -> str:
         if self._setting.chain is None and not self._setting.trust.trust_roots:
             return "no chain is given and the policy lists no trust root, so no issuer is known"
         return "no trust root of the policy's authorities, of the newest day or the one before"
+
+
+def _by_authority(roots: Iterable[AttestedTrustRoot]) -> tuple[IssuedUnder, ...]:
+    roles: dict[Address, set[str]] = defaultdict(set)
+    for each in roots:
+        roles[each.authority].add(each.role)
+    return tuple(IssuedUnder(authority, frozenset(found)) for authority, found in roles.items())

@@ -19,6 +19,7 @@ from chartseal.disclosure import (
     prove,
     select,
 )
+from chartseal.disclosure.binding import tag
 from chartseal.disclosure.proving import prover_of as production_prover_of
 from chartseal.disclosure.statements import CIRCUITS, publics
 from chartseal.errors import MembershipError, PredicateError, VerificationError
@@ -338,6 +339,30 @@ def sealed_as(world: World, value: str) -> SealedRecord:
     record = observation(world, value, holder=HOLDER)
     assert [field.value for field in hba1c(value)][5] == value
     return record
+
+
+def test_attack_a_set_swapped_under_the_same_words(world: World) -> None:
+    drug = prescription(world, repeats=0, holder=HOLDER)
+    wide = compile_policy("MedicationRequest.medication in rxnorm{860975, 861007, 1} and authoredOn >= 2026-11-01")
+    shown = made(choose([drug], [wide], now=NOW, membership_of=world.membership))
+    refused("policy_unknown", check, world, shown, METFORMIN)
+    refused("policy_unproved", check, world, shown, wide, METFORMIN)
+
+
+def test_attack_a_reader_with_a_dictionary(world: World) -> None:
+    """Who knows every three-digit result, and every prescription's code, finds none of them in what is public."""
+    record = observation(world, "6.9", holder=HOLDER)
+    shown = made(choose([record], [SUGAR], now=NOW, membership_of=world.membership))
+    linked = made(choose([record], [SUGAR], now=NOW))
+    public = {bytes(word) for each in (shown, linked) for proof in each.proofs for word in proof.inputs}
+    keys = {claim.key for claim in record.claims}
+    none = bytes(32)
+    for tenths in range(1_000):
+        value = (tenths * 100_000 + (1 << 63)).to_bytes(32)
+        assert value not in public
+        for key in keys:
+            assert _core.poseidon_hash([key, value]) not in public
+            assert _core.poseidon_hash([tag("claim"), key, value, none]) not in public
 
 
 def test_any_bytes_end_in_a_typed_error(world: World, lab: SealedRecord) -> None:
