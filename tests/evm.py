@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import boa  # type: ignore[import-untyped]  # it has no types
 import pytest
@@ -49,6 +49,8 @@ def hexed(address: Address) -> str:
 class Evm:
     """One chain; each has its own state and clock."""
 
+    chain_id = 1
+
     def __init__(self) -> None:
         self._env = boa.Env()
         self.now = START
@@ -71,8 +73,16 @@ class Evm:
         """Make the next call as dear as a transaction of its own, to which nothing is warm; never inside `undone`."""
         self._env.evm.reset_access_counters()
 
+    def balance(self, account: Address) -> int:
+        """In wei."""
+        return int(self._env.get_balance(hexed(account)))
+
     def deploy(self, name: str, *arguments: Any, value: int = 0) -> Bound:
-        contract, sender = Contract.load(name), named(1)
+        """One of the contracts that come with the package."""
+        return self.deploy_other(Contract.load(name), *arguments, value=value)
+
+    def deploy_other(self, contract: Contract, *arguments: Any, value: int = 0) -> Bound:
+        sender = named(1)
         self._env.set_balance(hexed(sender), value)
         address = self._env.generate_address()
         computation = self._env.evm.deploy_code(
@@ -127,11 +137,20 @@ def refused(reason: str) -> Iterator[None]:
     assert caught.value.reason == reason
 
 
-class Eas(Evm):
-    """An EVM with SchemaRegistry and EAS."""
+class Calls(Protocol):
+    """What an EVM does, wherever it runs."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def deploy(self, name: str, *arguments: Any, value: int = 0) -> Bound: ...
+    def send(self, write: Write[Any], sender: Address, value: int = 0) -> Done: ...
+
+
+class EasCalls(Calls):
+    """What is done with SchemaRegistry and EAS on it."""
+
+    registry: Bound
+    eas: Bound
+
+    def put_eas(self) -> None:
         self.registry = self.deploy("schema_registry")
         self.eas = self.deploy("eas", self.registry.address)
 
@@ -154,6 +173,14 @@ class Eas(Evm):
         if len(uids) == 1:
             return self.send(self.eas.write("revoke", (schema, (uids[0], 0))), sender)
         return self.send(self.eas.write("multiRevoke", [(schema, [(uid, 0) for uid in uids])]), sender)
+
+
+class Eas(Evm, EasCalls):
+    """An EVM with SchemaRegistry and EAS."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.put_eas()
 
 
 def request(

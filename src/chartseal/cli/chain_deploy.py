@@ -55,7 +55,7 @@ def deploy_contract(
     eas = [on.deployment.eas] if contract in OF_EAS else []
     given = [*eas, *(_argument(each) for each in arguments)]
     check_deployment(on.node, on.deployment)
-    before = _before(kept, on.deployment.chain_id)
+    before = known_deployments(kept, on.deployment.chain_id)
     made = deploy(Sender(on.node, signer()), contract, *given)
     try:
         save_deployments(kept, before.with_(made))
@@ -65,7 +65,7 @@ def deploy_contract(
     _show(made, as_json)
 
 
-def _before(kept: Path, chain_id: int) -> Deployments:
+def known_deployments(kept: Path, chain_id: int) -> Deployments:
     """What the file says so far: read before money is spent.
 
     Raises:
