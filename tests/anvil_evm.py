@@ -69,7 +69,7 @@ class AnvilEas(EasCalls):
         call = {"from": to_hex(sender), "to": to_hex(to), "data": to_hex(data), "value": hex(value)}
         output = self._before(call)
         receipt = self._mined(call)
-        found = answers.receipt(receipt, from_hex(receipt["transactionHash"], "hash"))
+        found = answers.receipt(receipt, Digest(from_hex(receipt["transactionHash"], "hash")))
         assert found is not None
         assert found.succeeded, "what was asked beforehand did not revert"
         return Done(output, found.logs, found.gas_used)
@@ -84,8 +84,10 @@ class AnvilEas(EasCalls):
 
     def attest(self, schema: Digest, sender: Address, data: bytes, **members: Any) -> Digest:
         """The uid is the event's: that of the call before is of another moment."""
-        [log] = self.send(self.attestation(schema, data, **members), sender).logs[-1:]
-        return Digest(self.eas.contract.events["Attested"].decode_log(log)["uid"])
+        event = self.eas.contract.events["Attested"]
+        logs = self.send(self.attestation(schema, data, **members), sender).logs
+        [made] = [event.decode_log(each) for each in logs if each.topics[0] == event.topic]
+        return Digest(made["uid"])
 
     def _before(self, call: dict[str, str]) -> bytes:
         """What a call would answer at `now`."""

@@ -25,6 +25,7 @@ _COMMANDS = {
     "authority": "authority",
     "ceremony": "ceremony",
     "chain": "chain",
+    "credit": "credit",
     "disclose": "disclose",
     "eas": "eas",
     "index": "index",

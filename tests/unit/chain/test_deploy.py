@@ -23,10 +23,11 @@ from chartseal.errors import DeploymentError, FieldEncodingError, RevertError
 from tests.chain import Local
 
 AUTHORITY = Address(b"\x0a" * 20)
+DIGEST = Digest(b"\x44" * 32)
 
 
 def deployed(local: Local) -> Deployments:
-    """All four, in an order that their arguments allow."""
+    """Those of EAS, in an order that their arguments allow."""
     sender, eas = local.sender(), local.deployment.eas
     first = deploy(sender, "accreditation_resolver", eas, AUTHORITY)
     more = (
@@ -55,6 +56,19 @@ def test_each_is_kept_and_found_again(local: Local, ours: Deployments, tmp_path:
     assert node.read(records.read("roles")) == 4
     for name in ("private_data_verifier", "anchor_verifier"):
         assert node.read(again.at(node, name).read("eas")) == local.deployment.eas
+
+
+def test_verifiers_are_deployed_without_eas(local: Local, tmp_path: Path) -> None:
+    sender, path = local.sender(), tmp_path / "local.json"
+    groth16 = deploy(sender, "groth16_verifier")
+    presentations = deploy(sender, "presentation_verifier", groth16.address)
+    save_deployments(path, Deployments(local.node.chain_id, (groth16, presentations)))
+    again = load_deployments(path)
+    verifier = again.at(local.node, "presentation_verifier")
+    assert local.node.read(verifier.read("verifier")) == again.at(local.node, "groth16_verifier").address
+    with pytest.raises(RevertError) as caught:
+        deploy(sender, "presentation_verifier", AUTHORITY)
+    assert caught.value.name == "VerifierMissing"
 
 
 def test_the_newest_of_a_name_counts(local: Local, ours: Deployments) -> None:
@@ -136,6 +150,14 @@ def test_a_file_is_read_as_it_is_written() -> None:
     assert Deployments.from_json(read.to_json()) == read
 
 
+def test_every_kind_of_argument_is_read_as_it_is_written() -> None:
+    """A text that looks like a number or an address stays a text."""
+    texts = ("", "7", "0x" + "0a" * 20, "0x" + "0a" * 32, "é")
+    struct = (Digest(b"\x33" * 32), 5, AUTHORITY, *texts)
+    whole = Deployments(1, (Deployed("dispense_credit", AUTHORITY, (AUTHORITY, struct, 0), DIGEST, 7, DIGEST),))
+    assert Deployments.from_json(whole.to_json()) == whole
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -158,6 +180,11 @@ def test_a_file_is_read_as_it_is_written() -> None:
         file_of(arguments=[7]),
         file_of(arguments=["-1"]),
         file_of(arguments=["9" * 79]),
+        file_of(arguments=[["1"] * 11]),
+        file_of(arguments=[[["1"]]]),
+        file_of(arguments=[{"text": 7}]),
+        file_of(arguments=[{"text": "x", "more": 1}]),
+        file_of(arguments=["0x" + "0g" * 32]),
         file_of(transaction="0x11"),
         file_of(block="7"),
         file_of(codeHash=None),

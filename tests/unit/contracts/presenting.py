@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chartseal.chain.presentations import OnChainPresentation, OnChainQuestion, audience_hash
-
 from eth_abi.abi import encode
 
 from chartseal import _core
 from chartseal.attestation import Address, Digest
 from chartseal.chain.calls import Read
 from chartseal.chain.contract import Bound
+from chartseal.chain.presentations import OnChainPresentation, OnChainQuestion, audience_hash
 from chartseal.chain.schemas import ACCREDITATION, ROLES, TRUST_ROOT
 from tests.anvil_evm import AnvilEas
 from tests.evm import START, Eas, accreditation, named, trust_root
