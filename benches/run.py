@@ -24,6 +24,7 @@ NAMES = (
     "reading",
     "limits",
     "contracts",
+    "proof_gas",
     "delegated",
     "indexing",
     "reverify",
