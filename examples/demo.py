@@ -1,6 +1,8 @@
 """The main job on one synthetic chart: an authority accredits a hospital, which seals the chart and anchors it on a
 local chain; the patient shows three facts to a named verifier, who trusts that authority and asks a node of the chain
-alone. What is tampered with, or revoked, is refused.
+alone. What is tampered with, or revoked, is refused. Then the patient proves two facts without opening them
+(`predicates.py`): a vaccination, beside its seal, and a prescription, for which a contract pays once and learns
+no name.
 
 Run: python examples/demo.py
 """
@@ -15,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import predicates
 from rich.console import Console
 from rich.table import Table
 
@@ -22,6 +25,7 @@ from chartseal import IssuerKey, TrustPolicy, Wallet, present, seal_chart, selec
 from chartseal.attestation import Digest, checksum_address
 from chartseal.chain.anchors import AnchorFile, AnchorQueue, AnchorWorker, open_queue, read_proofs
 from chartseal.chain.authority import Authority, Grant
+from chartseal.chain.deploy import deploy
 from chartseal.chain.deployment import Deployment
 from chartseal.chain.local.devnet import Devnet, accounts, fund
 from chartseal.chain.registry import register
@@ -33,7 +37,7 @@ from chartseal.chain.view import FactsView
 from chartseal.disclosure import Selection, UnverifiedDisclosure
 from chartseal.errors import VerificationError
 from chartseal.keys.card import IssuerCard
-from chartseal.sealing import SealedRecord, Sealing
+from chartseal.sealing import SealedRecord, Sealing, StatusStore
 from chartseal.verification import VerifiedDisclosure
 
 CHART = Path(__file__).parent / "Olivia_Bauch_844ccbe1.json.gz"
@@ -73,10 +77,10 @@ def accredit(chain: Chain, authority: Authority, hospital: IssuerKey) -> None:
     console.print(f"{checksum_address(authority.address)} accredits {hospital.address} as a hospital.")
 
 
-def seal(issuer: IssuerKey, wallet: Wallet) -> Sealing:
-    """The hospital seals the whole chart for the patient's address."""
+def seal(issuer: IssuerKey, statuses: StatusStore, wallet: Wallet) -> Sealing:
+    """The hospital seals the whole chart for the patient's address; each record has a place in its status list."""
     console.rule("2. The hospital seals a chart", align="left")
-    sealing = seal_chart(CHART, issuer.issuing(), wallet.sealing_address().data)
+    sealing = seal_chart(CHART, issuer.issuing(places=statuses), wallet.sealing_address().data)
     console.print(f"{len(sealing.records)} records sealed by {issuer.address}, {len(sealing.refused)} refused.")
     return sealing
 
@@ -128,6 +132,7 @@ def policy(chain: Chain, authority: Authority) -> TrustPolicy:
     return TrustPolicy.from_toml(
         f"""
         required = ["issuer", "audience", "revocation", "anchor"]
+        development_keys = ["linked-4", "anonymous-4"]
         [[domain]]
         version = "{chain.deployment.version}"
         chain_id = {chain.deployment.chain_id}
@@ -209,9 +214,12 @@ def run(url: str, chain: Chain, folder: Path) -> None:
     """Run the stages on that chain."""
     hospital = IssuerKey.generate(base="https://hospital.example/fhir/", seals_for=chain.deployment.network())
     wallet, nonce = Wallet.generate(), secrets.token_bytes(32)
-    authority = Authority(Sender(chain.node, accounts()[1]), chain.deployment)
+    statuses = StatusStore(folder / "hospital.statuses")
+    stating = Sender(chain.node, accounts()[1])
+    resolver = deploy(stating, "accreditation_resolver", chain.deployment.eas, stating.address).address
+    authority = Authority(stating, chain.deployment, resolver=resolver)
     accredit(chain, authority, hospital)
-    sealing = seal(hospital, wallet)
+    sealing = seal(hospital, statuses, wallet)
     anchored = anchor(chain, sealing.records, folder)
     disclosure = disclose(sealing, wallet, nonce)
     with_anchors = anchored.trim(record.package for record in disclosure.records)
@@ -222,6 +230,22 @@ def run(url: str, chain: Chain, folder: Path) -> None:
     console.rule("7. A revoked one is refused", align="left")
     revoke(chain, hospital, disclosure.records[0].package.uid)
     require_refused(shown, url, trust, nonce, chain.deployment)
+    predicates.run(
+        predicates.Scene(
+            url=url,
+            node=chain.node,
+            deployment=chain.deployment,
+            authority=authority,
+            resolver=resolver,
+            hospital=hospital,
+            statuses=statuses,
+            wallet=wallet,
+            records=sealing.records,
+            anchors=anchored,
+            trust=trust,
+            folder=folder,
+        )
+    )
 
 
 if __name__ == "__main__":
