@@ -276,6 +276,11 @@ impl World {
         })
     }
 
+    /// What a prover of a linked statement is given, as JSON.
+    pub fn linked_inputs(&self) -> Value {
+        json!({"context": hex(self.context), "predicates": self.inputs()["predicates"]})
+    }
+
     /// What a prover of the holder statement is given, as JSON.
     pub fn holder_inputs(&self) -> Value {
         let path = path(&self.claim_leaves(), CLAIM_DEPTH, 0);
