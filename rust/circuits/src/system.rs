@@ -36,6 +36,8 @@ pub struct Shape {
     pub constraints: Vec<Constraint>,
     /// Private wires that the witness brings; all others follow from these and the public ones.
     pub inputs: Vec<Wire>,
+    /// Why wires follow that no general rule shows to: see [`System::because`].
+    pub reasons: Vec<(Wire, &'static str)>,
     /// Which part of the description made the wires and constraints from these numbers on: (wire, constraint, name).
     pub parts: Vec<(usize, usize, &'static str)>,
 }
@@ -301,6 +303,18 @@ impl System {
         let wire = self.wire(num.value);
         self.equal(num, &wire);
         wire
+    }
+
+    /// Says why the constraints determine a wire although a division by what may look like zero, or the like, stands between: a
+    /// determinism check takes the wire for determined, and lists the reason.
+    ///
+    /// # Panics
+    /// For a sum of wires.
+    pub fn because(&mut self, wire: &Num, reason: &'static str) {
+        if let Some(shape) = &mut self.shape {
+            assert_eq!(wire.terms.len(), 1, "one wire");
+            shape.reasons.push((wire.terms[0].0, reason));
+        }
     }
 
     /// Names what follows, in reports about wires.

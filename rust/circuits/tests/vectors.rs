@@ -4,8 +4,8 @@
 //! say so and pass.
 
 use ark_ff::{AdditiveGroup, Field, PrimeField};
-use chartseal_algebra::babyjub::field_to_be_bytes;
-use chartseal_algebra::{poseidon, tags};
+use chartseal_algebra::babyjub::{SecretScalar, field_to_be_bytes};
+use chartseal_algebra::{eddsa, poseidon, tags};
 use chartseal_circuits::gadgets::predicate::Policy;
 use chartseal_circuits::inputs::{self, to_hex};
 use chartseal_circuits::{Circuit, Fr};
@@ -200,4 +200,66 @@ fn salt(index: usize) -> Fr {
     let derived = hkdf::Hkdf::<sha2::Sha256>::new(None, &[0x5e; 32]);
     derived.expand(&info, &mut salt).unwrap();
     Fr::from_be_bytes_mod_order(&salt)
+}
+
+fn unpadded<const N: usize>(hex: &str) -> [u8; N] {
+    let digits = hex.strip_prefix("0x").unwrap();
+    std::array::from_fn(|i| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).unwrap())
+}
+
+/// The vectors' credential, wallet and issuer satisfy an anonymous statement whose public inputs are the vectors': so the circuit
+/// has the formats' message, leaves and hashes, in their order. Source: README.md beside the vectors.
+#[test]
+fn the_credential_of_the_vectors_is_proved() {
+    let Some(once) = once() else { return };
+    let record = records()
+        .into_iter()
+        .find(|record| record["name"] == "AllergyIntolerance")
+        .unwrap();
+    let claims = record["expected"]["claims"].as_array().unwrap().iter().enumerate();
+    let claims: Vec<_> = claims
+        .map(|(at, claim)| (at, number(&claim["key"]), number(&claim["value"]), salt(at)))
+        .collect();
+    let leaf = |(_, key, value, salt): &(usize, Fr, Fr, Fr)| poseidon::hash(&[tags::CLAIM, *key, *value, *salt]);
+    let leaves: Vec<Fr> = claims.iter().map(leaf).collect();
+    let secret_of = |scalar: Fr| {
+        let bytes = ark_ff::BigInteger::to_bytes_le(&scalar.into_bigint());
+        let wide: [u8; 64] = std::array::from_fn(|i| bytes.get(i).copied().unwrap_or_default());
+        SecretScalar::from_wide_le_bytes(&wide).unwrap()
+    };
+    let (wallet, issuer) = (
+        secret_of(number(&once["wallet"]["spend"])),
+        secret_of(hashed("test-issuer-key", &[], &[])),
+    );
+    let key = issuer.public();
+    assert_eq!(
+        key.coordinates(),
+        (number(&once["issuer"]["Ax"]), number(&once["issuer"]["Ay"]))
+    );
+    let signature = eddsa::sign(&issuer, number(&once["credential"])).unwrap();
+    let attester: [u8; 20] = unpadded(once["issuer"]["attester"].as_str().unwrap());
+    let empty = [Fr::ZERO];
+    let issuers = [number(&once["issuerLeaf"])];
+    let inputs = json!({
+        "now": 1_798_675_200u64, "scope": hex(hashed("test-scope", &[], &[])), "use": 0,
+        "context": hex(hashed("test-context", &[], &[])),
+        "predicates": [predicate(1, [claims[0].2; 2], claims[0], &leaves, &[])],
+        "credential": {
+            "attester": hex(Fr::from_be_bytes_mod_order(&attester)), "list": 0, "index": 5,
+            "claimId": hex(Fr::from_be_bytes_mod_order(&[0x77; 31])), "uses": 1, "sealedAt": 1_798_675_200u64,
+            "expiry": u64::MAX, "key": to_hex(&key.pack()), "signature": to_hex(&signature),
+        },
+        "issuer": {"index": 0, "notAfter": 1_830_000_000u64, "path": path(&issuers, 6, 0)},
+        "status": {"word": hex(Fr::ZERO), "path": path(&empty, 6, 0)},
+    });
+    let assignment = Circuit::Anonymous1
+        .assign(inputs.to_string().as_bytes(), Some(&wallet))
+        .unwrap();
+    let publics = assignment.publics();
+    assert_eq!(publics[0], number(&once["trustRoot"]));
+    assert_eq!(
+        [publics[5], publics[6]],
+        ["nullifier", "pseudonym"].map(|name| number(&once[name]))
+    );
+    assert_eq!(Circuit::Anonymous1.shape().unsatisfied(assignment.values()), None);
 }

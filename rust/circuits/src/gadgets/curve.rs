@@ -30,6 +30,15 @@ const A: Fr = <EdwardsConfig as TECurveConfig>::COEFF_A;
 const D: Fr = EdwardsConfig::COEFF_D;
 const MONTGOMERY_A: Fr = <EdwardsConfig as MontCurveConfig>::COEFF_A;
 
+/// Why a quotient's divisor is not zero, for determinism checks.
+pub mod reasons {
+    pub const COMPLETE: &str = "complete sums: their denominators are zero for no points of the curve";
+    pub const CHORD: &str = "slope of a chord: callers show P ≠ Q, and P = −Q has none";
+    pub const SECOND_CHORD: &str = "slope of a second chord: P + Q ≠ P, and P + Q = −P has none";
+    pub const TANGENT: &str = "slope of a tangent: v = 0 has none";
+    pub const FORMS: &str = "a point's other form: x, y − 1, v and u + 1 are zero for refused points alone";
+}
+
 /// A quotient for a hint: zero where there is none, so that constraints say so.
 fn quotient(dividend: Fr, divisor: Fr) -> Fr {
     dividend * divisor.inverse().unwrap_or(Fr::ZERO)
@@ -58,13 +67,21 @@ impl Edwards {
         }
     }
 
+    /// Wires of a complete sum.
+    fn quotients(system: &mut System, hint: (Fr, Fr)) -> Self {
+        let sum = Self::wires(system, hint);
+        system.because(&sum.x, reasons::COMPLETE);
+        system.because(&sum.y, reasons::COMPLETE);
+        sum
+    }
+
     /// The sum, for any two points of the curve. Cost: 6.
     pub fn add(&self, system: &mut System, other: &Self) -> Self {
         let (p, q) = ((self.x.value(), self.y.value()), (other.x.value(), other.y.value()));
         let (across, along) = (p.0 * q.1 + p.1 * q.0, p.1 * q.1 - A * p.0 * q.0);
         let cross = D * p.0 * p.1 * q.0 * q.1;
         let hint = (quotient(across, Fr::ONE + cross), quotient(along, Fr::ONE - cross));
-        let sum = Self::wires(system, hint);
+        let sum = Self::quotients(system, hint);
         self.add_to(system, other, &sum);
         sum
     }
@@ -127,7 +144,7 @@ impl Edwards {
             quotient(across.value(), sum.value()),
             quotient(along.value(), rest.value()),
         );
-        let double = Self::wires(system, hint);
+        let double = Self::quotients(system, hint);
         system.constrain(&sum, &double.x, &across);
         system.constrain(&rest, &double.y, &along);
         double
@@ -138,10 +155,8 @@ impl Edwards {
         // x = 0 would leave v = u/x free.
         require_not_zero(system, &self.x);
         let (above, below) = (&Num::one() + &self.y, &Num::one() - &self.y);
-        let u = system.wire(quotient(above.value(), below.value()));
-        system.constrain(&u, &below, &above);
-        let v = system.wire(quotient(u.value(), self.x.value()));
-        system.constrain(&v, &self.x, &u);
+        let u = divide(system, &above, &below, reasons::FORMS);
+        let v = divide(system, &u, &self.x, reasons::FORMS);
         Montgomery { u, v }
     }
 }
@@ -180,7 +195,7 @@ impl Montgomery {
             (MONTGOMERY_A.double(), &self.u),
             (Fr::ONE, &Num::one()),
         ]);
-        let slope = divide(system, &rise, &self.v.scale(Fr::from(2u64)));
+        let slope = divide(system, &rise, &self.v.scale(Fr::from(2u64)), reasons::TANGENT);
         let u = third_u(system, &slope, &self.u, &self.u);
         self.along(system, &slope, u)
     }
@@ -196,6 +211,7 @@ impl Montgomery {
         let run = &self.u - &between;
         let rise = self.v.scale(Fr::from(2u64));
         let second = system.wire(quotient(rise.value(), run.value()) - slope.value());
+        system.because(&second, reasons::SECOND_CHORD);
         system.constrain(&(&slope + &second), &run, &rise);
         let u = third_u(system, &second, &self.u, &between);
         self.along(system, &second, u)
@@ -209,13 +225,13 @@ impl Montgomery {
     /// The other form of a point that is not (0, 0), which the caller shows. Cost: 2.
     pub fn to_edwards(&self, system: &mut System) -> Edwards {
         let one = Num::one();
-        let x = divide(system, &self.u, &self.v);
-        let y = divide(system, &(&self.u - &one), &(&self.u + &one));
+        let x = divide(system, &self.u, &self.v, reasons::FORMS);
+        let y = divide(system, &(&self.u - &one), &(&self.u + &one), reasons::FORMS);
         Edwards { x, y }
     }
 
     fn slope_to(&self, system: &mut System, other: &Self) -> Num {
-        divide(system, &(&other.v - &self.v), &(&other.u - &self.u))
+        divide(system, &(&other.v - &self.v), &(&other.u - &self.u), reasons::CHORD)
     }
 
     /// The sum whose u is known: the line's third point, mirrored.
@@ -235,9 +251,10 @@ fn third_u(system: &mut System, slope: &Num, first: &Num, second: &Num) -> Num {
     u
 }
 
-/// A wire q with q · divisor = dividend.
-fn divide(system: &mut System, dividend: &Num, divisor: &Num) -> Num {
+/// A wire q with q · divisor = dividend; `reason` says why the divisor is not zero, without which any q would do.
+fn divide(system: &mut System, dividend: &Num, divisor: &Num, reason: &'static str) -> Num {
     let wire = system.wire(quotient(dividend.value(), divisor.value()));
+    system.because(&wire, reason);
     system.constrain(&wire, divisor, dividend);
     wire
 }

@@ -24,6 +24,9 @@ const fn minus_one(modulus: Integer) -> Integer {
     BigInt(limbs)
 }
 
+/// Why 254 bits follow from their sum, for determinism checks.
+pub const CANONICAL: &str = "bits of an element: compared with r − 1, which leaves one form";
+
 /// One digit to base 4: two bits, and their product, which comparisons and tables of points share.
 pub struct Digit {
     pub low: Num,
@@ -70,9 +73,10 @@ impl Digits {
     /// The one integer below r that `num` is. Cost: as [`Digits::at_most`], and one.
     pub fn of(system: &mut System, num: &Num) -> Self {
         let integer = num.value().into_bigint();
-        let bits = bits_of(&integer, &LARGEST_ELEMENT)
+        let bits: Vec<Num> = bits_of(&integer, &LARGEST_ELEMENT)
             .map(|bit| system.wire(bit))
             .collect();
+        bits.iter().for_each(|bit| system.because(bit, CANONICAL));
         let digits = Self::from_bits(system, bits, &LARGEST_ELEMENT);
         let value = digits.value();
         system.equal(&value, num);
