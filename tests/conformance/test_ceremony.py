@@ -243,6 +243,43 @@ def test_a_small_phase_1_is_refused(done: Done, tool: Snarkjs, tmp_path: Path, m
     assert not (tmp_path / "new").exists()
 
 
+def test_a_setup_that_fails_leaves_an_empty_folder(
+    done: Done, tool: Snarkjs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """snarkjs ends with status 0 where its setup refuses; what it did not make is found missing."""
+    phase1 = Phase1.open(done.ptau, done.published)
+    monkeypatch.setattr("chartseal.circuits.ceremony.run._core.circuit_r1cs", lambda _: large_r1cs())
+    with pytest.raises((CeremonyError, CircuitKeyError)):
+        Ceremony.begin(tmp_path / "new", CIRCUIT, phase1, tool)
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def large_r1cs() -> bytes:
+    """The toy's, which says that it has more constraints than phase 1 has powers for."""
+    data = bytearray(toy_ceremony.r1cs())
+    at = toy_ceremony.section_at(data, 1) + 60
+    data[at : at + 4] = (100).to_bytes(4, "little")
+    return bytes(data)
+
+
+def test_a_program_that_a_folder_brings_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: Snarkjs
+) -> None:
+    brought = tmp_path / "node_modules/snarkjs/build/cli.cjs"
+    brought.parent.mkdir(parents=True)
+    brought.write_bytes(b"")
+    (brought.parent.parent / "package.json").write_text('{"version": "6.6.6"}')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CHARTSEAL_SNARKJS", raising=False)
+    assert Snarkjs.find() == tool
+    monkeypatch.setenv("CHARTSEAL_SNARKJS", str(tmp_path))
+    assert Snarkjs.find().version == "snarkjs 6.6.6"
+    monkeypatch.setenv("CHARTSEAL_SNARKJS", str(tmp_path / "missing"))
+    with pytest.raises(CeremonyError) as error:
+        Snarkjs.find()
+    assert error.value.code == "snarkjs_missing"
+
+
 def test_a_folder_in_use_is_kept(done: Done, tool: Snarkjs) -> None:
     with pytest.raises(CeremonyError) as error:
         Ceremony.begin(done.folder, CIRCUIT, Phase1.open(done.ptau, done.published), tool)

@@ -18,7 +18,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2})+)", re.ASCII)
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_tool = click.option("--snarkjs", type=_FOLDER, help="The folder in which snarkjs is installed.  [default: found]")
+_tool = click.option(
+    "--snarkjs",
+    type=_FOLDER,
+    help="The folder in which snarkjs is installed.  [default: $CHARTSEAL_SNARKJS, or the checkout]",
+)
 _folder = click.argument("folder", type=_FOLDER)
 _ptau = click.option("--ptau", type=_FILE, required=True, help="The file of the public phase 1 (.ptau).")
 

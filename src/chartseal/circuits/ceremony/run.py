@@ -19,7 +19,7 @@ from chartseal.circuits.ceremony.tool import Snarkjs
 from chartseal.circuits.ceremony.transcript import BEACON, CONTRIBUTION, SETUP, Step, Transcript
 from chartseal.errors import CeremonyError
 
-_CONSTRAINTS = "circuit.r1cs"
+_CONSTRAINTS, _LOCK = "circuit.r1cs", ".lock"
 _LARGEST_KEY = 2**28
 _LONGEST_NAME = 64
 _LONGEST_BEACON = 255
@@ -53,20 +53,16 @@ class Ceremony:
         """
         r1cs = _core.circuit_r1cs(circuit)
         _require_power(circuit, phase1)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
-                raise CeremonyError("the folder is not empty", "ceremony_exists", folder.name)
+        with _new_folder(folder):
             (folder / _CONSTRAINTS).write_bytes(r1cs)
-        except OSError as exc:
-            raise CeremonyError(f"cannot be written: {exc.strerror}", "file_unwritable", folder.name) from exc
-        begun = Transcript(circuit, hashlib.sha256(r1cs).digest(), phase1.sha256, phase1.blake2b, tool.version, ())
-        with _made(folder, 0) as file:
-            given = [str(path.resolve()) for path in (folder / _CONSTRAINTS, phase1.path)]
-            tool.run(["groth16", "setup", *given, str(file)])
-            data = _read(file)
-            _core.import_zkey(circuit, data)
-        begun.and_then(Step(SETUP, "", b"", hashlib.sha256(data).digest())).save(folder)
+            with _made(folder, 0) as file:
+                given = [str(path.resolve()) for path in (folder / _CONSTRAINTS, phase1.path)]
+                tool.run(["groth16", "setup", *given, str(file)])
+                data = _read(file)
+                _core.import_zkey(circuit, data)
+            setup = Step(SETUP, "", b"", hashlib.sha256(data).digest())
+            digest = hashlib.sha256(r1cs).digest()
+            Transcript(circuit, digest, phase1.sha256, phase1.blake2b, tool.version, (setup,)).save(folder)
         return cls(folder)
 
     def contribute(self, name: str, tool: Snarkjs) -> Step:
@@ -189,6 +185,23 @@ def _read(path: Path) -> bytes:
 
 
 @contextmanager
+def _new_folder(folder: Path) -> Iterator[None]:
+    """A folder to begin in; if something is raised, nothing is left in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise CeremonyError("the folder is not empty", "ceremony_exists", folder.name)
+        try:
+            yield
+        except BaseException:
+            for path in folder.iterdir():
+                path.unlink()
+            raise
+    except OSError as exc:
+        raise CeremonyError(f"cannot be written: {exc.strerror}", "file_unwritable", folder.name) from exc
+
+
+@contextmanager
 def _made(folder: Path, number: int) -> Iterator[Path]:
     """A path for snarkjs to write to; what stands there becomes the numbered file if nothing was raised.
 
@@ -197,7 +210,7 @@ def _made(folder: Path, number: int) -> Iterator[Path]:
     """
     beside = folder.resolve() / f".{secrets.token_hex(8)}.part"
     try:
-        with (folder / ".lock").open("ab") as lock:
+        with (folder / _LOCK).open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield beside
             beside.replace(folder / _name(number))

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -14,6 +14,7 @@ from typing import IO
 from chartseal import _json
 from chartseal.errors import CeremonyError
 
+_CHECKOUT = Path(__file__).resolve().parents[4]
 _PROGRAM = Path("node_modules/snarkjs/build/cli.cjs")
 _MOST_OUTPUT = 65_536
 _LARGEST_PACKAGE = 65_536
@@ -29,7 +30,9 @@ class Snarkjs:
 
     @classmethod
     def find(cls, folder: Path | None = None) -> Snarkjs:
-        """The one installed in a folder (`npm ci` there), else here or above, else in `tools/ceremony` of a checkout.
+        """The one installed in a folder (`npm ci` there), else in $CHARTSEAL_SNARKJS, else in the checkout's `tools/ceremony`.
+
+        Never one that lies where we are: a ceremony's folder comes from others, and may bring a program along.
 
         Raises:
             CeremonyError: `snarkjs_missing`.
@@ -70,13 +73,9 @@ class Snarkjs:
         return output
 
 
-def _places(folder: Path | None) -> Iterator[Path]:
-    if folder is not None:
-        yield folder
-        return
-    for above in (Path.cwd(), *Path.cwd().parents):
-        yield above
-        yield above / "tools/ceremony"
+def _places(folder: Path | None) -> list[Path]:
+    given = folder or os.environ.get("CHARTSEAL_SNARKJS")
+    return [Path(given)] if given else [_CHECKOUT / "tools/ceremony"]
 
 
 def _version(package: Path) -> str:
