@@ -21,7 +21,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 _tool = click.option(
     "--snarkjs",
     type=_FOLDER,
-    help="The folder in which snarkjs is installed.  [default: $CHARTSEAL_SNARKJS, or the checkout]",
+    help="Where snarkjs is installed.  [default: $CHARTSEAL_SNARKJS, or the checkout's]",
 )
 _folder = click.argument("folder", type=_FOLDER)
 _ptau = click.option("--ptau", type=_FILE, required=True, help="The file of the public phase 1 (.ptau).")

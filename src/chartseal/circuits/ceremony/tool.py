@@ -30,7 +30,7 @@ class Snarkjs:
 
     @classmethod
     def find(cls, folder: Path | None = None) -> Snarkjs:
-        """The one installed in a folder (`npm ci` there), else in $CHARTSEAL_SNARKJS, else in the checkout's `tools/ceremony`.
+        """The one that is installed in a folder, else in $CHARTSEAL_SNARKJS, else in the checkout's `tools/ceremony`.
 
         Never one that lies where we are: a ceremony's folder comes from others, and may bring a program along.
 
