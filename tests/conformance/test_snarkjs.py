@@ -13,10 +13,11 @@ from chartseal.circuits import Proof, cache, snarkjs, verifier_of
 from chartseal.circuits.ceremony import Snarkjs
 from chartseal.circuits.verifying import verification_key
 from chartseal.errors import CeremonyError, ProofError
-from tests.circuit_inputs import development_prover, linked_1
+from tests.circuit_inputs import development_prover, holder, linked_1
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools/ceremony"
-CIRCUIT = "linked-1"
+WALLET = _core.Wallet(bytes(range(64)))
+INPUTS = {"linked-1": (linked_1(), None), "holder": (holder(WALLET), WALLET)}
 
 
 @pytest.fixture(scope="module")
@@ -27,18 +28,24 @@ def tool() -> Snarkjs:
         pytest.skip(str(missing))
 
 
-@pytest.fixture(scope="module")
-def proof() -> Proof:
-    return development_prover(CIRCUIT).prove(linked_1())
+@pytest.fixture(scope="module", params=INPUTS)
+def circuit(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def proof(circuit: str) -> Proof:
+    return development_prover(circuit).prove(*INPUTS[circuit])
+
+
+@pytest.fixture(scope="module")
+def folder(circuit: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Our constraints, witness, key and verification key, in its forms."""
-    folder, key = tmp_path_factory.mktemp("snarkjs"), development_prover(CIRCUIT).key
-    (folder / "c.r1cs").write_bytes(_core.circuit_r1cs(CIRCUIT))
-    (folder / "c.wtns").write_bytes(_core.witness_in_clear(CIRCUIT, json.dumps(linked_1()).encode()))
-    (folder / "c.zkey").write_bytes(_core.export_zkey(CIRCUIT, cache.read(key)))
+    folder, key = tmp_path_factory.mktemp("snarkjs"), development_prover(circuit).key
+    inputs, wallet = INPUTS[circuit]
+    (folder / "c.r1cs").write_bytes(_core.circuit_r1cs(circuit))
+    (folder / "c.wtns").write_bytes(_core.witness_in_clear(circuit, json.dumps(inputs).encode(), wallet))
+    (folder / "c.zkey").write_bytes(_core.export_zkey(circuit, cache.read(key)))
     (folder / "vk.json").write_text(json.dumps(snarkjs.key_to_json(verification_key(key))))
     return folder
 
@@ -48,8 +55,8 @@ def ask(tool: Snarkjs, folder: Path, *arguments: str) -> str:
     return tool.run([str(folder / each) if "." in each else each for each in arguments])
 
 
-def test_it_reads_our_constraints(tool: Snarkjs, folder: Path) -> None:
-    constraints, wires, publics = _core.circuit_counts(CIRCUIT)
+def test_it_reads_our_constraints(tool: Snarkjs, folder: Path, circuit: str) -> None:
+    constraints, wires, publics = _core.circuit_counts(circuit)
     shown = ask(tool, folder, "r1cs", "info", "c.r1cs")
     assert f"# of Wires: {wires}" in shown
     assert f"# of Constraints: {constraints}" in shown
@@ -87,8 +94,8 @@ def test_it_proves_with_our_key_and_we_verify(tool: Snarkjs, folder: Path, proof
         known.verifier.verify([*inputs[:-1], bytes(32)], theirs)
 
 
-def test_it_reads_the_verification_key_out_of_our_export(tool: Snarkjs, folder: Path) -> None:
+def test_it_reads_the_verification_key_out_of_our_export(tool: Snarkjs, folder: Path, circuit: str) -> None:
     ask(tool, folder, "zkey", "export", "verificationkey", "c.zkey", "theirs-vk.json")
     theirs: dict[str, Any] = json.loads((folder / "theirs-vk.json").read_text())
-    ours = verification_key(development_prover(CIRCUIT).key)
+    ours = verification_key(development_prover(circuit).key)
     assert snarkjs.key_from_json(theirs) == ours
