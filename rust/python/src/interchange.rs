@@ -20,7 +20,6 @@ fn circuit_r1cs<'py>(py: Python<'py>, circuit: &str) -> PyResult<Bound<'py, PyBy
 type PyKeys<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
 
 #[pyfunction]
-#[pyo3(name = "import_zkey")]
 fn import_zkey<'py>(py: Python<'py>, circuit: &str, zkey: &[u8]) -> PyResult<PyKeys<'py>> {
     let circuit = Circuit::from_name(circuit).map_err(to_py)?;
     let read = || {
