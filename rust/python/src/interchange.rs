@@ -34,7 +34,12 @@ fn import_zkey<'py>(py: Python<'py>, circuit: &str, zkey: &[u8]) -> PyResult<PyK
 #[pyfunction]
 fn export_zkey<'py>(py: Python<'py>, circuit: &str, proving_key: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     let circuit = Circuit::from_name(circuit).map_err(to_py)?;
-    let write = || zkey::write(circuit.shape(), &key::read(circuit.name(), circuit.shape(), proving_key)?);
+    let write = || {
+        zkey::write(
+            circuit.shape(),
+            &key::read(circuit.name(), circuit.shape(), proving_key)?,
+        )
+    };
     let file = py.detach(write).map_err(to_py)?;
     Ok(PyBytes::new(py, &file))
 }
@@ -48,7 +53,11 @@ fn witness_in_clear<'py>(
     wallet: Option<&Wallet>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let circuit = Circuit::from_name(circuit).map_err(to_py)?;
-    let write = || Ok(Zeroizing::new(wtns::write(&circuit.assign(inputs, wallet.map(Wallet::spend))?)));
+    let write = || {
+        Ok(Zeroizing::new(wtns::write(
+            &circuit.assign(inputs, wallet.map(Wallet::spend))?,
+        )))
+    };
     let file = py.detach(write).map_err(to_py)?;
     Ok(PyBytes::new(py, &file))
 }
