@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,24 +52,35 @@ def revoke(
     is revoked already is a success, so that the same command finishes what was cut off. Credentials of the seals are
     revoked in the issuer's store besides: publish its status lists then.
     """
-    targets = list(_targets(seals))
+    targets, credited = _targets(seals)
     chain = connect()
     key = signer()
     store = store_of(status, click.get_current_context().params.get("key"))
     revoker = Revoker(Sender(chain.node, key), RpcFacts(chain.node, chain.deployment), store)
     outcomes = revoker.revoke(targets, reason, reason_on_chain=not no_reason_on_chain)
+    left = [each for each in outcomes if each.place is None and each.uid in credited]
+    if left:
+        told = f"the credentials of {len(left)} of these seals are not revoked: their issuer's store (--status) does it"
+        click.echo(told, err=True)
     if as_json:
         click.echo(json.dumps({"revoked": [outcome_to_json(each) for each in outcomes]}))
         return
     _print(outcomes)
 
 
-def _targets(seals: Sequence[str]) -> Iterator[Target]:
+def _targets(seals: Sequence[str]) -> tuple[list[Target], set[Digest]]:
+    """What is to be revoked, and the uids of those that are known to have a credential."""
+    targets: list[Target] = []
+    credited: set[Digest] = set()
     for given in seals:
         if _UID.fullmatch(given):
-            yield Target(Digest(digest_from(given, "uid")))
-        else:
-            yield from (Target(record.uid, record.attester) for record in read_records([given]))
+            targets.append(Target(Digest(digest_from(given, "uid"))))
+            continue
+        for record in read_records([given]):
+            targets.append(Target(record.uid, record.attester))
+            if record.credential is not None:
+                credited.add(record.uid)
+    return targets, credited
 
 
 def outcome_to_json(outcome: Outcome) -> dict[str, object]:

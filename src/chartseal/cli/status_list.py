@@ -137,8 +137,9 @@ def _require_ours(chain: Chain, store: StatusStore, lists: Sequence[StatusList],
     facts = RpcFacts(chain.node, chain.deployment)
     for each in lists:
         stands = standing_root(facts, each.attester, each.number)
-        last = {state.number: state.published for state in store.lists(each.attester)}.get(each.number)
-        if stands is not None and stands.root not in (last, each.root) and not force:
+        if stands is None or stands.root == each.root or force:
+            continue
+        if not store.knows_root(each.attester, each.number, stands.root):
             raise StatusListError(
                 "the root on chain was not published from this store, which may be an older copy: add what it lacks "
                 "and open a new list, or give --force",
@@ -161,6 +162,7 @@ def _publish(status: StatusList, output: Path, store: StatusStore, sender: Sende
     stands = standing_root(RpcFacts(chain.node, chain.deployment), status.attester, status.number)
     uid = None
     if stands is None or stands.root != status.root:
+        store.note_root(status.attester, status.number, status.root)  # first: the attestation may outlive this process
         uid = publish_status_root(sender, chain.deployment, status.number, status.root)
     store.set_published(status.attester, status.number, status.root)
     return _Published(file, status, uid)

@@ -33,6 +33,10 @@ CREATE TABLE list (
     next INTEGER NOT NULL, pool BLOB NOT NULL, published BLOB,
     PRIMARY KEY (issuer, number)
 ) WITHOUT ROWID;
+CREATE TABLE root (
+    issuer INTEGER NOT NULL, list INTEGER NOT NULL, root BLOB NOT NULL,
+    PRIMARY KEY (issuer, list, root)
+) WITHOUT ROWID;
 CREATE TABLE place (
     issuer INTEGER NOT NULL, uid BLOB NOT NULL, list INTEGER NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (issuer, uid)
@@ -176,6 +180,33 @@ class StatusStore:
                     "a new list has a number above all others, of 32 bits", "status_list_number", "list"
                 )
             _make_list(database, issuer, number)
+
+    def note_root(self, attester: Address, number: int, root: Digest) -> None:
+        """Remember a root that is about to be published: whatever comes of it, `knows_root` then tells it as ours.
+
+        Raises:
+            StatusListError: `status_store_unusable`.
+        """
+        with self._writing() as database:
+            database.execute(
+                "INSERT OR IGNORE INTO root (issuer, list, root) VALUES (?, ?, ?)",
+                (_issuer(database, attester), number, bytes(root)),
+            )
+
+    def knows_root(self, attester: Address, number: int, root: Digest) -> bool:
+        """Whether a root was published from here, now or ever: one that was not is of a store that knows more.
+
+        Raises:
+            StatusListError: `status_store_unusable`.
+        """
+        if not self.exists:
+            return False
+        with self._writing() as database:
+            found = database.execute(
+                "SELECT 1 FROM root WHERE issuer = ? AND list = ? AND root = ?",
+                (_issuer(database, attester), number, bytes(root)),
+            )
+            return found.fetchone() is not None
 
     def set_published(self, attester: Address, number: int, root: Digest) -> None:
         """Remember which root of a list was published last.

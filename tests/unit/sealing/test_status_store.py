@@ -123,6 +123,17 @@ def test_lists_are_opened_above_all_others(store: StatusStore) -> None:
     assert [(each.number, each.published) for each in store.lists(ISSUER)] == [(5, b"\7" * 32), (6, None)]
 
 
+def test_roots_that_were_ever_published_are_known(store: StatusStore) -> None:
+    roots = [Digest(bytes([at]) * 32) for at in range(3)]
+    assert not store.knows_root(ISSUER, 0, roots[0])
+    for root in roots[:2]:
+        store.note_root(ISSUER, 0, root)
+        store.note_root(ISSUER, 0, root)
+    assert [store.knows_root(ISSUER, 0, root) for root in roots] == [True, True, False]
+    assert not store.knows_root(OTHER, 0, roots[0])
+    assert not store.knows_root(ISSUER, 1, roots[0])
+
+
 def test_nothing_is_made_where_nothing_is_given(store: StatusStore) -> None:
     assert not store.find(ISSUER, uids(0, 1))
     assert store.lists(ISSUER) == []

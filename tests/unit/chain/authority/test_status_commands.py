@@ -14,7 +14,7 @@ from eth_keyfile import keyfile
 from chartseal.attestation import to_hex
 from chartseal.chain.authority import StatusList, status_root_of
 from chartseal.cli import cli
-from chartseal.errors import ChartsealError
+from chartseal.errors import ChartsealError, StatusListError
 from chartseal.keys import Wallet
 from chartseal.sealing import SealedRecord, StatusStore, read_records
 from tests.chain import Local
@@ -149,6 +149,24 @@ def test_an_older_copy_of_the_store_takes_nothing_back(practice: Practice) -> No
     assert later.credential.list == 1
 
 
+def test_a_crash_after_attesting_is_no_older_copy(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> None:
+    practice.publish()
+    practice.revoke(to_hex(practice.sealed[0].uid))
+    fast = keyfile.get_default_work_factor_for_kdf
+    monkeypatch.setattr(StatusStore, "set_published", died)
+    with pytest.raises(StatusListError):
+        practice.publish()
+    monkeypatch.undo()
+    monkeypatch.setattr(keyfile, "get_default_work_factor_for_kdf", fast)
+    assert practice.prove_fresh()[0] == 0
+    practice.revoke(to_hex(practice.sealed[1].uid))
+    assert practice.publish()["revoked"] == 2
+
+
+def died(*_: object) -> None:
+    raise StatusListError("dead", "status_store_unusable")
+
+
 def test_seals_without_a_place_are_named(practice: Practice) -> None:
     other = practice.folder / "other.json"
     practice.json("issuer", "init", "-o", str(other), "--deployment", str(practice.folder / "deployment.json"))
@@ -168,6 +186,9 @@ def test_revoking_a_seal_revokes_its_credential(practice: Practice) -> None:
     assert "its credential too" in practice.run(*command).stdout
     [done] = practice.json("revoke", "0x" + "11" * 32, "--reason", "other", "--key", str(practice.key))["revoked"]
     assert done["status"] is None
+    elsewhere = ("--status", str(practice.folder / "elsewhere.db"))
+    warned = practice.run("revoke", str(practice.folder / "sealed"), *command[2:], *elsewhere)
+    assert "the credentials of 3 of these seals are not revoked" in warned.stderr
 
 
 def test_a_key_file_of_an_earlier_form_seals_without(practice: Practice) -> None:
