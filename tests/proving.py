@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chartseal import _core
-from chartseal.attestation import Address
+from chartseal.attestation import Address, Digest
 from chartseal.chain.authority import StatusList, compute_trust_root, find_membership
 from chartseal.chain.authority.trust_root import EPOCH_SECONDS
 from chartseal.chain.calls import Block
@@ -27,6 +27,7 @@ from chartseal.verification import TrustedAuthority, TrustedIssuer, TrustPolicy
 from tests.charts import DOMAIN, ISSUING, NOW, SEALED_AT, Holder, field_of, sealed
 from tests.issuers import AUTHORITY, MadeIssuer, granted, issuer
 from tests.made_chain import MadeChain
+from tests.memory_facts import DEPLOYMENT
 
 ROLE = "laboratory"
 
@@ -88,12 +89,26 @@ def issuing_of(made: MadeIssuer) -> Issuing:
     return replace(ISSUING, proving=made.key, places=Places())
 
 
+class Chain(MadeChain):
+    """The chain that the records of these tests are sealed for, on which nothing is anchored or revoked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deployment = DEPLOYMENT
+
+    def timestamp(self, data: Digest) -> int:
+        return 0
+
+    def revoked_offchain(self, revoker: Address, data: Digest) -> int:
+        return 0
+
+
 @dataclass
 class World:
     """An authority with three laboratories, the first of which seals; today's and yesterday's roots are attested."""
 
     now: datetime = NOW
-    chain: MadeChain = field(default_factory=MadeChain)
+    chain: Chain = field(default_factory=Chain)
     revoked: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
@@ -110,8 +125,8 @@ class World:
 
     def final_at(self, seconds: int) -> None:
         number = self.chain.head.number + 1
-        head = _core.keccak256(number.to_bytes(8))
-        self.chain.head = self.chain.final = Block(number, head, self.chain.head.hash, seconds)  # type: ignore[arg-type]
+        head = Digest(_core.keccak256(number.to_bytes(8)))
+        self.chain.head = self.chain.final = Block(number, head, self.chain.head.hash, seconds)
 
     def publish(self, epoch: int) -> None:
         root = compute_trust_root(self.chain, AUTHORITY, ROLE, epoch).root
@@ -138,7 +153,7 @@ class World:
     def trust(self, **changes: Any) -> TrustPolicy:
         policy = TrustPolicy(
             issuers=(TrustedIssuer(self.lab.address, "Example laboratory"),),
-            domains=frozenset({DOMAIN, self.chain.deployment.domain()}),
+            domains=frozenset({DOMAIN}),
             authorities=(TrustedAuthority(AUTHORITY, frozenset({ROLE}), "Example board"),),
             development_keys=frozenset(CIRCUITS),
         )
@@ -153,6 +168,7 @@ def observation(world: World, value: str, *, holder: Holder, at: datetime = SEAL
 def hba1c(value: str, day: str = "2026-11-10") -> list[Field]:
     values = {
         "status": "final",
+        "subject.reference": "Patient/1",
         "code.coding[0].system": "http://loinc.org",
         "code.coding[0].code": "4548-4",
         "effectiveDateTime": day,
@@ -171,6 +187,7 @@ def prescription(
     values = {
         "status": "active",
         "intent": "order",
+        "subject.reference": "Patient/1",
         "medicationCodeableConcept.coding[0].system": "http://www.nlm.nih.gov/research/umls/rxnorm",
         "medicationCodeableConcept.coding[0].code": "860975",
         "authoredOn": "2026-11-10",

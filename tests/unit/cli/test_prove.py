@@ -44,16 +44,12 @@ class Place:
         for policy in (SUGAR, HIGHER, OUT_OF_REACH):
             (folder / f"{policy.name}.json").write_bytes(policy.to_json())
         (folder / "list.json").write_bytes(world.lists[0].to_json())
-        deployed = world.chain.deployment
-        domains = [(DOMAIN.chain_id, DOMAIN.contract), (deployed.domain().chain_id, deployed.domain().contract)]
         (folder / "trust.toml").write_text(
             f"development_keys = {json.dumps(CIRCUITS)}\n"
-            + "".join(
-                f'[[domain]]\nversion = "1.4.0"\nchain_id = {chain}\ncontract = "{checksum_address(contract)}"\n'
-                for chain, contract in domains
-            )
-            + f'[[issuer]]\naddress = "{checksum_address(world.lab.address)}"\nname = "Example laboratory"\n'
-            + f'[[authority]]\naddress = "{checksum_address(AUTHORITY)}"\nroles = ["{ROLE}"]\n'
+            f'[[domain]]\nversion = "1.4.0"\nchain_id = {DOMAIN.chain_id}\n'
+            f'contract = "{checksum_address(DOMAIN.contract)}"\n'
+            f'[[issuer]]\naddress = "{checksum_address(world.lab.address)}"\nname = "Example laboratory"\n'
+            f'[[authority]]\naddress = "{checksum_address(AUTHORITY)}"\nroles = ["{ROLE}"]\n'
         )
 
     def run(self, *arguments: str) -> Result:
