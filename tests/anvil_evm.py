@@ -16,7 +16,7 @@ from chartseal.chain.calls import Read, Write
 from chartseal.chain.contract import Bound, Contract
 from chartseal.chain.local.devnet import CHAIN_ID
 from chartseal.chain.rpc import answers
-from chartseal.errors import RevertError
+from chartseal.errors import NodeError, RevertError, SendError
 from tests.chain import started
 from tests.evm import START, Done, EasCalls, RevertedError, named
 
@@ -31,9 +31,9 @@ class AnvilEas(EasCalls):
 
     chain_id = CHAIN_ID
 
-    def __init__(self) -> None:
-        self.now = START
-        options = ("--auto-impersonate", "--gas-price", "0", "--base-fee", "0", "--timestamp", str(START - _BEFORE))
+    def __init__(self, now: int = START) -> None:
+        self.now = now
+        options = ("--auto-impersonate", "--gas-price", "0", "--base-fee", "0", "--timestamp", str(now - _BEFORE))
         self.running = started(*options, deploy=False)
         self.put_eas()
 
@@ -73,6 +73,17 @@ class AnvilEas(EasCalls):
         assert found is not None
         assert found.succeeded, "what was asked beforehand did not revert"
         return Done(output, found.logs, found.gas_used)
+
+    def outcome(self, data: bytes, to: Address, sender: Address, gas: int) -> str:
+        """Of a call with that gas limit: `done`, the reason of its revert, or empty where there is none."""
+        call = {"from": to_hex(sender), "to": to_hex(to), "data": to_hex(data), "gas": hex(gas)}
+        try:
+            self._ask("eth_call", call, "latest", {}, {"time": hex(self.now)})
+        except RevertError as error:
+            return error.name
+        except (SendError, NodeError):  # it ran out in the outermost call: anvil has several words for that
+            return ""
+        return "done"
 
     def read(self, read: Read[T], sender: Address = ZERO_ADDRESS) -> T:
         assert read.to is not None

@@ -25,6 +25,8 @@ FUNDER, OTHER = named(31), named(32)
 class World(Asked):
     """A funded credit that pays accredited pharmacies, of which PAYEE is one."""
 
+    chain: AnvilEas
+
     def __init__(self, chain: AnvilEas) -> None:
         super().__init__(chain)
         self.accredited = self.accredit(PAYEE)
@@ -132,6 +134,15 @@ def test_a_refused_use_is_not_spent(world: World) -> None:
         world.redeem(broken)
     assert not world.ask("isSpent", world.holder.nullifier)
     world.redeem(world.holder.prove())
+
+
+def test_low_gas_spends_and_credits_nothing(world: World) -> None:
+    """Whoever sends with too little gas cannot burn a use: the whole transaction is undone, or all of it is done."""
+    shown = world.holder.prove()
+    data = world.credit.write("redeem", shown.as_argument()).data
+    seen = {world.chain.outcome(data, world.credit.address, RELAYER, gas) for gas in range(21_000, 400_000, 997)}
+    assert seen == {"", "GasTooLow", "done"}
+    assert not world.ask("isSpent", world.holder.nullifier)
 
 
 def test_another_credit_has_its_own_presentations(world: World) -> None:

@@ -218,6 +218,19 @@ def test_it_is_deployed_beside_a_verifier(world: Asked) -> None:
     assert DOOR.hash == world.question().key_hash
 
 
+def test_low_gas_is_no_answer(world: Asked, holder: Holder) -> None:
+    """Through one more call: neither is a true proof refused as false, nor a false one taken."""
+    chain = world.chain
+    assert isinstance(chain, AnvilEas)
+    seen: list[set[str]] = [set(), set()]
+    for found, payee in zip(seen, (holder.payee, named(99)), strict=True):
+        shown = replace(holder.prove(), payee=payee)
+        read = world.verifier.read("check", holder.question.as_argument(), shown.as_argument())
+        for gas in [*range(21_000, 330_000, 2_999), *range(250_000, 290_000, 397)]:
+            found.add(chain.outcome(read.data, world.verifier.address, ASKER, gas))
+    assert seen == [{"", "GasTooLow", "done"}, {"", "GasTooLow", "ProofInvalid"}]
+
+
 def test_py_evm_agrees(holder: Holder) -> None:
     world = Asked(Eas())
     question = world.question()
