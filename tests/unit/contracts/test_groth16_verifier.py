@@ -15,7 +15,7 @@ from chartseal.chain.deploy import deploy
 from chartseal.chain.local.devnet import accounts
 from chartseal.chain.rpc.node import Node
 from chartseal.chain.sending.sender import Sender
-from chartseal.errors import ChainError, RevertError
+from chartseal.errors import ChainError, CircuitKeyError, ProofError, RevertError
 from tests.chain import started
 from tests.evm import Evm, RevertedError, named
 from tests.groth16 import Q, R, Trapdoor, g1, g2, key_hash, malleated, outside_subgroup, words
@@ -164,6 +164,42 @@ def test_proofs_are_malleable_and_say_so(registry: Registry, door: Trapdoor) -> 
     assert registry.check(door.hash, inputs, malleated(proof))
     security = (CONTRACTS / "interfaces/IGroth16Verifier.vyi").read_text()
     assert re.search(r"A proof's bytes are not unique", security)
+
+
+@BOTH
+def test_the_native_verifier_agrees(door: Trapdoor) -> None:
+    """Off chain the same key, hash and verdicts as above; the simulator's proofs are proofs there too."""
+    inputs = inputs_of(door)
+    native, proof = _core.CircuitVerifier(door.circuit, door.key), door.prove(inputs)
+    assert native.hash == door.hash
+
+    def check(numbers: list[int], shown: bytes) -> None:
+        native.verify([each.to_bytes(32) for each in numbers], shown)
+
+    check(inputs, proof)
+    check(inputs, malleated(proof))
+    wrong = [proof[:at] + bytes(size) + proof[at + size :] for at, size in ((0, 64), (64, 128), (192, 64))]
+    wrong += [with_word(proof, at, word(proof, at) ^ 1) for at in range(8)]
+    wrong += [with_word(proof, at, word(proof, at) + Q) for at in range(8) if word(proof, at) + Q < 2**256]
+    wrong += [proof[:64] + outside_subgroup() + proof[192:], proof[:-1], proof + b"\0"]
+    for each in wrong:
+        with pytest.raises(ProofError):
+            check(inputs, each)
+    for numbers in ([*inputs[:-1], inputs[-1] + R], [*inputs[:-1], inputs[-1] ^ 2], inputs[:-1]):
+        with pytest.raises(ProofError):
+            check(numbers, proof)
+
+
+@BOTH
+def test_the_native_verifier_refuses_the_same_keys(door: Trapdoor) -> None:
+    key = door.key
+    for at in (0, 64, 192, 320, 448, len(key) - 64):
+        wrong = with_word(key, at // 32, word(key, at // 32) ^ 1)
+        with pytest.raises(CircuitKeyError):
+            _core.CircuitVerifier(door.circuit, wrong)
+    for wrong in (key[:-1], key[:-64], key + g1(9), key[:64] + outside_subgroup() + key[192:]):
+        with pytest.raises(CircuitKeyError):
+            _core.CircuitVerifier(door.circuit, wrong)
 
 
 # keys
