@@ -40,7 +40,7 @@ conformance: $(STAMPS)/core
 	$(BIN)/pytest -m hapi -s tests/conformance/hapi
 
 lock: $(STAMPS)/venv
-	$(BIN)/uv pip compile --quiet --universal --no-header --group dev --extra validate --extra chain --extra postgres pyproject.toml --generate-hashes -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --no-header --group dev --extra validate --extra chain --extra postgres --extra ucum pyproject.toml --generate-hashes -o requirements.txt
 
 # Needs Maven, for HL7's definitions.
 generated: $(STAMPS)/core $(STAMPS)/node
