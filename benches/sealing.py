@@ -1,4 +1,6 @@
-"""Sealing a bulk export end to end, credentials included, beside `orjson.loads` of the same bytes: nobody seals what is not parsed.
+"""Sealing a bulk export end to end, credentials included, beside `orjson.loads` of the same bytes.
+
+Nobody seals what is not parsed.
 
 The export holds the sample charts again and again, every time with ids of their own, as NDJSON in a temporary folder.
 Copies are whole: a practitioner whom nothing refers to is refused.

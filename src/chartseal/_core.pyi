@@ -168,7 +168,8 @@ class CircuitProver:
         """Read a proving key's file.
 
         Raises:
-            CircuitKeyError: `circuit_unknown`, `key_malformed`, `key_altered` (its hash does not fit), `key_other_circuit`.
+            CircuitKeyError: `circuit_unknown`, `key_malformed`, `key_altered` (its hash does not fit),
+                `key_other_circuit`.
         """
     def prove(
         self,
@@ -179,9 +180,9 @@ class CircuitProver:
     ) -> tuple[bytes, list[bytes]]:
         """Prove a statement: (proof, 256 bytes; public inputs). The GIL is released.
 
-        `inputs` is JSON; `wallet` gives the holder's secret to the circuits that take one. `progress` is told the name of each
-        stage as it begins, from any thread, some of them at once; what it raises ends the run. The bytes of two proofs of one
-        statement differ.
+        `inputs` is JSON; `wallet` gives the holder's secret to the circuits that take one. `progress` is told the name
+        of each stage as it begins, from any thread, some of them at once; what it raises ends the run. The bytes of two
+        proofs of one statement differ.
 
         Raises:
             ProvingError: `inputs_malformed`, `secret_missing`, `secret_needless`, `statement_unsatisfied`, `cancelled`,
@@ -228,7 +229,8 @@ def verify_proofs(proofs: list[tuple[CircuitVerifier, list[bytes], bytes]]) -> N
     """Check many proofs at once, each (verifier, public inputs, proof), by a random combination of their equations.
 
     Raises:
-        ProofError: as `CircuitVerifier.verify` says of the first that does not hold; `path` is `proofs[i]`, or a place in it.
+        ProofError: as `CircuitVerifier.verify` says of the first that does not hold; `path` is `proofs[i]`, or a
+            place in it.
     """
 
 # --- interchange: constraints and keys in the forms of snarkjs ---
@@ -248,7 +250,7 @@ def export_zkey(circuit: str, proving_key: bytes) -> bytes:
     """
 
 def import_zkey(circuit: str, zkey: bytes) -> tuple[bytes, bytes]:
-    """(proving key's file, verification key) of a `.zkey`, every point and size and the coefficients of A and B checked.
+    """(proving key's file, verification key) of a `.zkey`; every point, every size, and A's and B's coefficients checked.
 
     Those of C are not in such a file: `snarkjs zkey verify` checks them.
 
@@ -257,7 +259,8 @@ def import_zkey(circuit: str, zkey: bytes) -> tuple[bytes, bytes]:
     """
 
 def witness_in_clear(circuit: str, inputs: bytes, wallet: Wallet | None = None) -> bytes:
-    """All values of a statement's wires as `.wtns`, the holder's secret among them: for tests and benches beside snarkjs.
+    """All values of a statement's wires as `.wtns`, the holder's secret among them: for tests and benches beside
+    snarkjs.
 
     Raises:
         ProvingError: `inputs_malformed`, `secret_missing`, `secret_needless`.

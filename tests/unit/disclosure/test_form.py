@@ -30,6 +30,9 @@ def altered(text: str, change: Callable[[dict[str, Any]], Any]) -> str:
     return json.dumps(data)
 
 
+PROOF = {"key": "0x" + "01" * 32, "inputs": ["0x" + "02" * 32], "proof": "0x78"}
+BINDING = Binding(b"\x05" * 32).to_json()
+
 CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "unknown member": lambda d: d.update(extra=1),
     "missing member": lambda d: d.pop("proofs"),
@@ -66,8 +69,6 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a large proof": lambda d: d.update(proofs=[{**PROOF, "proof": "0x" + "00" * 5_000}], binding=BINDING),
 }
 
-PROOF = {"key": "0x" + "01" * 32, "inputs": ["0x" + "02" * 32], "proof": "0x78"}
-BINDING = Binding(b"\x05" * 32).to_json()
 ADDRESS = "0x" + "11" * 20
 
 BINDINGS: dict[str, Callable[[Any], Any]] = {
