@@ -250,7 +250,7 @@ def export_zkey(circuit: str, proving_key: bytes) -> bytes:
     """
 
 def import_zkey(circuit: str, zkey: bytes) -> tuple[bytes, bytes]:
-    """(proving key's file, verification key) of a `.zkey`; every point, every size, and A's and B's coefficients checked.
+    """(proving key's file, verification key) of a `.zkey`; every point, size, and coefficient of A and B is checked.
 
     Those of C are not in such a file: `snarkjs zkey verify` checks them.
 
