@@ -29,6 +29,7 @@ NAMES = (
     "indexing",
     "reverify",
     "sealing",
+    "proving",
 )
 """One module each, with `figures()`; the slowest last."""
 

@@ -1,7 +1,7 @@
 //! A proving key's file: read in milliseconds, and refused when it is cut, altered or another circuit's.
 //!
 //! ```text
-//! magic 16 | version u32 | length of the name u32, name | SHA-256 of the constraints 32
+//! magic 16 | version u32 | length of the name u32, name | SHA-256 of the .r1cs 32
 //! alpha, beta, delta (G1) | beta, gamma, delta (G2) | inputs (G1) | a (G1) | b (G1) | b (G2) | l (G1) | h (G1) | SHA-256 of all before 32
 //! ```
 //! Integers are little-endian. A coordinate is 32 bytes: the little-endian limbs of its Montgomery form, which take no
@@ -10,7 +10,8 @@
 
 use crate::groth16::points::{Membership, is_member};
 use crate::groth16::{ProvingKey, VerifyingKey, parallel};
-use crate::system::{Shape, Terms};
+use crate::interchange::r1cs;
+use crate::system::Shape;
 use ark_bn254::{Fq, Fq2};
 use ark_ec::short_weierstrass::{Affine, SWCurveConfig};
 use ark_ff::{BigInt, PrimeField};
@@ -50,27 +51,6 @@ impl Counts {
     }
 }
 
-/// SHA-256 over the constraints: counts, then every row of a, b and c with its wires and canonical coefficients.
-pub fn constraints_hash(shape: &Shape) -> [u8; HASH] {
-    let mut hash = Sha256::new_with_prefix(b"chartseal/1/constraints\0");
-    for count in [shape.publics, shape.wires, shape.constraints.len()] {
-        hash.update((count as u32).to_le_bytes());
-    }
-    let mut row = |terms: &Terms| {
-        hash.update((terms.len() as u32).to_le_bytes());
-        for (wire, coefficient) in terms {
-            hash.update(wire.to_le_bytes());
-            hash.update(limbs_to_bytes(coefficient.into_bigint().0));
-        }
-    };
-    for constraint in &shape.constraints {
-        [&constraint.a, &constraint.b, &constraint.c]
-            .into_iter()
-            .for_each(&mut row);
-    }
-    hash.finalize().into()
-}
-
 /// The file of a key.
 pub fn write(circuit: &str, shape: &Shape, key: &ProvingKey) -> Vec<u8> {
     let mut bytes = header(circuit, shape);
@@ -98,7 +78,7 @@ fn header(circuit: &str, shape: &Shape) -> Vec<u8> {
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(&(circuit.len() as u32).to_le_bytes());
     bytes.extend_from_slice(circuit.as_bytes());
-    bytes.extend_from_slice(&constraints_hash(shape));
+    bytes.extend_from_slice(&r1cs::hash(shape));
     bytes
 }
 

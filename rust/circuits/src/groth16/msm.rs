@@ -306,3 +306,106 @@ fn added<P: SWCurveConfig>(left: &Affine<P>, right: &Affine<P>, inverse: &P::Bas
     let x = slope.square() - left.x - right.x;
     Some(Affine::new_unchecked(x, slope * (left.x - x) - left.y))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ark_bn254::{G1Affine, G1Projective, G2Affine, G2Projective};
+    use ark_ec::CurveGroup;
+
+    fn naive<P: SWCurveConfig<ScalarField = Fr>>(bases: &[Affine<P>], scalars: &[Fr]) -> Projective<P> {
+        bases.iter().zip(scalars).map(|(base, scalar)| *base * *scalar).sum()
+    }
+
+    fn scalars(count: u64) -> Vec<Fr> {
+        let mut scalar = Fr::from(0x9e37_79b9_7f4a_7c15u64);
+        let mut next = || {
+            scalar = scalar.square() + Fr::ONE;
+            scalar
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    /// Of every kind: full, bits, small, negative, around what a digit and a half of the field hold.
+    fn mixed(count: u64) -> Vec<Fr> {
+        let half = Fr::from(Fr::MODULUS_MINUS_ONE_DIV_TWO);
+        let edges = [
+            Fr::ZERO,
+            Fr::ONE,
+            -Fr::ONE,
+            half,
+            half + Fr::ONE,
+            Fr::from(1024u64),
+            Fr::from(1025u64),
+        ];
+        let more = [
+            Fr::from(u64::MAX),
+            -Fr::from(1024u64),
+            Fr::from(1u64 << 11),
+            Fr::from(2047u64),
+        ];
+        let all: Vec<Fr> = edges.into_iter().chain(more).chain(scalars(7)).collect();
+        (0..count as usize).map(|at| all[at % all.len()]).collect()
+    }
+
+    fn multiples<P: SWCurveConfig<ScalarField = Fr>>(of: &[Fr]) -> Vec<Affine<P>> {
+        of.iter().map(|scalar| (P::GENERATOR * *scalar).into_affine()).collect()
+    }
+
+    #[test]
+    fn equals_one_product_after_another() {
+        for count in [0, 1, 2, 3, 50, 700] {
+            let bases = multiples(&scalars(count));
+            for scalars in [mixed(count), scalars(count)] {
+                let sum: G1Projective = super::sum(&bases, &Digits::of(&scalars), 0, &Control::default()).unwrap();
+                assert_eq!(sum, naive(&bases, &scalars), "{count}");
+            }
+        }
+        let bases = multiples(&scalars(60));
+        let sum: G2Projective = super::sum(&bases, &Digits::of(&mixed(60)), 0, &Control::default()).unwrap();
+        assert_eq!(sum, naive(&bases, &mixed(60)));
+    }
+
+    /// Equal bases double, opposite ones vanish, and columns that a circuit does not use are the identity.
+    #[test]
+    fn bases_may_be_equal_opposite_or_the_identity() {
+        let (one, other) = (
+            G1Affine::generator(),
+            (G1Affine::generator() * Fr::from(5u64)).into_affine(),
+        );
+        let kinds = [one, one, -one, G1Affine::zero(), other, one, -other, -one];
+        let bases: Vec<G1Affine> = (0..400).map(|at| kinds[at * at % 7 % kinds.len()]).collect();
+        for scalars in [
+            mixed(400),
+            vec![Fr::ONE; 400],
+            vec![Fr::from(3u64); 400],
+            vec![-Fr::ONE; 400],
+        ] {
+            let sum: G1Projective = super::sum(&bases, &Digits::of(&scalars), 0, &Control::default()).unwrap();
+            assert_eq!(sum, naive(&bases, &scalars));
+        }
+        let nothing = vec![G2Affine::zero(); 9];
+        let sum: G2Projective = super::sum(&nothing, &Digits::of(&mixed(9)), 0, &Control::default()).unwrap();
+        assert!(sum.is_zero());
+    }
+
+    #[test]
+    fn bases_may_begin_later_than_scalars() {
+        let bases: Vec<G1Affine> = multiples(&scalars(30));
+        let sum: G1Projective = super::sum(&bases[4..], &Digits::of(&mixed(30)), 4, &Control::default()).unwrap();
+        assert_eq!(sum, naive(&bases[4..], &mixed(30)[4..]));
+    }
+
+    #[test]
+    fn digits_make_up_their_scalar() {
+        for scalar in mixed(20).into_iter().chain(scalars(200)) {
+            let radix = Fr::from(1u64 << WIDTH);
+            let signed = |digit: &i16| Fr::from(i64::from(*digit));
+            let sum = cut(&scalar)
+                .iter()
+                .rev()
+                .fold(Fr::ZERO, |sum, digit| sum * radix + signed(digit));
+            assert_eq!(sum, scalar);
+        }
+    }
+}
