@@ -249,8 +249,8 @@ fn values_outside_the_policy_are_refused() {
     }
 }
 
-/// What a verifier expects in any one place is not what was proved: another policy, scope, context, time, root; the negative of
-/// each; 0.
+/// What a verifier expects in any one place is not what was proved: another policy, scope, context, time, root; the
+/// negative of each; 0.
 #[test]
 fn every_public_input_is_bound() {
     for slots in [1, 4] {

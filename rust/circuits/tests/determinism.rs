@@ -1,15 +1,16 @@
-//! Every wire of every circuit follows from the public inputs and what the witness brings: nothing is the prover's to choose.
+//! Every wire of every circuit follows from the public inputs and what the witness brings: nothing is the prover's to
+//! choose.
 //!
 //! Starting from these, wires are taken for determined by
 //! - **linear**: a constraint whose only unknown wire has a constant factor that is not zero;
 //! - **inverse**: known · w = a constant that is not zero, which refuses a known zero;
-//! - **bits**: unknown wires that are shown to be bits and stand in a known sum with distinct powers of two that does not wrap; the
-//!   sum's lowest bit may be the remainder, itself shown to be a bit;
-//! - **reasons**: known · w = known, or bits whose sum may wrap, where the description gives a reason ([`System::because`]); all of
-//!   these are listed here, by circuit.
+//! - **bits**: unknown wires that are shown to be bits and stand in a known sum with distinct powers of two that does not
+//!   wrap; the sum's lowest bit may be the remainder, itself shown to be a bit;
+//! - **reasons**: known · w = known, or bits whose sum may wrap, where the description gives a reason
+//!   ([`System::because`]); all of these are listed here, by circuit.
 //!
-//! Assertions about what is known determine nothing, and their absence shows nowhere here: see `mutation.rs` and the gadgets'
-//! failing witnesses.
+//! Assertions about what is known determine nothing, and their absence shows nowhere here: see `mutation.rs` and the
+//! gadgets' failing witnesses.
 //!
 //! [`System::because`]: chartseal_circuits::system::System::because
 
@@ -356,8 +357,9 @@ fn public_results_follow() {
     }
 }
 
-/// Without a constraint that told of a wire some wire is free: there are no more constraints than it takes, but for assertions. What
-/// verifiers know otherwise is taken for unknown, since a hash whose value is known tells of one of its wires twice.
+/// Without a constraint that told of a wire some wire is free: there are no more constraints than it takes, but for
+/// assertions. What verifiers know otherwise is taken for unknown, since a hash whose value is known tells of one of its
+/// wires twice.
 #[test]
 fn a_missing_constraint_shows() {
     for (circuit, every) in [(Circuit::Holder, 7), (Circuit::Linked1, 29), (Circuit::Anonymous1, 151)] {

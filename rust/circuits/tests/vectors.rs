@@ -1,7 +1,8 @@
-//! Statements beside vectors on which two implementations apart from this one agree: policy hashes, set roots, claims roots.
+//! Statements beside vectors on which two implementations apart from this one agree: policy hashes, set roots, claims
+//! roots.
 //!
-//! The vectors lie outside the repository: in `CHARTSEAL_SHARED`, or in `shared` beside the checkout. Without them the tests
-//! say so and pass.
+//! The vectors lie outside the repository: in `CHARTSEAL_SHARED`, or in `shared` beside the checkout. Without them the
+//! tests say so and pass.
 
 use ark_ff::{AdditiveGroup, Field, PrimeField};
 use chartseal_algebra::babyjub::{SecretScalar, field_to_be_bytes};
@@ -160,7 +161,8 @@ fn policy_hashes_agree() {
     );
 }
 
-/// Every record's claims lead to its root, and each claim of some is proved: equal to itself, unlike another, in or out of sets.
+/// Every record's claims lead to its root, and each claim of some is proved: equal to itself, unlike another, in or out of
+/// sets.
 #[test]
 fn claims_of_records_are_proved() {
     for record in records() {
@@ -207,8 +209,8 @@ fn unpadded<const N: usize>(hex: &str) -> [u8; N] {
     std::array::from_fn(|i| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).unwrap())
 }
 
-/// The vectors' credential, wallet and issuer satisfy an anonymous statement whose public inputs are the vectors': so the circuit
-/// has the formats' message, leaves and hashes, in their order. Source: README.md beside the vectors.
+/// The vectors' credential, wallet and issuer satisfy an anonymous statement whose public inputs are the vectors': so the
+/// circuit has the formats' message, leaves and hashes, in their order. Source: README.md beside the vectors.
 #[test]
 fn the_credential_of_the_vectors_is_proved() {
     let Some(once) = once() else { return };

@@ -1,21 +1,21 @@
 //! Baby Jubjub: points in two forms, their sums, and what each sum takes for granted.
 //!
 //! Edwards form a·x² + y² = 1 + d·x²·y², a = 168700, d = 168696: **complete** sums of 6 constraints. a is a square and d is
-//! not, so that their denominators are zero for no two points of the curve (Bernstein, Birkner, Joye, Lange, Peters, "Twisted
-//! Edwards curves", 2008, section 6); neither is one of a doubling, being the same denominators.
+//! not, so that their denominators are zero for no two points of the curve (Bernstein, Birkner, Joye, Lange, Peters,
+//! "Twisted Edwards curves", 2008, section 6); neither is one of a doubling, being the same denominators.
 //!
 //! Montgomery form v² = u³ + A·u² + u, A = 168698: **incomplete** sums of 3 constraints. Of P + Q the slope λ is
 //! λ·(u_Q − u_P) = v_Q − v_P, hence
 //! - P = −Q ≠ Q: 0 = 2·v_Q, which no λ satisfies: the sum would be the identity, which has no such form;
 //! - P = Q: 0 = 0, which every λ satisfies, and the sum is whatever the prover likes. **Callers show P ≠ Q.**
 //!
-//! Of 2·P it is λ·2·v = 3·u² + 2·A·u + 1, which no λ satisfies where v = 0: the only such point of the curve is (0, 0), of order
-//! 2, where the right side is 1 (the others would need A² − 4 = a·d to be a square). So sums of points of the curve are points
-//! of the curve, and right, wherever P ≠ Q.
+//! Of 2·P it is λ·2·v = 3·u² + 2·A·u + 1, which no λ satisfies where v = 0: the only such point of the curve is (0, 0), of
+//! order 2, where the right side is 1 (the others would need A² − 4 = a·d to be a square). So sums of points of the curve
+//! are points of the curve, and right, wherever P ≠ Q.
 //!
-//! (x, y) ↔ (u, v): u = (1 + y)/(1 − y), v = u/x. The identity and (0, −1), of order 2, have no u and v here: [`Edwards::to_montgomery`]
-//! refuses both, [`Montgomery::to_edwards`] takes points other than (0, 0), which callers show. u = −1 is on no point, since
-//! A − 2 = d is not a square; y = 1 and x = 0 are the identity's or (0, −1)'s alone.
+//! (x, y) ↔ (u, v): u = (1 + y)/(1 − y), v = u/x. The identity and (0, −1), of order 2, have no u and v here:
+//! [`Edwards::to_montgomery`] refuses both, [`Montgomery::to_edwards`] takes points other than (0, 0), which callers show.
+//! u = −1 is on no point, since A − 2 = d is not a square; y = 1 and x = 0 are the identity's or (0, −1)'s alone.
 //!
 //! Sources: circomlib's babyjub.circom and montgomery.circom for the forms and their map.
 

@@ -1,16 +1,18 @@
-//! EdDSA-Poseidon by circomlib's equation: S·B8 = R + 8·c·A, c = P(R, A, M) without a tag, S < ℓ, c the one integer below r.
+//! EdDSA-Poseidon by circomlib's equation: S·B8 = R + 8·c·A, c = P(R, A, M) without a tag, S < ℓ, c the one integer below
+//! r.
 //!
 //! Proves of a key A, a message M and a signature (R, S) of the witness, whatever they are:
 //! - A is on the curve, and 4·A neither the identity nor of order 2, so that A has a part of order ℓ: low orders, the
 //!   identity among them, are refused;
-//! - R is S·B8 − 8·c·A, and not the identity. R is only ever that difference, so it is on the curve and in the subgroup without
-//!   being checked, and the equation needs no cofactor of its own: multiplying both sides by 8 would accept R + T for T of low
-//!   order, which the native verifier refuses;
+//! - R is S·B8 − 8·c·A, and not the identity. R is only ever that difference, so it is on the curve and in the subgroup
+//!   without being checked, and the equation needs no cofactor of its own: multiplying both sides by 8 would accept R + T
+//!   for T of low order, which the native verifier refuses;
 //! - S and S + ℓ, c and c + r: one form each, by comparison of the bits.
 //!
-//! It does not prove that A is in the subgroup of order ℓ. The 8 takes away what A has of low order, so A = A′ + T is a key of
-//! whoever knows A′'s secret, and of nobody else, c being the hash of this very A. Statements need more, one A for one issuer:
-//! they take A from a leaf of the trust root, from which the authority leaves out keys that are malformed (formats 8).
+//! It does not prove that A is in the subgroup of order ℓ. The 8 takes away what A has of low order, so A = A′ + T is a key
+//! of whoever knows A′'s secret, and of nobody else, c being the hash of this very A. Statements need more, one A for one
+//! issuer: they take A from a leaf of the trust root, from which the authority leaves out keys that are malformed (formats
+//! 8).
 //!
 //! What is computed: V = 4·A, then (2·c + 1)·V = 8·c·A + V in odd digits ([`super::multiples`]), then
 //! R = (S·B8 + V) − (2·c + 1)·V by complete sums.

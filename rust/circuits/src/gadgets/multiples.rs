@@ -1,26 +1,27 @@
 //! Multiples of points by scalars in bits: of a fixed point, and of a point of the witness.
 //!
 //! Both add in Montgomery form, whose sums are right only for P ≠ Q ([`super::curve`]). Why no witness, whatever it holds,
-//! reaches P = Q: scalars are written in odd digits, two bits b₀, b₁ giving D = σ₀ + 2·σ₁ ∈ {±1, ±3} with σ = 2·b − 1, so that
-//! no digit is zero and multiples stay odd. Σ σᵢ·2ⁱ over n bits of k is 2·k − 2ⁿ + 1. ℓ is an odd prime between 2^250 and
-//! 2^251.
+//! reaches P = Q: scalars are written in odd digits, two bits b₀, b₁ giving D = σ₀ + 2·σ₁ ∈ {±1, ±3} with σ = 2·b − 1, so
+//! that no digit is zero and multiples stay odd. Σ σᵢ·2ⁱ over n bits of k is 2·k − 2ⁿ + 1. ℓ is an odd prime between 2^250
+//! and 2^251.
 //!
-//! **Fixed point P**, of order ℓ, over 251 bits; H = P/2 modulo ℓ. Sum the windows from the lowest: after window i (bits 2i,
-//! 2i + 1) the sum is m·H with m odd, |m| ≤ 4^(i+1) − 1. The next window is D·4^(i+1)·H, and
+//! **Fixed point P**, of order ℓ, over 251 bits; H = P/2 modulo ℓ. Sum the windows from the lowest: after window i (bits
+//! 2i, 2i + 1) the sum is m·H with m odd, |m| ≤ 4^(i+1) − 1. The next window is D·4^(i+1)·H, and
 //! |m| < 4^(i+1) ≤ |D|·4^(i+1), |m| + |D|·4^(i+1) < 4^(i+2) ≤ 2^250 < ℓ for the 125 windows of bits 0 to 249,
-//! so m ± D·4^(i+1) is neither zero nor a multiple of ℓ: neither P = Q nor P = −Q occurs, and no sum is the identity. Bit 250
-//! and the rest of the identity above, (σ₂₅₀·2^250 + 2^251 − 1)·H, are one of two constant points, added completely. So the
-//! product is right for all 2^251 scalars, ℓ, 0 and their neighbours included. (Digits 1 to 4 with a fixed offset, the usual
-//! way, meet P = Q at a real scalar; nothing here rests on a discrete logarithm that nobody knows.)
+//! so m ± D·4^(i+1) is neither zero nor a multiple of ℓ: neither P = Q nor P = −Q occurs, and no sum is the identity. Bit
+//! 250 and the rest of the identity above, (σ₂₅₀·2^250 + 2^251 − 1)·H, are one of two constant points, added completely. So
+//! the product is right for all 2^251 scalars, ℓ, 0 and their neighbours included. (Digits 1 to 4 with a fixed offset, the
+//! usual way, meet P = Q at a real scalar; nothing here rests on a discrete logarithm that nobody knows.)
 //!
-//! **Point V of the witness**, of order ℓ or 2·ℓ, which the caller shows, over the 127 digits of 254 bits c, from the highest.
-//! From V on, m ← 4·m + D makes the multiple before window w = 1, 2, … m·V with m = 2·(the highest 2·(w − 1) bits of c) + 1,
-//! odd and at most 2^(2w−1) − 1; at the end it is 2·c + 1. In window w:
+//! **Point V of the witness**, of order ℓ or 2·ℓ, which the caller shows, over the 127 digits of 254 bits c, from the
+//! highest. From V on, m ← 4·m + D makes the multiple before window w = 1, 2, … m·V with m = 2·(the highest 2·(w − 1) bits
+//! of c) + 1, odd and at most 2^(2w−1) − 1; at the end it is 2·c + 1. In window w:
 //! - doubling m·V: v = 0 leaves it unsatisfied;
-//! - P + Q with P = 2·m·V and Q = D·V: P = Q needs 2·m − D ≡ 0 modulo ℓ. The left side is odd, so it is not 0; it is at least −1
-//!   and at most 2^(2w) + 1, which is below ℓ up to w = 125. In windows 126 and 127 P ≠ ±Q is proved, for one constraint each;
-//! - P = −Q, and (P + Q) + P with P + Q = −P, leave it unsatisfied, since 2·m·V is of odd order and so not of order 2; P + Q = P
-//!   would mean that Q is the identity;
+//! - P + Q with P = 2·m·V and Q = D·V: P = Q needs 2·m − D ≡ 0 modulo ℓ. The left side is odd, so it is not 0; it is at
+//!   least −1 and at most 2^(2w) + 1, which is below ℓ up to w = 125. In windows 126 and 127 P ≠ ±Q is proved, for one
+//!   constraint each;
+//! - P = −Q, and (P + Q) + P with P + Q = −P, leave it unsatisfied, since 2·m·V is of odd order and so not of order 2; P +
+//!   Q = P would mean that Q is the identity;
 //! - 3·V = 2·V + V: 2·V = ±V would mean order 1 or 3;
 //! - the end: a sum of order 2, (0, 0), has no Edwards form and is refused, for one constraint.
 //!
@@ -127,8 +128,8 @@ fn montgomery(point: &EdwardsAffine) -> (Fr, Fr) {
     (u, u * point.x.inverse().expect("not of order 2"))
 }
 
-/// (2·c + 1)·V for the 254 bits c and a point V of order ℓ or 2·ℓ, which the caller shows. Cost: 1,532 and the digits, whose
-/// products count there.
+/// (2·c + 1)·V for the 254 bits c and a point V of order ℓ or 2·ℓ, which the caller shows. Cost: 1,532 and the digits,
+/// whose products count there.
 pub fn ladder(system: &mut System, point: &Montgomery, digits: &Digits) -> Edwards {
     let windows = digits.pairs.len();
     assert!(windows == 127 && digits.top.is_none(), "254 bits");
@@ -277,7 +278,8 @@ mod tests {
         }
     }
 
-    /// c = 16·top + 4·digit for which 2·m = ℓ ± D in window 126, m being 2·top + 1: P = Q, where any slope would do, and P = −Q.
+    /// c = 16·top + 4·digit for which 2·m = ℓ ± D in window 126, m being 2·top + 1: P = Q, where any slope would do, and P
+    /// = −Q.
     #[test]
     fn exceptional_integers_are_refused() {
         let base = (EdwardsProjective::generator() * random(3)).into_affine();

@@ -1,7 +1,7 @@
 //! Integers below a bound, as bits: scalars that have one form only.
 //!
-//! A field element fixes its bits only while fewer than 254 are read, and a scalar acts modulo ℓ: s and s + ℓ give one point.
-//! Whatever hashes or counts a scalar needs the one form, so the bits are compared with the bound, from the top.
+//! A field element fixes its bits only while fewer than 254 are read, and a scalar acts modulo ℓ: s and s + ℓ give one
+//! point. Whatever hashes or counts a scalar needs the one form, so the bits are compared with the bound, from the top.
 
 use crate::system::{Num, System};
 use ark_bn254::Fr;
@@ -59,12 +59,12 @@ pub struct Digits {
 }
 
 impl Digits {
-    /// An integer that the witness brings, proved to be at most `largest`. Bits of it above those of `largest` are lost, and
-    /// whatever the caller compares the rest with says so.
+    /// An integer that the witness brings, proved to be at most `largest`. Bits of it above those of `largest` are lost,
+    /// and whatever the caller compares the rest with says so.
     ///
-    /// Cost: one constraint a bit, one a pair, and one for each digit of `largest` that is not zero, the first and those with
-    /// ones alone below them excepted. Where `largest` has a zero bit, b is a bit, and zero if all bits above are those of
-    /// `largest`: with m for that, (1 − m − b) · b = 0 says both, m being a bit as a product of bits.
+    /// Cost: one constraint a bit, one a pair, and one for each digit of `largest` that is not zero, the first and those
+    /// with ones alone below them excepted. Where `largest` has a zero bit, b is a bit, and zero if all bits above are
+    /// those of `largest`: with m for that, (1 − m − b) · b = 0 says both, m being a bit as a product of bits.
     pub fn at_most(system: &mut System, integer: &Integer, largest: &Integer) -> Self {
         let bits = bits_of(integer, largest).map(|bit| system.input(bit)).collect();
         Self::from_bits(system, bits, largest)

@@ -1,9 +1,9 @@
 //! The holder's spend secret s and what is derived from it.
 //!
-//! s is proved to be an integer, 0 < s < ℓ, by its 251 bits; those same bits give the holder's point S = s·B8, and their sum,
-//! below r and so one field element, is what nullifier and pseudonym hash. With s + ℓ, or any s + k·ℓ or s + r, the point
-//! would be the same and the nullifier another: a second use of what is spent once. The holder's commitment is over the point, so
-//! it binds s only modulo ℓ; 0 < s < ℓ does the rest.
+//! s is proved to be an integer, 0 < s < ℓ, by its 251 bits; those same bits give the holder's point S = s·B8, and their
+//! sum, below r and so one field element, is what nullifier and pseudonym hash. With s + ℓ, or any s + k·ℓ or s + r, the
+//! point would be the same and the nullifier another: a second use of what is spent once. The holder's commitment is over
+//! the point, so it binds s only modulo ℓ; 0 < s < ℓ does the rest.
 
 use super::multiples::BASE;
 use super::poseidon;

@@ -1,39 +1,40 @@
 //! anonymous-K: some record, sealed by some issuer under a trust root for the holder of a secret, satisfies a policy.
 //!
-//! **Public**: trustRoot, now, policyHash, scope, context, nullifier, pseudonym. **Private**: everything else: the spend secret s,
-//! the credential (attester, list, index, claimsRoot, claimId, uses, sealedAt, expiry), the issuer's key and signature, its leaf's
-//! notAfter, statusRoot and path, the status word and its path, which use is spent, the policy's slots with their claims.
+//! **Public**: trustRoot, now, policyHash, scope, context, nullifier, pseudonym. **Private**: everything else: the spend
+//! secret s, the credential (attester, list, index, claimsRoot, claimId, uses, sealedAt, expiry), the issuer's key and
+//! signature, its leaf's notAfter, statusRoot and path, the status word and its path, which use is spent, the policy's
+//! slots with their claims.
 //!
 //! Proves that the prover knows such, with
 //! 1. **holder**: 0 < s < ℓ, S = s·B8, holder = P(tagHolder, Sx, Sy) ([`crate::gadgets::secret`]);
-//! 2. **signature**: one of P(tagCred, attester, list, index, claimsRoot, holder, claimId, uses, sealedAt, expiry) under (Ax, Ay)
-//!    ([`crate::gadgets::eddsa`]);
-//! 3. **issuer**: P(tagIssuer, attester, Ax, Ay, list, notAfter, statusRoot) is a leaf under trustRoot, with the same attester, list
-//!    and key; sealedAt ≤ notAfter;
+//! 2. **signature**: one of P(tagCred, attester, list, index, claimsRoot, holder, claimId, uses, sealedAt, expiry) under
+//!    (Ax, Ay) ([`crate::gadgets::eddsa`]);
+//! 3. **issuer**: P(tagIssuer, attester, Ax, Ay, list, notAfter, statusRoot) is a leaf under trustRoot, with the same
+//!    attester, list and key; sealedAt ≤ notAfter;
 //! 4. **status**: bit `index` under statusRoot is 0 ([`crate::gadgets::status`]);
 //! 5. **time**: expiry ≥ now;
 //! 6. **policy**: the claims under claimsRoot satisfy the policy of policyHash ([`Policy`]);
 //! 7. **use**: nullifier = P(tagNull, s, claimId, scope, i) with i < uses, the same s and claimId;
 //! 8. **pseudonym** = P(tagPseud, s, context), the same s.
 //!
-//! **The verifier checks outside**: that all seven are below r; trustRoot is the newest epoch's, or the one before, of an authority that it
-//! trusts for the role; `now` is that epoch's start; policyHash is that of a policy it reads in words; context and scope are those it
-//! recomputes (formats 8), and scope = context where no use is spent; that the nullifier is new where one is; and compares
-//! pseudonyms under one context only. What stands in a trust root is the authority's to get right: keys in the subgroup, registered
-//! once, with proof of possession; malformed keys are left out (formats 8), which is where this statement has A's
-//! membership in the subgroup from.
+//! **The verifier checks outside**: that all seven are below r; trustRoot is the newest epoch's, or the one before, of an
+//! authority that it trusts for the role; `now` is that epoch's start; policyHash is that of a policy it reads in words;
+//! context and scope are those it recomputes (formats 8), and scope = context where no use is spent; that the nullifier is
+//! new where one is; and compares pseudonyms under one context only. What stands in a trust root is the authority's to get
+//! right: keys in the subgroup, registered once, with proof of possession; malformed keys are left out (formats 8), which
+//! is where this statement has A's membership in the subgroup from.
 //!
-//! **Widths**, value by value. A signature or a leaf fixes its values as field elements; where they are compared as integers,
-//! p − 1 must not pass for −1.
-//! - `sealedAt` is range-checked (64 bits): else an issuer whose key has run out could sign −1. notAfter − sealedAt has 64 bits, so
-//!   sealedAt ≤ notAfter as integers, whatever a leaf has as notAfter.
+//! **Widths**, value by value. A signature or a leaf fixes its values as field elements; where they are compared as
+//! integers, p − 1 must not pass for −1.
+//! - `sealedAt` is range-checked (64 bits): else an issuer whose key has run out could sign −1. notAfter − sealedAt has 64
+//!   bits, so sealedAt ≤ notAfter as integers, whatever a leaf has as notAfter.
 //! - `now` is public and range-checked (64 bits), so that no verifier has to; expiry − now has 64 bits, so now ≤ expiry as
 //!   integers: expiry needs no check of its own.
-//! - `use` i is the prover's choice and range-checked (16 bits): else i = −1 would be a further nullifier. uses − 1 − i has 16
-//!   bits, so i < uses as integers, whatever the issuer signed as uses.
+//! - `use` i is the prover's choice and range-checked (16 bits): else i = −1 would be a further nullifier. uses − 1 − i has
+//!   16 bits, so i < uses as integers, whatever the issuer signed as uses.
 //! - `index` is word · 250 + position with 12 and 8 bits, the same in the message and in the list.
-//! - `attester`, `list`, `claimId`, `claimsRoot` and `holder` are only hashed or compared for equality: the signature vouches for them
-//!   as field elements, and nothing depends on their width.
+//! - `attester`, `list`, `claimId`, `claimsRoot` and `holder` are only hashed or compared for equality: the signature
+//!   vouches for them as field elements, and nothing depends on their width.
 //! - claims: what an operation needs is [`crate::gadgets::predicate`]'s.
 
 use super::holder::{element, pseudonym};
@@ -98,8 +99,8 @@ struct Public {
     pseudonym: Fr,
 }
 
-/// What the issuer signed, but claimsRoot, which is the policy's, and holder, which is the secret's. Field elements, since a witness may hold
-/// anything.
+/// What the issuer signed, but claimsRoot, which is the policy's, and holder, which is the secret's. Field elements, since
+/// a witness may hold anything.
 #[derive(Clone, Default, Zeroize)]
 struct Credential {
     attester: Fr,
@@ -114,8 +115,8 @@ struct Credential {
 
 impl<const K: usize> Statement<K> {
     /// # Errors
-    /// Kind `Proving`, `inputs_malformed`: an attester of more than 160 bits, an index outside its list or tree, a key or signature
-    /// that is none, another number of predicates, or one that is not of its form.
+    /// Kind `Proving`, `inputs_malformed`: an attester of more than 160 bits, an index outside its list or tree, a key or
+    /// signature that is none, another number of predicates, or one that is not of its form.
     pub fn new(inputs: &inputs::Anonymous, secret: &SecretScalar) -> Result<Self> {
         check(inputs)?;
         let key = Point::unpack(&inputs.credential.key.0).map_err(|_| malformed("the issuer's key is malformed"))?;

@@ -7,15 +7,15 @@
 //! 2. pseudonym = P(tagPseud, s, context), the same s.
 //!
 //! So proofs with one context and one pseudonym are about records of one holder, whoever sealed them, and say nothing else
-//! about the holder: another context gives another pseudonym. Both hashes stand on s itself, not on S modulo ℓ, which is why s is
-//! proved canonical ([`crate::gadgets::secret`]).
+//! about the holder: another context gives another pseudonym. Both hashes stand on s itself, not on S modulo ℓ, which is
+//! why s is proved canonical ([`crate::gadgets::secret`]).
 //!
-//! **The verifier checks outside**: that claimsRoot is the opened `chartseal.claims` of a record that it verified, not 0; that context is
-//! the one it recomputes from its own audience and nonce (formats 8); that all three are below r; and compares pseudonyms
-//! of proofs under one context only.
+//! **The verifier checks outside**: that claimsRoot is the opened `chartseal.claims` of a record that it verified, not 0;
+//! that context is the one it recomputes from its own audience and nonce (formats 8); that all three are below r; and
+//! compares pseudonyms of proofs under one context only.
 //!
-//! Widths: every private value is a field element that a hash under claimsRoot fixes; only s has a range. The salt is free of
-//! any check: claimsRoot fixes it.
+//! Widths: every private value is a field element that a hash under claimsRoot fixes; only s has a range. The salt is free
+//! of any check: claimsRoot fixes it.
 
 use crate::gadgets::{merkle, poseidon, scalar::Integer, secret::Secret};
 use crate::inputs::{self, CLAIM_DEPTH};

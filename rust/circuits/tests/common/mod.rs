@@ -1,7 +1,8 @@
-//! A made-up issuer, trust tree, status list, credential and record, from a seed: everything that an anonymous or holder proof
-//! is about, computed with the native functions alone.
+//! A made-up issuer, trust tree, status list, credential and record, from a seed: everything that an anonymous or holder
+//! proof is about, computed with the native functions alone.
 //!
-//! Fields are what the world is like; [`World::inputs`] is what a wallet gives a prover about it. Attacks change one or the other.
+//! Fields are what the world is like; [`World::inputs`] is what a wallet gives a prover about it. Attacks change one or the
+//! other.
 
 #![allow(dead_code)] // each test program uses some of it
 
