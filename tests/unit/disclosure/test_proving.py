@@ -367,7 +367,7 @@ def test_attack_a_reader_with_a_dictionary(world: World) -> None:
 
 def test_any_bytes_end_in_a_typed_error(world: World, lab: SealedRecord) -> None:
     text = made(choose([lab], [SUGAR], now=NOW, membership_of=world.membership)).to_json()
-    for at in range(0, len(text), 7):
+    for at in range(0, len(text), 29):
         for change in (b"\x00", b"9", b'"'):
             given = text[:at] + change + text[at + 1 :]
             if given == text:
