@@ -70,9 +70,9 @@ def _lines(told: Told) -> list[str]:
     record, membership = told.answer.record, told.answer.membership
     signer, uid = checksum_address(record.package.signer), to_hex(record.package.uid)
     if membership is None:
-        return [f"by a {record.resource_type}, whose seal is shown: by {signer}, uid {uid}"]
+        return [f"record: {record.resource_type}, uid {uid}; its seal is shown, by {signer}"]
     lines = [
-        f"by a {record.resource_type} (uid {uid}), which is not shown",
+        f"record: {record.resource_type}, uid {uid}; it is not shown",
         f"of one of {membership.crowd} issuers ({membership.role}) that {checksum_address(membership.authority)} "
         "stands for",
     ]

@@ -30,6 +30,8 @@ from chartseal.sealing import SealedRecord, read_records
 from chartseal.verification import ROLES
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_LINE_START = "\r\x1b[K"
+"""Goes back to the beginning of a terminal's line and clears it."""
 
 
 @click.command()
@@ -138,6 +140,8 @@ def prove(
             address_of=address_finder(wallet, number, epoch),
             proving=Proving(partial(prover_of, unsafe_development_keys=unsafe_development_keys), _progress(as_json)),
         )
+        if sys.stderr.isatty():
+            click.echo(_LINE_START, nl=False, err=True)
         answers.note(audience, [GivenAnswer(each.policy, each.identity, anonymous, now) for each in chosen])
     write_private(output, (shown.to_text().encode() if as_text else shown.to_json()) + b"\n")
 
@@ -175,4 +179,4 @@ def _progress(as_json: bool) -> Callable[[str], None] | None:
     """Each stage of proving on a terminal's one line; to a file or a program nothing is told."""
     if as_json or not sys.stderr.isatty():
         return None
-    return lambda stage: click.echo(f"\r\x1b[Kproving: {stage}", nl=False, err=True)
+    return lambda stage: click.echo(f"{_LINE_START}proving: {stage}", nl=False, err=True)

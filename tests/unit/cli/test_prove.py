@@ -149,6 +149,18 @@ def test_a_use_is_spent_and_remembered(place: Place) -> None:
     assert json.loads(verified.stdout)["predicates"][0]["nullifier"] == first["nullifier"]
 
 
+def test_attack_a_claim_id_of_two_events(place: Place) -> None:
+    address, by, at = Wallet(b"\x07" * 32).sealing_address().data, place.world.issuing, place.world.now
+    for number in (1, 2):
+        url = f"https://issuer.example/fhir/Observation/{number}"
+        fields = hba1c(f"6.{number}")
+        record = seal_fields("Observation", fields, by, address, now=at, full_url=url, claim_id=b"\x31" * 31)
+        (place.folder / "sealed" / "all.ndjson").write_bytes(record.to_json() + b"\n")
+        if number == 1:
+            place.proved("first.json", *place.policy("sugar"))
+    refused(place.prove(*place.policy("sugar"), "-y", "--unsafe-development-keys"), "claim_id_reused")
+
+
 def test_what_earlier_answers_tell_is_said_before_proving(place: Place) -> None:
     place.proved("first.json", *place.policy("sugar"))
     told = place.prove(*place.policy("higher"), "--preview")

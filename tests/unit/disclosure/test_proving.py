@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from chartseal import _core, errors
+from chartseal.attestation import Digest, PrivateData
 from chartseal.disclosure import (
     Answer,
     Proving,
@@ -185,6 +186,20 @@ def test_what_stops_an_anonymous_proof(world: World) -> None:
     test = observation(world, "6.9", holder=HOLDER, test=True)
     refused("nothing_satisfies", choose, [test], [SUGAR], now=NOW, membership_of=world.membership)
     choose([bare], [SUGAR], now=NOW)
+
+
+def test_a_record_with_marked_salts_proves_nothing(world: World, lab: SealedRecord) -> None:
+    class Marked(SealedRecord):
+        @property
+        def private_data(self) -> PrivateData:
+            values = [replace(value, salt=Digest(b"\x11" * 32)) for value in lab.private_data.values]
+            return PrivateData(values)
+
+    marked = Marked(**{each.name: getattr(lab, each.name) for each in fields(lab)})
+    assert not marked.private_data.salts_sound
+    for membership_of in (None, world.membership):
+        refusal = refused("nothing_satisfies", choose, [marked], [SUGAR], now=NOW, membership_of=membership_of)
+        assert "salts" in refusal.reasons[0]  # type: ignore[attr-defined]
 
 
 def test_attack_another_holders_record(world: World) -> None:
