@@ -15,6 +15,25 @@ use zeroize::Zeroizing;
 /// Rows that one task takes.
 const CHUNK: usize = 512;
 
+/// The sums of a proof that are in G1: which of the key's bases they are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    A,
+    B,
+    /// Over the quotient.
+    H,
+    L,
+}
+
+/// A proof's five sums before blinding. They tell about the witness, and do not leave the prover.
+pub struct Sums {
+    pub a: G1Projective,
+    pub b: G1Projective,
+    pub b2: G2Projective,
+    pub h: G1Projective,
+    pub l: G1Projective,
+}
+
 /// Proves one circuit's statements under one key.
 pub struct Prover {
     key: ProvingKey,
@@ -53,44 +72,80 @@ impl Prover {
     /// # Errors
     /// Kind `Proving`: `statement_unsatisfied`, `cancelled`, `no_randomness`; `proving_failed` where the key is spoilt.
     pub fn prove(&self, assignment: &Assignment, control: &Control<'_>) -> Result<Proof> {
-        let values = assignment.values();
-        if values.len() != self.key.a_query.len() {
-            return Err(unsatisfied());
-        }
+        let values = self.values(assignment)?;
         let digits = Digits::of(values);
         let witness = || {
-            let key = &self.key;
-            let sum = |stage, bases, first| -> Result<G1Projective> {
-                control.stage(stage)?;
-                msm::sum(bases, &digits, first, control)
-            };
-            let twisted = || -> Result<G2Projective> {
-                control.stage("b in G2")?;
-                msm::sum(&key.b_g2_query, &digits, 0, control)
-            };
+            let sum = |part| self.sum(part, &digits, control);
+            let twisted = || self.twisted_sum(&digits, control);
             let (b2, (a, (b, l))) = join(twisted, || {
-                join(
-                    || sum("a", &key.a_query, 0),
-                    || join(|| sum("b", &key.b_g1_query, 0), || sum("l", &key.l_query, self.inputs)),
-                )
+                join(|| sum(Part::A), || join(|| sum(Part::B), || sum(Part::L)))
             });
             Ok((b2?, a?, b?, l?))
         };
         let quotient = || -> Result<G1Projective> {
-            control.stage("quotient")?;
-            let quotient = self.quotient(values, control)?;
-            control.stage("h")?;
-            msm::sum(&self.key.h_query, &Digits::of(&quotient), 0, control)
+            let quotient = self.quotient(assignment, control)?;
+            self.sum(Part::H, &Digits::of(&quotient), control)
         };
         let (h, sums) = join(quotient, witness);
         let h = h?; // an unsatisfied statement is told before anything else
         let (b2, a, b, l) = sums?;
         control.stage("check")?;
+        self.finish(assignment, &Sums { a, b, b2, h, l })
+    }
+
+    /// Of the constraints at these values, once they are seen to hold: the scalars of [`Part::H`].
+    ///
+    /// # Errors
+    /// Kind `Proving`: `statement_unsatisfied`, `cancelled`.
+    pub fn quotient(&self, assignment: &Assignment, control: &Control<'_>) -> Result<Zeroizing<Vec<Fr>>> {
+        control.stage("quotient")?;
+        let values = self.values(assignment)?;
+        let room = self.domain.size();
+        let [mut a, b, c] = [0, 1, 2].map(|at| self.matrices[at].times(values, room));
+        if !(a.iter().zip(b.iter()).zip(c.iter())).all(|((a, b), c)| *a * b == *c) {
+            return Err(unsatisfied());
+        }
+        let rows = self.matrices[0].ends.len();
+        a[rows..rows + self.inputs].copy_from_slice(&values[..self.inputs]);
+        control.check()?;
+        Ok(quotient(&self.domain, a, b))
+    }
+
+    /// One of the sums in G1: of all values, or for [`Part::H`] of the quotient.
+    ///
+    /// # Errors
+    /// Kind `Proving`: `cancelled`.
+    pub fn sum(&self, part: Part, scalars: &Digits, control: &Control<'_>) -> Result<G1Projective> {
+        let key = &self.key;
+        let (stage, bases, first) = match part {
+            Part::A => ("a", &key.a_query, 0),
+            Part::B => ("b", &key.b_g1_query, 0),
+            Part::H => ("h", &key.h_query, 0),
+            Part::L => ("l", &key.l_query, self.inputs),
+        };
+        control.stage(stage)?;
+        msm::sum(bases, scalars, first, control)
+    }
+
+    /// The sum in G2, of all values.
+    ///
+    /// # Errors
+    /// Kind `Proving`: `cancelled`.
+    pub fn twisted_sum(&self, scalars: &Digits, control: &Control<'_>) -> Result<G2Projective> {
+        control.stage("b in G2")?;
+        msm::sum(&self.key.b_g2_query, scalars, 0, control)
+    }
+
+    /// The proof of its five sums, blinded and checked.
+    ///
+    /// # Errors
+    /// Kind `Proving`: `no_randomness`, `proving_failed`.
+    pub fn finish(&self, assignment: &Assignment, sums: &Sums) -> Result<Proof> {
         let (r, s) = (blinding()?, blinding()?);
-        let a = a + self.key.vk.alpha_g1 + self.key.delta_g1 * *r;
-        let b = b + self.key.beta_g1 + self.key.delta_g1 * *s;
-        let b2 = b2 + self.key.vk.beta_g2 + self.key.vk.delta_g2 * *s;
-        let c = a * *s + b * *r - self.key.delta_g1 * (*r * *s) + l + h;
+        let a = sums.a + self.key.vk.alpha_g1 + self.key.delta_g1 * *r;
+        let b = sums.b + self.key.beta_g1 + self.key.delta_g1 * *s;
+        let b2 = sums.b2 + self.key.vk.beta_g2 + self.key.vk.delta_g2 * *s;
+        let c = a * *s + b * *r - self.key.delta_g1 * (*r * *s) + sums.l + sums.h;
         let proof = Proof {
             a: a.into_affine(),
             b: b2.into_affine(),
@@ -102,17 +157,12 @@ impl Prover {
         Ok(proof)
     }
 
-    /// Of the constraints at these values, once they are seen to hold.
-    fn quotient(&self, values: &[Fr], control: &Control<'_>) -> Result<Zeroizing<Vec<Fr>>> {
-        let room = self.domain.size();
-        let [mut a, b, c] = [0, 1, 2].map(|at| self.matrices[at].times(values, room));
-        if !(a.iter().zip(b.iter()).zip(c.iter())).all(|((a, b), c)| *a * b == *c) {
-            return Err(unsatisfied());
+    fn values<'a>(&self, assignment: &'a Assignment) -> Result<&'a [Fr]> {
+        let values = assignment.values();
+        match values.len() == self.key.a_query.len() {
+            true => Ok(values),
+            false => Err(unsatisfied()),
         }
-        let rows = self.matrices[0].ends.len();
-        a[rows..rows + self.inputs].copy_from_slice(&values[..self.inputs]);
-        control.check()?;
-        Ok(quotient(&self.domain, a, b))
     }
 }
 
