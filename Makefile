@@ -14,7 +14,7 @@ RUST_SOURCES := $(shell find rust/algebra/src rust/circuits/src rust/core/src ru
 demo: $(STAMPS)/core $(STAMPS)/anvil
 	$(BIN)/python examples/demo.py
 
-test: $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil $(STAMPS)/ceremony
+test: $(STAMPS)/web $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil $(STAMPS)/ceremony
 	cd rust && cargo test --release --quiet
 	$(BIN)/pytest
 
@@ -24,7 +24,8 @@ check: $(STAMPS)/core
 	$(BIN)/mypy
 	$(BIN)/stubtest chartseal._core
 	$(BIN)/lint-imports
-	cd rust && cargo fmt --check && cargo clippy --release --all-targets --quiet -- -D warnings
+	cd rust && cargo fmt --check && cargo clippy --release --all-targets --quiet -- -D warnings && \
+		cargo clippy --release --quiet -p chartseal-wasm -p chartseal-wasm-package -- -D warnings
 
 format:
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && cd rust && cargo fmt
@@ -32,7 +33,7 @@ format:
 drills: $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil $(STAMPS)/ceremony
 	CHARTSEAL_DRILL=1 $(BIN)/pytest -m long --timeout 0 -s
 
-bench: $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil $(STAMPS)/ceremony
+bench: $(STAMPS)/web $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil $(STAMPS)/ceremony
 	$(BIN)/python benches/run.py
 
 conformance: $(STAMPS)/core
@@ -77,4 +78,13 @@ $(STAMPS)/anvil: tools/anvil/package-lock.json
 # snarkjs: ceremonies, and the peer that proves and verifies beside us.
 $(STAMPS)/ceremony: tools/ceremony/package-lock.json
 	cd tools/ceremony && npm ci --ignore-scripts --silent
+	mkdir -p $(STAMPS) && touch $@
+
+# The circuits for a browser.
+$(STAMPS)/web: $(RUST_SOURCES) $(wildcard rust/wasm*/src/*.rs web/src/*.ts) web/package-lock.json
+	rustup target add wasm32-unknown-unknown
+	cd rust && cargo build --quiet --profile web --target wasm32-unknown-unknown -p chartseal-wasm
+	cd rust && cargo run --quiet --release -p chartseal-wasm-package -- \
+		target/wasm32-unknown-unknown/web/chartseal_wasm.wasm ../build/web
+	cd web && npm ci --ignore-scripts --silent && node_modules/.bin/tsc
 	mkdir -p $(STAMPS) && touch $@
