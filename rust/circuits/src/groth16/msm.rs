@@ -25,6 +25,8 @@ pub const POSITIONS: usize = 253usize.div_ceil(WIDTH);
 const LARGEST: usize = 1 << (WIDTH - 1);
 /// Buckets stand in a square of so many columns.
 const COLUMNS: usize = 1 << (WIDTH / 2);
+/// Bytes of points that are added side by side: with what that takes, they stay in a core's second cache.
+const SCRATCH: usize = 1 << 19;
 /// Scalars that one task cuts.
 const CHUNK: usize = 1 << 10;
 
@@ -153,7 +155,9 @@ pub fn sum<P: SWCurveConfig>(
 
 /// Of each digit, the sum of its bases.
 fn buckets<P: SWCurveConfig>(bases: &[Affine<P>], order: &Order, first: usize) -> Vec<Option<Affine<P>>> {
-    let mut groups = Groups::with_capacity(order.entries.len(), order.ends.len());
+    let room = SCRATCH / size_of::<Affine<P>>();
+    let mut groups = Groups::with_capacity(room.min(order.entries.len()), order.ends.len());
+    let mut sums = Vec::with_capacity(order.ends.len());
     let mut start = 0;
     for end in &order.ends {
         let entries = order.entries[start as usize..*end as usize].iter();
@@ -161,9 +165,13 @@ fn buckets<P: SWCurveConfig>(bases: &[Affine<P>], order: &Order, first: usize) -
             let base = bases[((entry >> 1) as usize).checked_sub(first)?];
             (!base.is_zero()).then(|| if entry & 1 == 1 { -base } else { base })
         }));
+        if groups.points.len() >= room {
+            groups.sum_into(&mut sums);
+        }
         start = *end;
     }
-    groups.sums()
+    groups.sum_into(&mut sums);
+    sums
 }
 
 /// Σ (i + 1) · bucket i, where i = row · COLUMNS + column: COLUMNS · Σ row · its sum, and Σ (column + 1) · its sum.
@@ -176,7 +184,8 @@ fn weighted<P: SWCurveConfig>(buckets: &[Option<Affine<P>>]) -> Projective<P> {
     for column in 0..COLUMNS {
         groups.push(buckets[column..].iter().step_by(COLUMNS).copied().flatten());
     }
-    let sums = groups.sums();
+    let mut sums = Vec::with_capacity(rows + COLUMNS);
+    groups.sum_into(&mut sums);
     let mut sum = ramp(&sums[1..rows]);
     for _ in 0..COLUMNS.ilog2() {
         sum.double_in_place();
@@ -220,15 +229,15 @@ impl<P: SWCurveConfig> Groups<P> {
         self.lengths.push((self.points.len() - before) as u32);
     }
 
-    /// Each group's sum; none where it is the identity.
-    fn sums(mut self) -> Vec<Option<Affine<P>>> {
+    /// Each group's sum, none where it is the identity; the groups are gone then.
+    fn sum_into(&mut self, sums: &mut Vec<Option<Affine<P>>>) {
         while self.lengths.iter().any(|length| *length > 1) {
             self.invert();
             self.halve();
         }
-        let mut points = self.points.into_iter();
+        let mut points = self.points.drain(..);
         let sum = |length| if length == 0 { None } else { points.next() };
-        self.lengths.into_iter().map(sum).collect()
+        sums.extend(self.lengths.drain(..).map(sum));
     }
 
     /// Inverts the denominators of all pairs' slopes at once. Source: Montgomery (1987), 10.3.1.
