@@ -248,21 +248,6 @@ fn a_key_of_another_circuit_is_refused() {
 }
 
 #[test]
-fn keys_from_elsewhere_are_checked() {
-    let good = setup::development_key(NAME, &SHAPE, b"a seed");
-    assert_eq!(key::check(&SHAPE, &good), Ok(()));
-    let mut short = good.clone();
-    short.l_query.pop();
-    assert_eq!(code(key::check(&SHAPE, &short)), "key_other_circuit");
-    let mut off_curve = good.clone();
-    off_curve.h_query[3].x += ark_bn254::Fq::from(1u64);
-    assert_eq!(code(key::check(&SHAPE, &off_curve)), "key_malformed");
-    let mut identity = good.clone();
-    identity.vk.delta_g2 = Default::default();
-    assert_eq!(code(key::check(&SHAPE, &identity)), "key_malformed");
-}
-
-#[test]
 fn verification_keys_come_back_and_every_flipped_byte_is_refused() {
     let made = setup::development_key(NAME, &SHAPE, b"a seed").vk;
     let bytes = verification_key::write(&made);

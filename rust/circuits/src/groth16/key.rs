@@ -8,8 +8,7 @@
 //! arithmetic to read; the identity is zeros. How many points there are follows from the constraints. The hash at the end
 //! finds damage; who made a key, the manifest's hash of the whole file tells.
 
-use crate::groth16::points::{Membership, is_member};
-use crate::groth16::{ProvingKey, VerifyingKey, parallel};
+use crate::groth16::{ProvingKey, VerifyingKey};
 use crate::interchange::r1cs;
 use crate::system::Shape;
 use ark_bn254::{Fq, Fq2};
@@ -127,52 +126,6 @@ fn read_points(counts: Counts, bytes: &[u8]) -> Result<ProvingKey> {
         l_query: reader.many(counts.wires - counts.inputs)?,
         h_query: reader.many(counts.domain)?,
     })
-}
-
-/// Whether a key that came from elsewhere may be kept: as many points as the circuit takes, each in its group.
-///
-/// # Errors
-/// Kind `CircuitKey`: `key_other_circuit` for other counts, `key_malformed` for a point that is none.
-pub fn check(shape: &Shape, key: &ProvingKey) -> Result<()> {
-    let counts = Counts::of(shape);
-    let expected = [
-        counts.inputs,
-        counts.wires,
-        counts.wires,
-        counts.wires,
-        counts.wires - counts.inputs,
-        counts.domain,
-    ];
-    let found = [
-        key.vk.gamma_abc_g1.len(),
-        key.a_query.len(),
-        key.b_g1_query.len(),
-        key.b_g2_query.len(),
-        key.l_query.len(),
-        key.h_query.len(),
-    ];
-    if found != expected {
-        return Err(other_circuit());
-    }
-    let g1 = [&key.vk.alpha_g1, &key.beta_g1, &key.delta_g1]
-        .into_iter()
-        .chain(&key.vk.gamma_abc_g1);
-    let g2 = [&key.vk.beta_g2, &key.vk.gamma_g2, &key.vk.delta_g2];
-    let queries = [&key.a_query, &key.b_g1_query, &key.l_query, &key.h_query];
-    // The identity stands for a wire that a query does not need.
-    let sound = g1.copied().all(|point| is_member(&point))
-        && g2.into_iter().all(is_member)
-        && queries.into_iter().all(|points| all_in_group(points))
-        && all_in_group(&key.b_g2_query);
-    if sound { Ok(()) } else { Err(malformed()) }
-}
-
-fn all_in_group<A: Membership>(points: &[A]) -> bool {
-    let chunks: Vec<&[A]> = points.chunks(256).collect();
-    let sound = parallel::map(&chunks, |chunk| {
-        chunk.iter().all(|point| point.is_zero() || point.is_in_group())
-    });
-    sound.into_iter().all(|each| each)
 }
 
 pub(super) fn malformed() -> Error {

@@ -30,7 +30,8 @@ fn size(terms: usize) -> usize {
 ///
 /// # Errors
 /// Kind `CircuitKey`: `key_other_circuit` for another number of inputs; `key_malformed` for any other length, and for a point
-/// that is not canonical, off the curve, outside the subgroup, or the identity.
+/// that is not canonical, off the curve, outside the subgroup, or the identity; `key_unsafe` for one under which anybody makes
+/// proofs, as [`require_safe`].
 pub fn read(bytes: &[u8], publics: usize) -> Result<VerifyingKey> {
     if (2..=MOST_PUBLICS).any(|other| other != publics + 1 && bytes.len() == size(other)) {
         return Err(refused(
@@ -54,7 +55,7 @@ pub fn read(bytes: &[u8], publics: usize) -> Result<VerifyingKey> {
         .chunks_exact(G2_BYTES)
         .map(|point| g2(point).ok_or_else(malformed));
     let mut next = || twisted.next().unwrap_or_else(|| Err(malformed()));
-    Ok(VerifyingKey {
+    let key = VerifyingKey {
         alpha_g1: alpha,
         beta_g2: next()?,
         gamma_g2: next()?,
@@ -63,7 +64,24 @@ pub fn read(bytes: &[u8], publics: usize) -> Result<VerifyingKey> {
             .chunks_exact(G1_BYTES)
             .map(|point| g1(point).ok_or_else(malformed))
             .collect::<Result<_>>()?,
-    })
+    };
+    require_safe(&key)?;
+    Ok(key)
+}
+
+/// Refuses a key whose delta is gamma or its negative: C then takes up whatever the public inputs are, and anybody proves
+/// anything. So it is of a key before the first contribution of its ceremony.
+///
+/// # Errors
+/// Kind `CircuitKey`: `key_unsafe`.
+pub fn require_safe(key: &VerifyingKey) -> Result<()> {
+    match key.delta_g2.x == key.gamma_g2.x {
+        false => Ok(()),
+        true => Err(refused(
+            "key_unsafe",
+            "nobody has contributed to the key: anybody can forge proofs under it",
+        )),
+    }
 }
 
 fn g1(bytes: &[u8]) -> Option<G1Affine> {
@@ -101,4 +119,28 @@ fn word(value: usize) -> [u8; 32] {
 
 fn refused(code: &'static str, detail: &str) -> Error {
     Error::new(Kind::CircuitKey, code, "", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::groth16::setup::development_key;
+    use crate::system::System;
+    use ark_bn254::Fr;
+
+    #[test]
+    fn a_key_that_nobody_contributed_to_is_refused() {
+        let mut system = System::with_constraints();
+        let (x, y) = (system.public(Fr::from(4u64)), system.wire(Fr::from(2u64)));
+        system.constrain(&y, &y, &x);
+        let key = development_key("square", &system.into_shape(), b"seed").vk;
+        assert!(read(&write(&key), 1).is_ok());
+        for delta in [key.gamma_g2, -key.gamma_g2] {
+            let unsafe_key = VerifyingKey {
+                delta_g2: delta,
+                ..key.clone()
+            };
+            assert_eq!(read(&write(&unsafe_key), 1).unwrap_err().code, "key_unsafe");
+        }
+    }
 }
