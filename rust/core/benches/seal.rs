@@ -11,7 +11,6 @@ use chartseal_core::{claims, delivery, slots, tree};
 use std::hint::black_box;
 use std::io::Read;
 use std::time::Instant;
-use zeroize::Zeroizing;
 
 /// Prints what `step` takes for each of `items`, in microseconds.
 fn time<T, R>(name: &str, items: &[T], mut step: impl FnMut(&T) -> R) {
