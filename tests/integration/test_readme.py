@@ -44,7 +44,7 @@ def run(command: list[str], text: str, folder: Path) -> subprocess.CompletedProc
 
 
 def test_shell_quickstart(folder: Path) -> None:
-    block, _ = blocks("sh")
+    block, _, _ = blocks("sh")
     done = run(["bash", "-eu", "-o", "pipefail"], block, folder)
     assert done.returncode == 0, done.stderr
     for command in ("issuer init", "wallet init", "wallet address", "seal", "disclose", "show", "verify"):
@@ -55,13 +55,25 @@ def test_shell_quickstart(folder: Path) -> None:
 
 
 def test_a_quickstart_for_another_audience_fails(folder: Path) -> None:
-    block, _ = blocks("sh")
+    block, _, _ = blocks("sh")
     verifying = block.index("chartseal verify")
     other = block[:verifying] + block[verifying:].replace("--as https://pharmacy.example", "--as https://other.example")
     assert other != block
     done = run(["bash", "-eu", "-o", "pipefail"], other, folder)
     assert done.returncode == 1
     assert "audience" in done.stderr
+
+
+def test_shell_quickstart_proves(folder: Path) -> None:
+    block, _, proving = blocks("sh")
+    done = run(["bash", "-eu", "-o", "pipefail"], f"export CHARTSEAL_CACHE={folder}/cache\n{block}\n{proving}", folder)
+    assert done.returncode == 0, done.stderr
+    assert "12. proofs: checked" in done.stderr
+    assert "measles, mumps and rubella vaccine" in done.stderr
+    shown = json.loads((folder / "proved.json").read_text())
+    opened = [leaf["name"] for record in shown["records"] for leaf in record["multiproof"]["leaves"]]
+    assert shown["proofs"]
+    assert all(name.startswith("chartseal.") for name in opened)
 
 
 def test_shell_quickstart_on_a_chain(folder: Path) -> None:
@@ -72,7 +84,7 @@ def test_shell_quickstart_on_a_chain(folder: Path) -> None:
     with socket.socket() as probe:  # the port that the block names may be another's here
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    _, block = blocks("sh")
+    _, block, _ = blocks("sh")
     done = run(
         ["bash", "-eu", "-o", "pipefail"], f"export CHARTSEAL_ANVIL={anvil}\n" + block.replace("8555", port), folder
     )
