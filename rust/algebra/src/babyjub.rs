@@ -205,11 +205,23 @@ static BASE_TABLE: LazyLock<Vec<[EdwardsAffine; 1 << WINDOW_BITS]>> = LazyLock::
             row[digit] = row[digit - 1] + power;
         }
         power += row[row.len() - 1];
-        let affine = EdwardsProjective::normalize_batch(&row);
+        let affine = normalized(&row);
         from_fn(|digit| affine[digit])
     };
     (0..WINDOWS).map(window).collect()
 });
+
+/// Points in affine form, for one inversion, on the calling thread alone.
+///
+/// arkworks' `normalize_batch` gives tasks to a pool wherever its feature `parallel` is on. A table is made on first use: while
+/// one thread makes it and waits for a task, every worker may be waiting for the table.
+pub fn normalized(points: &[EdwardsProjective]) -> Vec<EdwardsAffine> {
+    let mut inverses: Vec<Fr> = points.iter().map(|point| point.z).collect();
+    ark_ff::serial_batch_inversion_and_mul(&mut inverses, &Fr::ONE);
+    let each = points.iter().zip(inverses);
+    each.map(|(point, inverse)| EdwardsAffine::new_unchecked(point.x * inverse, point.y * inverse))
+        .collect()
+}
 
 /// scalar · B8, reading the whole table row for each digit.
 pub fn base_times(scalar: &Scalar) -> EdwardsProjective {

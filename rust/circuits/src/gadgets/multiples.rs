@@ -34,7 +34,7 @@ use crate::system::{Num, System};
 use ark_bn254::Fr;
 use ark_ec::{CurveGroup, PrimeGroup};
 use ark_ff::Field;
-use chartseal_algebra::babyjub::Scalar;
+use chartseal_algebra::babyjub::{Scalar, normalized};
 use std::sync::LazyLock;
 use taceo_ark_babyjubjub::{EdwardsAffine, EdwardsProjective};
 
@@ -68,7 +68,7 @@ impl FixedPoint {
         }
         // power is now 2^250·H.
         let middle = power + power - half;
-        let affine = EdwardsProjective::normalize_batch(&multiples);
+        let affine = normalized(&multiples);
         Self {
             windows: affine
                 .chunks_exact(2)
