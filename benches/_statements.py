@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
+from Crypto.Hash import SHA256
+from Crypto.Protocol.KDF import HKDF
 from eth_abi.abi import encode
 
 from chartseal import _core
@@ -14,6 +16,14 @@ SEED = bytes(range(64))
 _CLAIMS = 20
 _SEALED_AT = 1_798_675_200
 _FOREVER = 2**64 - 1
+_ORDER = 2736030358979909402780800718157159386076813972158567259200215660948447373041
+"""The order of Baby Jubjub's subgroup. Source: EIP-2494."""
+
+
+def spend_secret(seed: bytes) -> bytes:
+    """A wallet's spend secret, 32 bytes little-endian: format specification, section "Holder keys"."""
+    wide = cast("bytes", HKDF(seed, 64, b"", SHA256, context=b"chartseal/1/spend"))
+    return (int.from_bytes(wide, "little") % _ORDER).to_bytes(32, "little")
 
 
 def _field(name: str) -> bytes:

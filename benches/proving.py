@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from _figures import Figure, table
-from _statements import statement
+from _statements import SEED, spend_secret, statement
 
 from chartseal import _core
 from chartseal.circuits import snarkjs
@@ -71,12 +71,17 @@ def peers(folder: Path) -> dict[str, float]:
     return answer
 
 
+def _witness(circuit: str) -> bytes:
+    inputs, wallet = statement(circuit)
+    return _core.witness_in_clear(circuit, inputs, None if wallet is None else spend_secret(SEED))
+
+
 def _prepare(circuit: str, folder: Path) -> None:
     key, public = _core.development_key(circuit, _SEED)
     (folder / "c.pk").write_bytes(key)
     (folder / "c.vk").write_bytes(public)
     (folder / "c.zkey").write_bytes(_core.export_zkey(circuit, key))
-    (folder / "c.wtns").write_bytes(_core.witness_in_clear(circuit, *statement(circuit)))
+    (folder / "c.wtns").write_bytes(_witness(circuit))
     (folder / "vk.json").write_text(json.dumps(snarkjs.key_to_json(public)))
 
 

@@ -12,13 +12,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 
-from Crypto.Hash import SHA256
-from Crypto.Protocol.KDF import HKDF
 from playwright.sync_api import Page, sync_playwright
 
 BUILT = Path(__file__).parent.parent / "build" / "web"
-_ORDER = 2736030358979909402780800718157159386076813972158567259200215660948447373041
-"""The order of Baby Jubjub's subgroup. Source: EIP-2494."""
 
 
 def chromium() -> str | None:
@@ -99,12 +95,6 @@ def prove(
     """
     told = [circuit, threads, text(key), statement.decode(), secret and text(secret), rounds]
     return cast("dict[str, Any]", opened.evaluate(SCRIPT, told))
-
-
-def spend_secret(seed: bytes) -> bytes:
-    """A wallet's spend secret, 32 bytes little-endian: format specification, section "Holder keys"."""
-    wide = cast("bytes", HKDF(seed, 64, b"", SHA256, context=b"chartseal/1/spend"))
-    return (int.from_bytes(wide, "little") % _ORDER).to_bytes(32, "little")
 
 
 def text(data: bytes) -> str:

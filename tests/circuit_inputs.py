@@ -50,14 +50,6 @@ def linked_1(value: int = 69, low: int = 0, high: int = 70) -> dict[str, Any]:
     return {"context": CONTEXT, "predicates": [slot]}
 
 
-def holder(wallet: _core.Wallet) -> dict[str, Any]:
-    """A wallet's secret stands behind claim 0."""
-    commitment, salt = _core.holder_commitment(wallet.spend_public()), (29).to_bytes(32)
-    leaf = _core.poseidon_hash([field("tag/claim"), field("claim-key/holder"), commitment, salt])
-    path = [[hexed(each) for each in level] for level in _core.poseidon_path([leaf], 3, 0)]
-    return {"context": CONTEXT, "salt": hexed(salt), "path": path}
-
-
 def development_prover(circuit: str) -> Prover:
     """The prover under the development key, which is made where the cache does not have it."""
     key = manifest().key(circuit, DEVELOPMENT)

@@ -258,12 +258,13 @@ def import_zkey(circuit: str, zkey: bytes) -> tuple[bytes, bytes]:
         CircuitKeyError: `circuit_unknown`, `key_malformed`, `key_other_circuit`.
     """
 
-def witness_in_clear(circuit: str, inputs: bytes, wallet: Wallet | None = None) -> bytes:
+def witness_in_clear(circuit: str, inputs: bytes, secret: bytes | None = None) -> bytes:
     """All values of a statement's wires as `.wtns`, the holder's secret among them: for tests and benches beside
-    snarkjs.
+    snarkjs. `secret` is its 32 bytes, little-endian, which no wallet gives out.
 
     Raises:
         ProvingError: `inputs_malformed`, `secret_missing`, `secret_needless`.
+        KeyFormatError: the secret is none.
     """
 
 # --- attestation: EAS without a chain; digests are 32 bytes, addresses 20 ---

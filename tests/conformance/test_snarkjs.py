@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _statements import SEED, spend_secret, statement
 
 from chartseal import _core
 from chartseal.circuits import Proof, cache, snarkjs, verifier_of
 from chartseal.circuits.ceremony import Snarkjs
 from chartseal.circuits.verifying import verification_key
 from chartseal.errors import CeremonyError, ProofError
-from tests.circuit_inputs import development_prover, holder, linked_1
+from tests.circuit_inputs import development_prover
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools/ceremony"
-WALLET = _core.Wallet(bytes(range(64)))
-INPUTS = {"linked-1": (linked_1(), None), "holder": (holder(WALLET), WALLET)}
+INPUTS = {circuit: statement(circuit) for circuit in _core.circuit_names()}
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,11 @@ def tool() -> Snarkjs:
         pytest.skip(str(missing))
 
 
+def _prove(circuit: str) -> Proof:
+    inputs, wallet = INPUTS[circuit]
+    return development_prover(circuit).prove(json.loads(inputs), wallet)
+
+
 @pytest.fixture(scope="module", params=INPUTS)
 def circuit(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -35,7 +40,7 @@ def circuit(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def proof(circuit: str) -> Proof:
-    return development_prover(circuit).prove(*INPUTS[circuit])
+    return _prove(circuit)
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +48,9 @@ def folder(circuit: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Our constraints, witness, key and verification key, in its forms."""
     folder, key = tmp_path_factory.mktemp("snarkjs"), development_prover(circuit).key
     inputs, wallet = INPUTS[circuit]
+    secret = None if wallet is None else spend_secret(SEED)
     (folder / "c.r1cs").write_bytes(_core.circuit_r1cs(circuit))
-    (folder / "c.wtns").write_bytes(_core.witness_in_clear(circuit, json.dumps(inputs).encode(), wallet))
+    (folder / "c.wtns").write_bytes(_core.witness_in_clear(circuit, inputs, secret))
     (folder / "c.zkey").write_bytes(_core.export_zkey(circuit, cache.read(key)))
     (folder / "vk.json").write_text(json.dumps(snarkjs.key_to_json(verification_key(key))))
     return folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from _statements import SEED, statement
+from _statements import SEED, spend_secret, statement
 from playwright.sync_api import Error, Page
 
 from chartseal import _core
@@ -65,7 +65,7 @@ def test_what_a_page_proves_python_verifies(
 ) -> None:
     proving, verifying = keys[circuit]
     inputs, wallet = statement(circuit)
-    secret = browser.spend_secret(SEED) if wallet is not None else None
+    secret = spend_secret(SEED) if wallet is not None else None
     made = browser.prove(page, circuit, proving, inputs, secret, threads=threads)
     words = [bytes(word) for word in made["inputs"]]
     verifier = _core.CircuitVerifier(circuit, verifying)
@@ -100,7 +100,7 @@ def test_a_page_is_told_what_is_refused(page: Page, keys: dict[str, tuple[bytes,
 def test_a_page_proves_nothing_that_does_not_hold(
     page: Page, keys: dict[str, tuple[bytes, bytes]], threads: int
 ) -> None:
-    other = browser.spend_secret(bytes(64))
+    other = spend_secret(bytes(64))
     inputs, _ = statement("anonymous-1")
     with pytest.raises(Error, match="do not satisfy the statement"):
         browser.prove(page, "anonymous-1", keys["anonymous-1"][0], inputs, other, threads=threads)

@@ -1,7 +1,8 @@
 //! What snarkjs takes and gives, for ceremonies and for tests beside it.
 
 use crate::error::to_py;
-use crate::keys::Wallet;
+use crate::keys::fixed;
+use chartseal_algebra::babyjub::SecretScalar;
 use chartseal_circuits::Circuit;
 use chartseal_circuits::groth16::{key, verification_key};
 use chartseal_circuits::interchange::{r1cs, wtns, zkey};
@@ -45,19 +46,18 @@ fn export_zkey<'py>(py: Python<'py>, circuit: &str, proving_key: &[u8]) -> PyRes
 }
 
 #[pyfunction]
-#[pyo3(signature = (circuit, inputs, wallet=None))]
+#[pyo3(signature = (circuit, inputs, secret=None))]
 fn witness_in_clear<'py>(
     py: Python<'py>,
     circuit: &str,
     inputs: &[u8],
-    wallet: Option<&Wallet>,
+    secret: Option<&[u8]>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let circuit = Circuit::from_name(circuit).map_err(to_py)?;
-    let write = || {
-        Ok(Zeroizing::new(wtns::write(
-            &circuit.assign(inputs, wallet.map(Wallet::spend))?,
-        )))
-    };
+    let secret = secret.map(|bytes| fixed("a spend secret", bytes).map(Zeroizing::new));
+    let secret = secret.transpose()?.map(|bytes| SecretScalar::from_le_bytes(&bytes));
+    let secret = secret.transpose().map_err(to_py)?;
+    let write = || Ok(Zeroizing::new(wtns::write(&circuit.assign(inputs, secret.as_ref())?)));
     let file = py.detach(write).map_err(to_py)?;
     Ok(PyBytes::new(py, &file))
 }

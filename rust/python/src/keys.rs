@@ -16,7 +16,7 @@ fn refused(code: &'static str, detail: String) -> PyErr {
 }
 
 /// A Python caller's bytes, of the one length that `what` has.
-fn fixed<const N: usize>(what: &str, bytes: &[u8]) -> PyResult<[u8; N]> {
+pub fn fixed<const N: usize>(what: &str, bytes: &[u8]) -> PyResult<[u8; N]> {
     bytes
         .try_into()
         .map_err(|_| refused("wrong_length", format!("{what} has {N} bytes, not {}", bytes.len())))

@@ -80,7 +80,7 @@ impl Prover {
 }
 
 /// A proof in pieces, for several threads without common memory: one assigns and begins with the quotient, others sum, the
-/// first finishes. Pieces tell about the witness, and stay in the page.
+/// first finishes. Pieces tell about the witness: they stay in the page, unlogged, and are erased.
 #[wasm_bindgen]
 impl Prover {
     /// As `prove`, up to the values of all wires.
@@ -101,6 +101,8 @@ impl Prover {
     }
 
     /// One of the five sums, `a`, `b1`, `b2`, `h` or `l`, as a point.
+    ///
+    /// Throws `inputs_malformed`: no such part, or not as many scalars as it takes.
     pub fn part(&self, part: &str, scalars: Vec<u8>) -> Result<Vec<u8>, JsValue> {
         let scalars = Zeroizing::new(scalars);
         let digits = Digits::of(&read_scalars(&scalars)?);
@@ -146,8 +148,13 @@ impl Witness {
     }
 }
 
+/// wasm-bindgen copies the bytes to the page and frees them.
 fn write_scalars(scalars: &[Fr]) -> Vec<u8> {
-    scalars.iter().flat_map(field_to_be_bytes).collect()
+    let mut bytes = Vec::with_capacity(32 * scalars.len()); // growing would leave pieces behind
+    scalars
+        .iter()
+        .for_each(|scalar| bytes.extend_from_slice(&field_to_be_bytes(scalar)));
+    bytes
 }
 
 fn read_scalars(bytes: &[u8]) -> Result<Zeroizing<Vec<Fr>>, JsValue> {

@@ -33,6 +33,8 @@ const CHUNK: usize = 1 << 10;
 /// For each position, which scalars go into which bucket. Erased when dropped: it is the scalars.
 pub struct Digits {
     positions: Vec<Order>,
+    /// Of how many scalars.
+    count: usize,
 }
 
 #[derive(Default)]
@@ -75,6 +77,7 @@ impl Digits {
         };
         Self {
             positions: parallel::map(&positions, order),
+            count: scalars.len(),
         }
     }
 }
@@ -139,6 +142,9 @@ pub fn sum<P: SWCurveConfig>(
     first: usize,
     control: &Control<'_>,
 ) -> Result<Projective<P>> {
+    if digits.count != first + bases.len() {
+        return Err(crate::inputs::malformed("there are not as many scalars as bases"));
+    }
     let sums = parallel::map(&digits.positions, |order| {
         control.check()?;
         Ok(weighted(&buckets(bases, order, first)))

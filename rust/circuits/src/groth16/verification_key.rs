@@ -31,7 +31,7 @@ fn size(terms: usize) -> usize {
 /// # Errors
 /// Kind `CircuitKey`: `key_other_circuit` for another number of inputs; `key_malformed` for any other length, and for a point
 /// that is not canonical, off the curve, outside the subgroup, or the identity; `key_unsafe` for one under which anybody makes
-/// proofs, as [`require_safe`].
+/// proofs.
 pub fn read(bytes: &[u8], publics: usize) -> Result<VerifyingKey> {
     if (2..=MOST_PUBLICS).any(|other| other != publics + 1 && bytes.len() == size(other)) {
         return Err(refused(
@@ -71,10 +71,7 @@ pub fn read(bytes: &[u8], publics: usize) -> Result<VerifyingKey> {
 
 /// Refuses a key whose delta is gamma or its negative: C then takes up whatever the public inputs are, and anybody proves
 /// anything. So it is of a key before the first contribution of its ceremony.
-///
-/// # Errors
-/// Kind `CircuitKey`: `key_unsafe`.
-pub fn require_safe(key: &VerifyingKey) -> Result<()> {
+fn require_safe(key: &VerifyingKey) -> Result<()> {
     match key.delta_g2.x == key.gamma_g2.x {
         false => Ok(()),
         true => Err(refused(

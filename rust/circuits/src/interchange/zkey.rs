@@ -5,7 +5,6 @@
 //! belong to them, and to the phase-1 file, is what `snarkjs zkey verify` checks on our own `.r1cs`, and it is part of a ceremony's
 //! `export`.
 
-use crate::groth16::verification_key::require_safe;
 use crate::interchange::points::{self, Group};
 use crate::interchange::r1cs::write_prime;
 use crate::interchange::sections::{ELEMENT, Reader, Sections, Writer, malformed, short};
@@ -56,8 +55,7 @@ pub fn longest(shape: &Shape) -> usize {
 /// The key in a file, checked: every point in its group, every size and coefficient the circuit's, both halves of β and of δ one.
 ///
 /// # Errors
-/// Kind `CircuitKey`: `key_malformed`; `key_other_circuit` where the file is one, but of other constraints; `key_unsafe` as
-/// [`require_safe`].
+/// Kind `CircuitKey`: `key_malformed`; `key_other_circuit` where the file is one, but of other constraints.
 pub fn read(shape: &Shape, bytes: &[u8]) -> Result<ProvingKey<Bn254>> {
     if bytes.len() > longest(shape) {
         return Err(malformed("file", "the file is too long for the circuit"));
@@ -92,7 +90,6 @@ pub fn read(shape: &Shape, bytes: &[u8]) -> Result<ProvingKey<Bn254>> {
         h_query: all(sections.get(H, "H")?, domain(shape), Identity::Refused, "H")?,
         l_query: all(sections.get(C, "C")?, private, Identity::Allowed, "C")?,
     };
-    require_safe(&key.vk)?;
     require_halves(&key)?;
     Ok(key)
 }
