@@ -116,7 +116,8 @@ def prove(
     """
     if not answers:
         raise PredicateError("nothing is to be proved", "policies_missing")
-    if terms.spends and not any(answer.kind == ANONYMOUS for answer in answers):
+    spending = {answer.policy.hash for answer in answers if answer.kind == ANONYMOUS}
+    if terms.spends and any(answer.policy.hash not in spending for answer in answers):
         raise PredicateError("only an anonymous proof spends a use", "spend_needs_anonymous")
     audience, expiry = checked_request(audience, nonce, expires_at, now)
     _require_ours(answers, selection, holder)

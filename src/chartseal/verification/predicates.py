@@ -77,7 +77,7 @@ def examine(
         ChainError: as the view.
     """
     if not disclosure.proofs:
-        _require_answers(question, (), ())
+        _require_answers(question, ())
         return Proven()
     assert disclosure.binding is not None  # noqa: S101 (reading refuses proofs without one)
     if disclosure.binding.terms != question.terms:
@@ -94,7 +94,7 @@ def examine(
     found = [_one(statement, shown, f"proofs[{at}]") for at, statement in enumerate(statements)]
     pseudonyms = _pseudonyms(statements, shown)
     predicates = tuple(each for each in found if each is not None)
-    _require_answers(question, predicates, statements)
+    _require_answers(question, predicates)
     return Proven(predicates, pseudonyms, tuple(checkable))
 
 
@@ -200,15 +200,18 @@ def _pseudonyms(statements: Sequence[Statement], shown: _Shown) -> dict[int, Dig
     return {shown.claims_roots.index(each["claimsRoot"]): Digest(each["pseudonym"]) for each in holders}
 
 
-def _require_answers(
-    question: Question, predicates: Sequence[VerifiedPredicate], statements: Sequence[Statement]
-) -> None:
-    """Every question is answered: who carries a presentation could otherwise drop a proof unseen."""
+def _require_answers(question: Question, predicates: Sequence[VerifiedPredicate]) -> None:
+    """Every question is answered: who carries a presentation could otherwise drop a proof unseen. Where a use is to be
+    spent, each is answered by a proof that spends one: else one record's use would pay for what another proves again.
+    """
     proved = {each.policy.hash for each in predicates}
+    spending = {each.policy.hash for each in predicates if each.nullifier is not None}
     for at, policy in enumerate(question.policies):
         if policy.hash not in proved:
             raise _refusal("no proof answers this policy", "policy_unproved", f"policies[{at}]")
-    if question.terms.spends and not any(each.kind == ANONYMOUS for each in statements):
+        if question.terms.spends and policy.hash not in spending:
+            raise _refusal("no use is spent for the purpose asked for", "use_unproved", f"policies[{at}]")
+    if question.terms.spends and not spending:
         raise _refusal("no use is spent for the purpose asked for", "use_unproved", "proofs")
 
 

@@ -317,6 +317,15 @@ def test_a_use_that_was_asked_for_is_spent(linked: Maker, records: tuple[SealedR
     check(maker.show(maker.linked(), maker.anonymous(), maker.holder()), terms=CREDIT)
 
 
+def test_attack_one_records_use_spent_for_another(records: tuple[SealedRecord, ...]) -> None:
+    """Whatever satisfies the one would be spent, while the other is proved for nothing."""
+    maker = Maker(records[:1], CREDIT)
+    mixed = maker.show(maker.linked(), maker.holder(), maker.anonymous(OTHER))
+    refused("use_unproved", mixed, policies=[ASKED, OTHER], terms=CREDIT)
+    both = maker.show(maker.anonymous(), maker.anonymous(OTHER, nullifier=b"\x05" * 32))
+    check(both, policies=[ASKED, OTHER], terms=CREDIT)
+
+
 def test_attack_policy_swap(linked: Maker) -> None:
     refused("policy_unknown", linked.show(linked.linked(policy=OTHER)))
     refused("policy_unknown", linked.show(linked.linked()), policies=[OTHER])
