@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
-from chartseal.attestation import ZERO_ADDRESS, Address, Digest
+from chartseal.attestation import ZERO_ADDRESS, Address, Digest, to_hex
 from chartseal.chain.authority.accreditation import Accredited, Grant, read_accreditation
 from chartseal.chain.authority.attesting import Attesting
 from chartseal.chain.authority.status_root import encode_status_root
@@ -114,18 +114,27 @@ class Authority:
         """Compute and attest the root of a role and epoch; (its uid, the root). One that stands already is kept.
 
         Raises:
-            AuthorityError: as `trust_root`; `trust_root_stands`: another one of ours stands for that role and epoch,
-                which is to be revoked first.
+            AuthorityError: as `trust_root`; `trust_root_stands`: another one of ours, or the same where our resolver
+                does not know it, stands for that role and epoch, and is to be revoked first.
             RequestError, NodeError, IndexingError, SendError, RevertError, DeploymentError: it could not be computed
                 or attested.
         """
         computed = compute_trust_root(facts, self.address, role, epoch)
         for attested in attested_roots(facts, self.address):
             if (attested.epoch, attested.role) == (epoch, ROLES.index(role)) and not attested.revoked_at:
-                if attested.root == computed.root:
-                    return attested.uid, computed
-                raise AuthorityError("another root of ours stands for that role and epoch", "trust_root_stands")
+                if attested.root != computed.root:
+                    raise AuthorityError("another root of ours stands for that role and epoch", "trust_root_stands")
+                self._require_seen(attested.uid)
+                return attested.uid, computed
         return self.attesting.attest(TRUST_ROOT, encode_trust_root(epoch, role, computed.root)), computed
+
+    def _require_seen(self, uid: Digest) -> None:
+        """Our resolver, if we have one, knows that root: contracts that ask it would find none."""
+        resolver = self.attesting.resolver
+        if resolver == ZERO_ADDRESS or self.attesting.resolver_of(self.attesting.find(uid, TRUST_ROOT)) == resolver:
+            return
+        detail = f"the same root stands under another resolver, as {to_hex(uid)}: revoke it to attest it under this one"
+        raise AuthorityError(detail, "trust_root_stands")
 
     def revoke_trust_root(self, uid: Digest) -> None:
         """Revoke a trust root of ours; once revoked it stays so.

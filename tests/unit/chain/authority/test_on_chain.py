@@ -230,6 +230,13 @@ def test_the_same_under_a_resolver_that_enforces_it(local: Local) -> None:
     assert check_trust_root(facts_of(local), authority.address, "insurer", epoch).outcome == Outcome.AGREES
     authority.revoke_trust_root(root_uid)
     assert check_trust_root(facts_of(local), authority.address, "insurer", epoch).outcome == Outcome.MISSING
+    unseen, _ = Authority(key, local.deployment).publish_trust_root(facts_of(local), "insurer", epoch)
+    with pytest.raises(AuthorityError) as caught:  # kept, it would leave contracts without a root
+        authority.publish_trust_root(facts_of(local), "insurer", epoch)
+    assert caught.value.code == "trust_root_stands"
+    authority.revoke_trust_root(unseen)
+    authority.publish_trust_root(facts_of(local), "insurer", epoch)
+    assert local.node.read(bound.read("trustRoot", epoch, number)) == root.root
     stranger = Authority(local.sender(0), local.deployment, resolver=resolver)
     with pytest.raises(RevertError):
         stranger.accredit(granted(made, "insurer"))
