@@ -122,7 +122,9 @@ def _abandon_output() -> None:
 
 def _report(error: ChartsealError) -> None:
     if "--json" in sys.argv:
-        click.echo(json.dumps({"error": {"code": error.code, "message": str(error), **_reasons(error)}}))
+        members = {"code": error.code, "message": str(error), **_reasons(error)}
+        # Standard output may lead to a verifier, who is not to learn why a holder proves nothing.
+        click.echo(json.dumps({"error": members}), err=isinstance(error, PredicateError))
     else:
         click.echo(f"error: {error.code}: {_printable(str(error))}", err=True)
         for reason in _reasons(error).get("reasons", ()):

@@ -62,7 +62,8 @@ def print_told(told: Sequence[Told], audience: str, console: Console) -> None:
             console.print(Text(f"    with your earlier answers, it could know: {text}", style="yellow"), soft_wrap=True)
         membership = each.answer.membership
         if membership is not None and membership.is_small:
-            warning = f"    only {membership.crowd} issuers stand there: this says much of who the issuer is"
+            few = "one issuer stands" if membership.crowd == 1 else f"{membership.crowd} issuers stand"
+            warning = f"    only {few} there: this says much of who the issuer is"
             console.print(Text(warning, style="yellow"), soft_wrap=True)
 
 
@@ -76,7 +77,9 @@ def _lines(told: Told) -> list[str]:
         f"of one of {membership.crowd} issuers ({membership.role}) that {checksum_address(membership.authority)} "
         "stands for",
     ]
-    return lines if told.uses_left is None else [*lines, f"spends one of {told.uses_left} uses that are left"]
+    if told.uses_left is None:
+        return lines
+    return [*lines, f"spends one of {told.uses_left} uses that are left" if told.uses_left else "no use of it is left"]
 
 
 def told_to_json(told: Sequence[Told], audience: str) -> dict[str, object]:

@@ -11,11 +11,11 @@ import click
 from rich.console import Console
 
 from chartseal.cli.files import write_private
-from chartseal.cli.opened import print_selection
+from chartseal.cli.opened import print_selection, selection_to_json
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.times import Duration, Nonce
 from chartseal.cli.wallets import address_finder, address_options
-from chartseal.disclosure import Choice, Selection, UnverifiedDisclosure, present, select
+from chartseal.disclosure import Selection, UnverifiedDisclosure, present, select
 from chartseal.errors import DisclosureError
 from chartseal.keys import Wallet
 from chartseal.sealing import read_records
@@ -90,17 +90,9 @@ def disclose(
 
 def _tell(selection: Selection, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"records": [_choice_to_json(choice) for choice in selection.choices]}), err=True)
+        click.echo(json.dumps({"records": selection_to_json(selection)}), err=True)
     else:
         print_selection(selection, Console(stderr=True))
-
-
-def _choice_to_json(choice: Choice) -> dict[str, object]:
-    return {
-        "resourceType": choice.record.resource_type,
-        "cause": choice.cause,
-        "opens": [{"name": opened.name, "reason": opened.reason} for opened in choice.opened],
-    }
 
 
 def _confirm(audience: str) -> None:

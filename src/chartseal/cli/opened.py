@@ -117,6 +117,18 @@ def print_selection(selection: Selection, console: Console) -> None:
         console.print(Text(told + "\n"))
 
 
+def selection_to_json(selection: Selection) -> list[dict[str, object]]:
+    """The same for a program, without values."""
+    return [
+        {
+            "resourceType": choice.record.resource_type,
+            "cause": choice.cause,
+            "opens": [{"name": opened.name, "reason": opened.reason} for opened in choice.opened],
+        }
+        for choice in selection.choices
+    ]
+
+
 def print_record(resource_type: str, fields: Sequence[Field], title: str, console: Console) -> None:
     """All fields of a sealed record, control fields left out."""
     table = new_table(f"{value_text(resource_type)}  {title}", "field", "value")

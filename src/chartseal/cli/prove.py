@@ -17,6 +17,7 @@ from chartseal.attestation import Address
 from chartseal.cli.addresses import Account
 from chartseal.cli.asking import confirm, print_told, told_of, told_to_json
 from chartseal.cli.files import write_private
+from chartseal.cli.opened import print_selection, selection_to_json
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.questions import policy_option, read_policies, terms_options
 from chartseal.cli.times import Duration, Nonce
@@ -101,7 +102,8 @@ def prove(
     """Prove policies about sealed records (files, folders, -) to one verifier, without opening what they are about.
 
     For each policy the record that satisfies it is found, or it is said why none does, before anything is proved. What
-    is proved, in words, and what the verifier could infer together with your earlier answers, is told first.
+    is proved, in words, what the verifier could infer together with your earlier answers, and what opens besides, is
+    told first.
 
     With --anonymous neither the record nor the issuer is shown: it is proved that some issuer that the authority stands
     for gave it, as of the newest day. Else the record's seal is shown beside the proof, and nothing else of it.
@@ -117,10 +119,13 @@ def prove(
         with membership_of as find:
             chosen = choose(records, policies, now=now, membership_of=find)
         told = told_of(chosen, audience, terms, answers)
+        selection = select(records, patterns) if patterns else select([])
         if as_json:
-            click.echo(json.dumps(told_to_json(told, audience), ensure_ascii=False), err=True)
+            members = {**told_to_json(told, audience), "opens": selection_to_json(selection)}
+            click.echo(json.dumps(members, ensure_ascii=False), err=True)
         else:
             print_told(told, audience, Console(stderr=True))
+            print_selection(selection, Console(stderr=True))
         if preview:
             return
         if not yes:
@@ -136,7 +141,7 @@ def prove(
             terms=terms,
             uses=answers,
             use=use,
-            selection=select(records, patterns) if patterns else select([]),
+            selection=selection,
             address_of=address_finder(wallet, number, epoch),
             proving=Proving(partial(prover_of, unsafe_development_keys=unsafe_development_keys), _progress(as_json)),
         )

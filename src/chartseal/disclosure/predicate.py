@@ -99,11 +99,15 @@ def _recompiled(policy: Policy) -> Policy:
 
 def _answer(policy: Policy, records: Sequence[HeldRecord], now: datetime, membership_of: MembershipOf | None) -> Answer:
     reasons = []
-    for record in records:
+    asked = policy.slots[0].claim.path.partition(".")[0]
+    of_type = [record for record in records if record.resource_type == asked]
+    for record in of_type:
         found = _fitting(policy, record, now, membership_of)
         if isinstance(found, Answer):
             return found
         reasons.append(f"{record.resource_type} {to_hex(record.package.uid)[:_UID_SHOWN]}…: {found}")
+    if len(of_type) < len(records):
+        reasons.append(f"besides {len(records) - len(of_type)} of other types than {asked}")
     name = policy.name or "the policy"
     raise PredicateError(f"none of {len(records)} records satisfies {name}", "nothing_satisfies", reasons=reasons)
 

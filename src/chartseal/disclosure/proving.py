@@ -77,7 +77,10 @@ def prover_of(circuit: str, *, unsafe_development_keys: bool = False) -> Prover:
     keys = manifest().circuit(circuit).keys
     fit = [key for key in keys if not key.is_unsafe] or [key for key in keys if unsafe_development_keys]
     if not fit:
-        detail = "there is a development key alone, under which anybody can forge proofs; ask for it by name to use it"
+        detail = (
+            "there is a development key alone, under which anybody can forge proofs: --unsafe-development-keys "
+            "takes it, and a verifier only where it names the circuit"
+        )
         raise PredicateError(detail, "development_key", circuit)
     return load_prover(circuit, fit[-1].name)
 

@@ -203,7 +203,8 @@ class Answers:
                 left = (each for each in range(uses) if not self._is_spent(database, claim_id, scope, each))
                 chosen = next(left, None)
             if chosen is None:
-                raise PredicateError(f"all {uses} uses are spent there", "uses_spent")
+                detail = f"all {uses} uses are spent there: --use shows one again, if what spent it was never sent"
+                raise PredicateError(detail, "uses_spent")
             database.execute("INSERT OR IGNORE INTO uses VALUES (?)", [self._use_mark(claim_id, scope, chosen)])
             return chosen
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chartseal.attestation import checksum_address
-from chartseal.cli import cli
+from chartseal.cli import _report, cli
 from chartseal.disclosure.statements import CIRCUITS
 from chartseal.errors import ChartsealError
 from chartseal.keys import Wallet
@@ -143,7 +144,7 @@ def test_a_use_is_spent_and_remembered(place: Place) -> None:
     [first] = json.loads(verified.stdout)["predicates"]
     refused(place.verify(path, *place.policy("sugar"), "--rpc", "x"), "terms_mismatch")
     refused(place.prove(*spend, "-y", "--unsafe-development-keys"), "uses_spent")
-    assert "spends one of 0 uses" in place.prove(*spend, "--preview").stderr
+    assert "no use of it is left" in place.prove(*spend, "--preview").stderr
     again = place.proved("again.json", *spend, "--use", "0")
     verified = place.verify(again, *place.policy("sugar"), "--spend", "study", "--rpc", "x", "--json")
     assert json.loads(verified.stdout)["predicates"][0]["nullifier"] == first["nullifier"]
@@ -174,10 +175,35 @@ def test_what_earlier_answers_tell_is_said_before_proving(place: Place) -> None:
     assert (answer["policy"], answer["kind"], len(answer["inferences"])) == ("higher", "linked", 1)
 
 
+def test_what_opens_besides_is_said_before_proving(place: Place) -> None:
+    opening = (*place.policy("sugar"), "--open", "Observation.value", "--preview")
+    told = place.prove(*opening)
+    assert "fields stay" in told.stderr
+    assert "6.7" in told.stderr
+    [shown] = json.loads(place.prove(*opening, "--json").stderr)["opens"]
+    assert "Observation.valueQuantity.value" in [each["name"] for each in shown["opens"]]
+    assert json.loads(place.prove(*place.policy("sugar"), "--preview", "--json").stderr)["opens"] == []
+
+
+def test_why_nothing_satisfies_is_not_told_on_standard_output(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """It may lead to the verifier."""
+    refusal = refused(place.prove(*place.policy("low"), "-y"), "nothing_satisfies")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["chartseal", "prove", "--json"])
+        _report(refusal)
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert json.loads(told.err)["error"]["reasons"] == list(refusal.reasons)  # type: ignore[attr-defined]
+
+
 def test_nothing_satisfies_is_said_with_reasons(place: Place) -> None:
     refusal = refused(place.prove(*place.policy("low"), "-y"), "nothing_satisfies")
     assert len(refusal.reasons) == 1  # type: ignore[attr-defined]
     assert "6.7" not in str(refusal.reasons)  # type: ignore[attr-defined]
+    born = compile_policy("Patient.birthDate < 2000-01-01")
+    (place.folder / "born.json").write_bytes(born.to_json())
+    refusal = refused(place.prove(*place.policy("born"), "-y"), "nothing_satisfies")
+    assert refusal.reasons == ("besides 1 of other types than Patient",)  # type: ignore[attr-defined]
 
 
 def test_nothing_is_proved_unasked_or_under_development_keys(place: Place) -> None:
