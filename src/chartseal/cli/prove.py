@@ -25,7 +25,7 @@ from chartseal.cli.wallets import address_finder, address_options
 from chartseal.disclosure import Answer, MembershipOf, Proving, choose, prover_of, select
 from chartseal.disclosure import prove as prove_answers
 from chartseal.disclosure.binding import Terms
-from chartseal.errors import DisclosureError
+from chartseal.errors import DisclosureError, PredicateError
 from chartseal.keys import Answers, GivenAnswer, Wallet
 from chartseal.sealing import SealedRecord, read_records
 from chartseal.verification import ROLES
@@ -110,10 +110,11 @@ def prove(
     """
     membership_of = _memberships(anonymous, authority, role, lists, rpc, deployment, index)
     policies = read_policies(policy_paths)
-    records = list(read_records(paths))
-    if not records:
+    held = list(read_records(paths))
+    if not held:
         raise DisclosureError("no sealed record is there", "records_missing")
     wallet = Wallet.load(wallet_path, read_passphrase(passphrase_fd))
+    records = _ours(held, wallet)
     now = datetime.now(UTC)
     with Answers.open(memory or wallet_path.with_name(f"{wallet_path.name}.answers"), wallet) as answers:
         with membership_of as find:
@@ -149,6 +150,19 @@ def prove(
             click.echo(_LINE_START, nl=False, err=True)
         answers.note(audience, [GivenAnswer(each.policy, each.identity, anonymous, now) for each in chosen])
     write_private(output, (shown.to_text().encode() if as_text else shown.to_json()) + b"\n")
+
+
+def _ours(held: Sequence[SealedRecord], wallet: Wallet) -> list[SealedRecord]:
+    """The records that are this wallet's: a folder may have those of a family.
+
+    Raises:
+        PredicateError: `record_not_ours`: none is.
+    """
+    commitment = wallet.holder_commitment()
+    found = [each for each in held if each.holder == commitment]
+    if not found:
+        raise PredicateError(f"none of {len(held)} records is this wallet's", "record_not_ours")
+    return found
 
 
 def _memberships(

@@ -175,6 +175,17 @@ def test_what_earlier_answers_tell_is_said_before_proving(place: Place) -> None:
     assert (answer["policy"], answer["kind"], len(answer["inferences"])) == ("higher", "linked", 1)
 
 
+def test_records_of_others_in_the_folder_are_passed_over(place: Place) -> None:
+    theirs = Wallet(b"\x08" * 32).sealing_address().data
+    record = seal_fields("Observation", hba1c("4.0"), place.world.issuing, theirs, now=place.world.now)
+    ours = place.folder / "sealed" / "all.ndjson"
+    ours.write_bytes(ours.read_bytes() + record.to_json() + b"\n")
+    assert place.prove(*place.policy("sugar"), "--preview").exit_code == 0
+    refused(place.prove(*place.policy("low"), "--preview"), "nothing_satisfies")
+    ours.write_bytes(record.to_json() + b"\n")
+    refused(place.prove(*place.policy("low"), "--preview"), "record_not_ours")
+
+
 def test_what_opens_besides_is_said_before_proving(place: Place) -> None:
     opening = (*place.policy("sugar"), "--open", "Observation.value", "--preview")
     told = place.prove(*opening)
