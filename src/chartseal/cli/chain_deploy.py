@@ -72,7 +72,11 @@ def known_deployments(kept: Path, chain_id: int) -> Deployments:
         DeploymentError: unreadable, malformed, or another chain's (`deployment_mismatch`); `folder_unwritable`.
     """
     if not os.access(kept.parent, os.W_OK):
-        raise DeploymentError("the folder of the deployments' file cannot be written", "folder_unwritable")
+        raise DeploymentError(
+            "the folder of the deployments' file is missing, or cannot be written",
+            "folder_unwritable",
+            str(kept.parent),
+        )
     if not kept.exists():
         return Deployments(chain_id)
     before = load_deployments(kept)

@@ -24,6 +24,8 @@ from chartseal.predicates import Policy, Unmet, match
 _TEST_FORMAT = "chartseal/1-test"
 _OF_NO_RECORD = frozenset({"trust_root_missing", "trust_root_differs"})
 """Refusals that are the authority's, whatever the record."""
+_LONGEST_NAME = 160
+"""Characters of the text of a policy without name that tell it from others."""
 _UID_SHOWN = 10
 """Characters of a seal's uid that tell a holder's records apart."""
 
@@ -108,7 +110,7 @@ def _answer(policy: Policy, records: Sequence[HeldRecord], now: datetime, member
         reasons.append(f"{record.resource_type} {to_hex(record.package.uid)[:_UID_SHOWN]}…: {found}")
     if len(of_type) < len(records):
         reasons.append(f"besides {len(records) - len(of_type)} of other types than {asked}")
-    name = policy.name or "the policy"
+    name = policy.name or policy.text[:_LONGEST_NAME]
     raise PredicateError(f"none of {len(records)} records satisfies {name}", "nothing_satisfies", reasons=reasons)
 
 

@@ -130,6 +130,9 @@ class TrustPolicy:
             networks = ["sepolia"]               # of the networks table
             required = ["issuer", "audience"]    # besides or instead: "revocation", "anchor"
             test_records = ["Example hospital"]  # issuers whose test records are accepted
+            development_keys = ["anonymous-1"]   # circuits: for development alone
+            keys = ["0x…"]                       # hashes of verification keys
+            largest_root_age_seconds = 259200
             [limits]
             size = 1000000
             [[domain]]
@@ -145,9 +148,6 @@ class TrustPolicy:
             address = "0x…"
             roles = ["hospital", "pharmacy"]     # at least one
             name = "Example board of health"     # optional
-            development_keys = ["anonymous-1"]   # circuits: for development alone
-            keys = ["0x…"]                       # hashes of verification keys
-            largest_root_age_seconds = 259200
             [[trust_root]]
             authority = "0x…"
             role = "pharmacy"
