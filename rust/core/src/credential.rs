@@ -104,20 +104,37 @@ pub fn claim_secret(person_secret: &[u8; 32]) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(hkdf(&extracted, &[b"chartseal/1/claim-id"]))
 }
 
-/// The first 31 bytes of HMAC-SHA256(secret, holder ‖ fullUrl): the same when an event is sealed again for its holder, another for
-/// another holder. Without a fullUrl nothing tells one event from another, and it is random.
+/// What names a record's event, however it is exported: its http(s) URL without the version; else the base, type and id; else
+/// its fullUrl. Empty where nothing does.
+///
+/// An export names its entries by URL or by a urn:uuid that may be new each time, and a use must not come back with it.
+pub fn event_url(resource_type: &str, fields: &[Field], full_url: &str, base: &str) -> String {
+    if full_url.starts_with("http://") || full_url.starts_with("https://") {
+        let versioned = full_url.split_once("/_history/");
+        return versioned.map_or(full_url, |(url, _)| url).to_owned();
+    }
+    let name = format!("{resource_type}.id");
+    let id = fields.iter().find(|field| field.name.split('+').next() == Some(&name));
+    match id.map(|field| &field.value) {
+        Some(Value::String(id)) => format!("{base}{resource_type}/{id}"),
+        _ => full_url.to_owned(),
+    }
+}
+
+/// The first 31 bytes of HMAC-SHA256(secret, holder ‖ [`event_url`]): the same when an event is sealed again for its holder, another
+/// for another holder. Without a URL nothing tells one event from another, and it is random.
 ///
 /// # Errors
 /// `no_randomness`.
-pub fn claim_id(secret: &[u8; 32], holder: &Fr, full_url: &str) -> Result<ClaimId> {
+pub fn claim_id(secret: &[u8; 32], holder: &Fr, event_url: &str) -> Result<ClaimId> {
     let mut id = [0; 31];
-    if full_url.is_empty() {
+    if event_url.is_empty() {
         getrandom::fill(&mut id).map_err(|_| no_randomness())?;
         return Ok(id);
     }
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of any length");
     mac.update(&claims::to_bytes(holder));
-    mac.update(full_url.as_bytes());
+    mac.update(event_url.as_bytes());
     id.copy_from_slice(&mac.finalize().into_bytes()[..31]);
     Ok(id)
 }
@@ -222,6 +239,20 @@ mod tests {
             message(&ATTESTER, PLACE, &above).unwrap_err().code,
             "field_element_range"
         );
+    }
+
+    #[test]
+    fn an_event_has_one_url_however_it_is_exported() {
+        let fields = [Field::new("MedicationRequest.id", Value::String("7".into()))];
+        let url = |fields: &[Field], full_url: &str| event_url("MedicationRequest", fields, full_url, "https://h.example/");
+        let own = "https://h.example/MedicationRequest/7";
+        for full_url in ["", "urn:uuid:1", "urn:uuid:2", own, &format!("{own}/_history/3")] {
+            assert_eq!(url(&fields, full_url), own);
+        }
+        assert_eq!(url(&fields, "https://other.example/MedicationRequest/7"), "https://other.example/MedicationRequest/7");
+        let twin = [Field::new("MedicationRequest.id+1", Value::String("7".into()))];
+        assert_eq!(url(&twin, "urn:uuid:1"), own);
+        assert_eq!((url(&[], "urn:uuid:1"), url(&[], "")), ("urn:uuid:1".into(), String::new()));
     }
 
     #[test]

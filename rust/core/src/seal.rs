@@ -170,7 +170,10 @@ fn terms(
     issuer: &Issuer,
 ) -> Result<Terms> {
     let holder = recipient.holder;
-    let fresh = || credential::claim_id(&issuer.claim_secret, &holder, order.full_url);
+    let fresh = || {
+        let event = credential::event_url(resource_type, fields, order.full_url, &issuer.base);
+        credential::claim_id(&issuer.claim_secret, &holder, &event)
+    };
     Ok(Terms {
         claims_root,
         holder,

@@ -244,8 +244,11 @@ class Answers:
 
 
 def _event(data: bytes) -> Event:
-    attester, uid, resource_type, full_url, amends = json.loads(data)
-    return Event(bytes.fromhex(attester), bytes.fromhex(uid), resource_type, full_url, bytes.fromhex(amends))
+    attester, uid, *named, amends = json.loads(data)
+    resource_type, full_url, resource_id = named
+    return Event(
+        bytes.fromhex(attester), bytes.fromhex(uid), resource_type, full_url, resource_id, bytes.fromhex(amends)
+    )
 
 
 @contextmanager

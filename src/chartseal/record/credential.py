@@ -105,6 +105,8 @@ class Event(NamedTuple):
     resource_type: str
     full_url: str
     """Empty where unknown."""
+    resource_id: str
+    """The resource's own, empty where it has none."""
     amends: bytes
     """Uid of the seal that the record replaces, or zeros."""
 
@@ -123,6 +125,13 @@ def _is_same(new: Event, held: Event) -> bool:
         return False
     if (new.attester, new.uid) == (held.attester, held.uid):
         return True
-    if new.attester == held.attester and new.full_url and new.full_url == held.full_url:
+    if new.attester == held.attester and _is_same_resource(new, held):
         return True
     return (new.amends != _NO_UID and new.amends == held.uid) or (held.amends != _NO_UID and held.amends == new.uid)
+
+
+def _is_same_resource(new: Event, held: Event) -> bool:
+    """By its id, which every export keeps, or by its URL without the version."""
+    by_id = new.resource_id != "" and new.resource_id == held.resource_id
+    url, other = (each.full_url.partition("/_history/")[0] for each in (new, held))
+    return by_id or (url != "" and url == other)

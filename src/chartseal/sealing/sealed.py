@@ -138,7 +138,9 @@ class SealedRecord:
     def event(self) -> Event:
         """What a wallet keeps beside the credential's claimId, to tell one event's records from another's."""
         amends, full_url = self._control("chartseal.amends"), self._control("chartseal.fullUrl")
-        return Event(self.attester, self.uid, self.resource_type, str(full_url), bytes(amends))
+        named = f"{self.resource_type}.id"
+        own = next((str(each.value) for each in self.fields if each.name.partition("+")[0] == named), "")
+        return Event(self.attester, self.uid, self.resource_type, str(full_url), own, bytes(amends))
 
     def check(self) -> None:
         """Recompute what a holder can: both trees, slots, names, pads, signature, detached texts, and the credential if

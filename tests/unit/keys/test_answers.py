@@ -20,7 +20,7 @@ WALLET = Wallet(b"\x07" * 32)
 VERIFIER = "https://insurer.example"
 POLICY = compile_policy("Observation[loinc|4548-4].value < 7.0 % and effective >= 2026-05-01", name="sugar")
 ANSWER = GivenAnswer(POLICY, (b"\x01" * 20, b"\x02" * 32), True, datetime(2026, 11, 29, tzinfo=UTC))
-EVENT = Event(b"\x11" * 20, b"\x12" * 32, "Observation", "https://issuer.example/fhir/Observation/1", bytes(32))
+EVENT = Event(b"\x11" * 20, b"\x12" * 32, "Observation", "https://issuer.example/fhir/Observation/1", "1", bytes(32))
 CLAIM, SCOPE = b"\x03" * 31, b"\x04" * 32
 
 
@@ -109,9 +109,11 @@ def test_attack_a_claim_id_of_two_events(path: Path) -> None:
     with Answers.open(path, WALLET) as answers:
         for event in (EVENT, EVENT, EVENT._replace(uid=b"\x0a" * 32), amended):
             answers.hold(CLAIM, event)
-        another = EVENT._replace(uid=b"\x0c" * 32, full_url="https://issuer.example/fhir/Observation/2")
+        another = EVENT._replace(
+            uid=b"\x0c" * 32, full_url="https://issuer.example/fhir/Observation/2", resource_id="2"
+        )
         answers.hold(b"\x06" * 31, another)
-        for event in (another, amended._replace(uid=b"\x0d" * 32, amends=bytes(32))):
+        for event in (another, amended._replace(uid=b"\x0d" * 32, resource_id="", amends=bytes(32))):
             with pytest.raises(PredicateError) as caught:
                 answers.hold(CLAIM, event)
             assert caught.value.code == "claim_id_reused"

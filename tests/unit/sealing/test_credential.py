@@ -244,8 +244,10 @@ def test_errors_carry_no_values(record: SealedRecord) -> None:
         assert not any(each.hex() in text or repr(each) in text for each in secrets)
 
 
-def event(uid: int, *, url: str = URL, amends: int = 0, kind: str = "MedicationRequest", by: int = 1) -> Event:
-    return Event(bytes([by]) * 20, bytes([uid]) * 32, kind, url, bytes([amends]) * 32)
+def event(
+    uid: int, *, url: str = URL, own: str = "", amends: int = 0, kind: str = "MedicationRequest", by: int = 1
+) -> Event:
+    return Event(bytes([by]) * 20, bytes([uid]) * 32, kind, url, own, bytes([amends]) * 32)
 
 
 def test_one_claim_id_is_one_event() -> None:
@@ -264,9 +266,17 @@ def test_one_claim_id_is_one_event() -> None:
     assert not is_of_event(event(1), [])
 
 
+def test_a_resource_exported_otherwise_is_the_same_event() -> None:
+    held = [event(1, own="7")]
+    assert is_of_event(event(2, url="urn:uuid:1", own="7"), held)
+    assert is_of_event(event(2, url=f"{URL}/_history/2"), held)
+    assert not is_of_event(event(2, url="urn:uuid:1", own="8"), held)
+    assert not is_of_event(event(2, url="urn:uuid:1", own="7", by=2), held)
+
+
 def test_a_records_event_is_read_of_its_fields(record: SealedRecord, store: StatusStore) -> None:
     amended = prescription(store, amends=record.uid, full_url="")
-    assert record.event == Event(ISSUER, record.uid, "MedicationRequest", URL, bytes(32))
+    assert record.event == Event(ISSUER, record.uid, "MedicationRequest", URL, "", bytes(32))
     assert amended.event.amends == record.uid
     assert is_of_event(amended.event, [record.event])
 
