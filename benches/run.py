@@ -30,6 +30,7 @@ NAMES = (
     "reverify",
     "sealing",
     "proving",
+    "browser",
 )
 """One module each, with `figures()`; the slowest last."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import _browser as browser
 import pytest
 from _statements import SEED, spend_secret, statement
 from playwright.sync_api import Error, Page
 
 from chartseal import _core
-from tests import browser
 
 pytestmark = pytest.mark.skipif(bool(browser.why_not()), reason=browser.why_not() or "there is a browser")
 
