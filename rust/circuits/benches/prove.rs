@@ -148,7 +148,7 @@ fn thread_time() -> Duration {
     Duration::from_nanos(nanoseconds.expect("a number first"))
 }
 
-fn verification(prover: &Prover, (publics, proof): &(Vec<Vec<u8>>, Vec<u8>)) {
+fn verification(prover: &Prover<'_>, (publics, proof): &(Vec<Vec<u8>>, Vec<u8>)) {
     let verifier = prover.verifier();
     let best = (0..50)
         .map(|_| timed(|| verifier.verify(publics, proof).expect("holds")).1)

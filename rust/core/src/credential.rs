@@ -244,15 +244,22 @@ mod tests {
     #[test]
     fn an_event_has_one_url_however_it_is_exported() {
         let fields = [Field::new("MedicationRequest.id", Value::String("7".into()))];
-        let url = |fields: &[Field], full_url: &str| event_url("MedicationRequest", fields, full_url, "https://h.example/");
+        let url =
+            |fields: &[Field], full_url: &str| event_url("MedicationRequest", fields, full_url, "https://h.example/");
         let own = "https://h.example/MedicationRequest/7";
         for full_url in ["", "urn:uuid:1", "urn:uuid:2", own, &format!("{own}/_history/3")] {
             assert_eq!(url(&fields, full_url), own);
         }
-        assert_eq!(url(&fields, "https://other.example/MedicationRequest/7"), "https://other.example/MedicationRequest/7");
+        assert_eq!(
+            url(&fields, "https://other.example/MedicationRequest/7"),
+            "https://other.example/MedicationRequest/7"
+        );
         let twin = [Field::new("MedicationRequest.id+1", Value::String("7".into()))];
         assert_eq!(url(&twin, "urn:uuid:1"), own);
-        assert_eq!((url(&[], "urn:uuid:1"), url(&[], "")), ("urn:uuid:1".into(), String::new()));
+        assert_eq!(
+            (url(&[], "urn:uuid:1"), url(&[], "")),
+            ("urn:uuid:1".into(), String::new())
+        );
     }
 
     #[test]

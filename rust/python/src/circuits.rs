@@ -102,7 +102,7 @@ impl Listener {
 #[pyclass(frozen, module = "chartseal._core")]
 struct CircuitProver {
     circuit: Circuit,
-    prover: Prover,
+    prover: Prover<'static>,
 }
 
 impl CircuitProver {

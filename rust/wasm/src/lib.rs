@@ -53,7 +53,7 @@ impl Proof {
 #[wasm_bindgen]
 pub struct Prover {
     circuit: Circuit,
-    prover: engine::Prover,
+    prover: engine::Prover<'static>,
 }
 
 #[wasm_bindgen]

@@ -101,4 +101,5 @@ def test_anything_ends_in_a_typed_error(members: Any) -> None:
             read(members)
         except ChartsealError:
             continue
-        assert members == []  # no public inputs at all
+        assert isinstance(members, list)  # public inputs, or none at all
+        assert all(each in {str(digit) for digit in range(10**5)} for each in members)

@@ -1,10 +1,10 @@
-//! Makes proofs: a key and its circuit's matrices, kept for many assignments.
+//! Makes proofs: a key and its circuit's constraints, kept for many assignments.
 
 use crate::groth16::msm::Digits;
 use crate::groth16::parallel::{self, join};
 use crate::groth16::reduction::quotient;
 use crate::groth16::{Control, Proof, ProvingKey, Verifier, key, msm, verification_key};
-use crate::system::{Assignment, Shape, Terms};
+use crate::system::{Assignment, Constraint, Shape, Terms};
 use ark_bn254::{Fr, G1Projective, G2Projective};
 use ark_ec::CurveGroup;
 use ark_ff::PrimeField;
@@ -35,25 +35,27 @@ pub struct Sums {
 }
 
 /// Proves one circuit's statements under one key.
-pub struct Prover {
+pub struct Prover<'a> {
     key: ProvingKey,
-    matrices: [Rows; 3],
+    shape: &'a Shape,
     domain: Radix2EvaluationDomain<Fr>,
     inputs: usize,
     verifier: Verifier,
 }
 
-impl Prover {
+/// One side of a constraint.
+type Side = fn(&Constraint) -> &Terms;
+
+impl<'a> Prover<'a> {
     /// From a proving key's file.
     ///
     /// # Errors
     /// Kind `CircuitKey`, as [`key::read`].
-    pub fn new(circuit: &str, shape: &Shape, file: &[u8]) -> Result<Self> {
+    pub fn new(circuit: &str, shape: &'a Shape, file: &[u8]) -> Result<Self> {
         let key = key::read(circuit, shape, file)?;
         let verifier = Verifier::new(circuit, shape.publics, &verification_key::write(&key.vk))?;
-        let rows = |side: fn(&crate::system::Constraint) -> &Terms| Rows::of(shape.constraints.iter().map(side));
         Ok(Self {
-            matrices: [rows(|row| &row.a), rows(|row| &row.b), rows(|row| &row.c)],
+            shape,
             domain: Radix2EvaluationDomain::new(key.h_query.len()).ok_or_else(key::malformed)?,
             inputs: shape.publics + 1,
             verifier,
@@ -101,11 +103,12 @@ impl Prover {
         control.stage("quotient")?;
         let values = self.values(assignment)?;
         let room = self.domain.size();
-        let [mut a, b, c] = [0, 1, 2].map(|at| self.matrices[at].times(values, room));
+        let sides: [Side; 3] = [|row| &row.a, |row| &row.b, |row| &row.c];
+        let [mut a, b, c] = sides.map(|side| self.times(side, values, room));
         if !(a.iter().zip(b.iter()).zip(c.iter())).all(|((a, b), c)| *a * b == *c) {
             return Err(unsatisfied());
         }
-        let rows = self.matrices[0].ends.len();
+        let rows = self.shape.constraints.len();
         a[rows..rows + self.inputs].copy_from_slice(&values[..self.inputs]);
         control.check()?;
         Ok(quotient(&self.domain, a, b))
@@ -157,7 +160,20 @@ impl Prover {
         Ok(proof)
     }
 
-    fn values<'a>(&self, assignment: &'a Assignment) -> Result<&'a [Fr]> {
+    /// One side of all constraints at these values, and zeros to fill the room.
+    fn times(&self, side: Side, values: &[Fr], room: usize) -> Zeroizing<Vec<Fr>> {
+        let dot = |row: &Constraint| -> Fr { side(row).iter().map(|(wire, c)| values[*wire as usize] * c).sum() };
+        let chunks: Vec<&[Constraint]> = self.shape.constraints.chunks(CHUNK).collect();
+        let sums = parallel::map(&chunks, |chunk| {
+            Zeroizing::new(chunk.iter().map(dot).collect::<Vec<Fr>>())
+        });
+        let mut all = Zeroizing::new(Vec::with_capacity(room));
+        sums.iter().for_each(|chunk| all.extend_from_slice(chunk));
+        all.resize(room, Fr::default());
+        all
+    }
+
+    fn values<'v>(&self, assignment: &'v Assignment) -> Result<&'v [Fr]> {
         let values = assignment.values();
         match values.len() == self.key.a_query.len() {
             true => Ok(values),
@@ -196,39 +212,4 @@ fn unsatisfied() -> Error {
         "",
         "the inputs do not satisfy the statement",
     )
-}
-
-/// One side of all constraints.
-struct Rows {
-    ends: Vec<u32>,
-    terms: Terms,
-}
-
-impl Rows {
-    fn of<'a>(rows: impl Iterator<Item = &'a Terms>) -> Self {
-        let (mut ends, mut terms) = (Vec::new(), Terms::new());
-        for row in rows {
-            terms.extend_from_slice(row);
-            ends.push(terms.len() as u32);
-        }
-        Self { ends, terms }
-    }
-
-    /// Each row's sum, and zeros to fill the room.
-    fn times(&self, values: &[Fr], room: usize) -> Zeroizing<Vec<Fr>> {
-        let starts: Vec<usize> = (0..self.ends.len()).step_by(CHUNK).collect();
-        let row = |at: usize| -> Fr {
-            let start = at.checked_sub(1).map_or(0, |before| self.ends[before]) as usize;
-            let terms = &self.terms[start..self.ends[at] as usize];
-            terms.iter().map(|(wire, c)| values[*wire as usize] * c).sum()
-        };
-        let chunks = parallel::map(&starts, |start| {
-            let end = self.ends.len().min(start + CHUNK);
-            Zeroizing::new((*start..end).map(row).collect::<Vec<Fr>>())
-        });
-        let mut all = Zeroizing::new(Vec::with_capacity(room));
-        chunks.iter().for_each(|chunk| all.extend_from_slice(chunk));
-        all.resize(room, Fr::default());
-        all
-    }
 }
