@@ -10,12 +10,12 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from chartseal import _core
-from chartseal.attestation import ZERO_ADDRESS, Address, abi, address_from, checksum_address, from_hex, to_hex
+from chartseal.attestation import ZERO_ADDRESS, Address, address_from, checksum_address, from_hex, to_hex
 from chartseal.errors import AttestationError, DisclosureFormError
+from chartseal.predicates.hashes import field_element, to_bytes
 
 NONCE_SIZE = 32
 LONGEST_PURPOSE = 256
@@ -98,11 +98,8 @@ class Binding:
         """F("context"; …): 32 bytes. `nonce` is the verifier's, 32 bytes; `expiry` is in Unix seconds."""
         terms = self.terms
         values = (nonce, self.holder_nonce, expiry, terms.chain, terms.contract, terms.payee)
-        return element(
-            "context",
-            ("bytes32", "bytes32", "bytes32", "uint64", "uint256", "address", "address"),
-            (_core.keccak256(audience.encode()), *values),
-        )
+        kinds = "bytes32,bytes32,bytes32,uint64,uint256,address,address"
+        return to_bytes(field_element("context", kinds, _core.keccak256(audience.encode()), *values))
 
     def scope(self, audience: str, context: bytes) -> bytes:
         """F("scope"; …) where a use is spent, else the context itself: 32 bytes."""
@@ -148,33 +145,13 @@ def scope(audience: str, terms: Terms) -> bytes:
     """F("scope"; string purpose, bytes32 keccak256(audience), uint256 chain, address contract, uint64 period): the
     space in which each use of a credential has one nullifier. 32 bytes.
     """
-    return element(
-        "scope",
-        ("string", "bytes32", "uint256", "address", "uint64"),
-        (terms.purpose, _core.keccak256(audience.encode()), terms.chain, terms.contract, terms.period),
-    )
+    values = (_core.keccak256(audience.encode()), terms.chain, terms.contract, terms.period)
+    return to_bytes(field_element("scope", "string,bytes32,uint256,address,uint64", terms.purpose, *values))
 
 
 def seconds(moment: datetime) -> int:
     """Unix seconds of an aware time, as expiries are written."""
     return int(moment.timestamp())
-
-
-def element(name: str, types: tuple[str, ...], values: tuple[Any, ...]) -> bytes:
-    """F(name; values): uint256(keccak256(abi.encode("chartseal/1/" + name, values))) >> 8, as 32 bytes."""
-    encoded = abi.encode_all(list(_kinds("string", *types)), [f"chartseal/1/{name}", *values])
-    return (int.from_bytes(_core.keccak256(encoded)) >> 8).to_bytes(32)
-
-
-@lru_cache(maxsize=32)
-def _kinds(*spellings: str) -> tuple[abi.Kind, ...]:
-    return tuple(abi.parse_type(spelling) for spelling in spellings)
-
-
-@lru_cache(maxsize=16)
-def tag(name: str) -> bytes:
-    """F("tag/" + name), the first input of every Poseidon hash but a tree's nodes: 32 bytes."""
-    return element(f"tag/{name}", (), ())
 
 
 def _malformed(detail: str) -> DisclosureFormError:

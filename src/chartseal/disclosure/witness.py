@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from chartseal import _core
 from chartseal.attestation import to_hex
-from chartseal.disclosure.binding import tag
 from chartseal.errors import PredicateError
 from chartseal.predicates import HeldClaim, Policy, Slot
+from chartseal.predicates.hashes import tag, to_bytes
 
 if TYPE_CHECKING:
     from chartseal.disclosure.membership import Membership
@@ -172,11 +172,11 @@ def _ends(members: Sequence[int]) -> list[int]:
 @lru_cache(maxsize=8)
 def _set_leaves(members: tuple[int, ...]) -> tuple[bytes, ...]:
     ends = [end.to_bytes(32) for end in _ends(members)]
-    return tuple(_core.poseidon_hash([tag("set"), low, high]) for low, high in pairwise(ends))
+    return tuple(_core.poseidon_hash([to_bytes(tag("set")), low, high]) for low, high in pairwise(ends))
 
 
 def _claim_path(claims: Sequence[ProvableClaim], index: int) -> list[list[str]]:
-    leaves = [_core.poseidon_hash([tag("claim"), claim.key, claim.value, claim.salt]) for claim in claims]
+    leaves = [_core.poseidon_hash([to_bytes(tag("claim")), claim.key, claim.value, claim.salt]) for claim in claims]
     return _path(_core.poseidon_path(leaves, CLAIM_DEPTH, index))
 
 

@@ -20,11 +20,11 @@ from chartseal.disclosure import (
     prove,
     select,
 )
-from chartseal.disclosure.binding import tag
 from chartseal.disclosure.proving import prover_of as production_prover_of
 from chartseal.disclosure.statements import CIRCUITS, publics
 from chartseal.errors import MembershipError, PredicateError, VerificationError
 from chartseal.predicates import Policy, compile_policy
+from chartseal.predicates.hashes import tag, to_bytes
 from chartseal.sealing import SealedRecord
 from chartseal.verification import VerifiedDisclosure, verify
 from tests.charts import AUDIENCE, EXPIRES_AT, NONCE, NOW, SEALED_AT
@@ -377,7 +377,7 @@ def test_attack_a_reader_with_a_dictionary(world: World) -> None:
         assert value not in public
         for key in keys:
             assert _core.poseidon_hash([key, value]) not in public
-            assert _core.poseidon_hash([tag("claim"), key, value, none]) not in public
+            assert _core.poseidon_hash([to_bytes(tag("claim")), key, value, none]) not in public
 
 
 def test_any_bytes_end_in_a_typed_error(world: World, lab: SealedRecord) -> None:
