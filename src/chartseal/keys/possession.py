@@ -6,8 +6,9 @@ Without it an authority could be led to register one issuer's proving key under 
 from __future__ import annotations
 
 from chartseal import _core
-from chartseal.attestation import Address, abi
+from chartseal.attestation import Address
 from chartseal.errors import KeyFormatError, SignatureError
+from chartseal.predicates.hashes import field_element, to_bytes
 
 
 def possession_message(attester: Address, proving_key: bytes) -> bytes:
@@ -16,9 +17,7 @@ def possession_message(attester: Address, proving_key: bytes) -> bytes:
     Raises:
         FieldEncodingError: not 20 and 32 bytes.
     """
-    kinds = [abi.parse_type(kind) for kind in ("string", "address", "bytes32")]
-    hashed = _core.keccak256(abi.encode_all(kinds, ["chartseal/1/proving-key", attester, proving_key]))
-    return (int.from_bytes(hashed) >> 8).to_bytes(32)
+    return to_bytes(field_element("proving-key", "address,bytes32", attester, proving_key))
 
 
 def verify_possession(attester: Address, proving_key: bytes, possession: bytes) -> None:

@@ -9,6 +9,7 @@ from chartseal import _core
 from chartseal.attestation import Address, Digest, Schema
 from chartseal.chain.facts import Attestation
 from chartseal.chain.schemas import STATUS_ROOT
+from chartseal.disclosure.binding import FIELD_ORDER
 from chartseal.errors import AuthorityError, FieldEncodingError
 
 DEPTH = 6
@@ -16,8 +17,6 @@ DEPTH = 6
 WORD_BITS = 250
 LIST_SIZE = 4**DEPTH * WORD_BITS
 """Indices of one list; a full one opens the next number."""
-FIELD_ORDER = 21888242871839275222246405745257275088548364400416034343698204186575808495617
-"""r, the scalar field of BN254. Source: EIP-197."""
 
 _LARGEST_LIST = 2**32 - 1
 _SCHEMA = Schema.parse(STATUS_ROOT.text)

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache
 
 from chartseal import _core
-from chartseal.attestation import ZERO_DIGEST, Address, Digest, Schema, abi
+from chartseal.attestation import ZERO_DIGEST, Address, Digest, Schema
 from chartseal.chain.authority.accreditation import Accredited
 from chartseal.chain.authority.standing import EXPIRED, NEVER, NOT_BEGUN, REVOKED, WITHDRAWN_FOR_CAUSE, Standing, known
 from chartseal.chain.authority.status_root import DEPTH, StatusRoot, latest
@@ -20,6 +19,7 @@ from chartseal.chain.facts import Attestation, ChainFacts
 from chartseal.chain.schemas import ACCREDITATION, ROLES, STATUS_ROOT, TRUST_ROOT, WITHDRAWAL, role_bits
 from chartseal.errors import AuthorityError, FieldEncodingError, KeyFormatError
 from chartseal.keys.possession import proves_possession
+from chartseal.predicates.hashes import poseidon, tag, to_bytes
 
 EPOCH_SECONDS = 86_400
 MOST_LEAVES = 4**DEPTH
@@ -47,7 +47,7 @@ class Leaf:
     def hash(self) -> bytes:
         """P(tagIssuer, attester, Ax, Ay, list, notAfter, statusRoot): 32 bytes."""
         parts = (self.attester, self.ax, self.ay, self.list, self.not_after, self.status_root)
-        return _core.poseidon_hash([_issuer_tag(), *(part.to_bytes(32) for part in parts)])
+        return to_bytes(poseidon(tag("issuer"), *parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,13 +228,6 @@ def _not_after(standing: Standing, accredited: Accredited) -> int:
     ends = [each.ends_at for each in standing.withdrawals(accredited)]
     end = min([accredited.expires_at or NEVER, *ends])
     return end if end == NEVER else end - 1
-
-
-@lru_cache(maxsize=1)
-def _issuer_tag() -> bytes:
-    """F("tag/issuer")."""
-    hashed = _core.keccak256(abi.encode_all([abi.parse_type("string")], ["chartseal/1/tag/issuer"]))
-    return (int.from_bytes(hashed) >> 8).to_bytes(32)
 
 
 def require_epoch(epoch: int) -> None:

@@ -17,11 +17,11 @@ from chartseal.chain.authority import (
     status_root_of,
 )
 from chartseal.chain.authority.attesting import Attesting
-from chartseal.chain.authority.status_root import FIELD_ORDER
 from chartseal.chain.authority.trust_root import EPOCH_SECONDS, encode_trust_root
 from chartseal.chain.contract import Contract
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.schemas import ACCREDITATION, ROLES, SCHEMAS, TRUST_ROOT, WITHDRAWAL, role_bits
+from chartseal.disclosure.binding import FIELD_ORDER
 from chartseal.errors import AuthorityError, RevertError
 from tests.chain import Local
 from tests.issuers import MadeIssuer, granted, issuer

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from chartseal.attestation import Address
 from chartseal.chain.authority import StatusList, standing_root, status_root_of
 from chartseal.chain.authority.status_list import LARGEST_FILE
-from chartseal.chain.authority.status_root import FIELD_ORDER, LIST_SIZE
+from chartseal.chain.authority.status_root import LIST_SIZE
 from chartseal.chain.schemas import STATUS_ROOT
+from chartseal.disclosure.binding import FIELD_ORDER
 from chartseal.errors import AuthorityError, StatusListError
 from tests.issuers import issuer
 from tests.made_chain import MadeChain

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from chartseal import _core
 from chartseal.attestation import Digest
 from chartseal.chain.authority import Leaf, TrustRoot, compute_trust_root, status_root_of
-from chartseal.chain.authority.status_root import FIELD_ORDER, LIST_SIZE
+from chartseal.chain.authority.status_root import LIST_SIZE
 from chartseal.chain.authority.trust_root import EPOCH_SECONDS, MOST_LEAVES, root_of
 from chartseal.chain.schemas import STATUS_ROOT
+from chartseal.disclosure.binding import FIELD_ORDER
 from chartseal.errors import AuthorityError, SchemaError
 from tests.issuers import AUTHORITY, STRANGER, MadeIssuer, granted, issuer
 from tests.made_chain import MadeChain
