@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMPS := build/stamps
 # Proving keys made here stay here.
 export CHARTSEAL_CACHE ?= $(CURDIR)/build/cache
-RUST_SOURCES := $(shell find rust/algebra/src rust/circuits/src rust/core/src rust/python/src -name '*.rs') $(wildcard rust/Cargo.* rust/*/Cargo.toml) \
+RUST_SOURCES := $(shell find rust/adherence/src rust/algebra/src rust/circuits/src rust/core/src rust/python/src -name '*.rs') $(wildcard rust/Cargo.* rust/*/Cargo.toml) \
 	$(shell find src/chartseal -name '*.tsv')
 
 .PHONY: demo test check format drills bench lock conformance generated clean
@@ -42,7 +42,7 @@ conformance: $(STAMPS)/core
 	$(BIN)/pytest -m hapi -s tests/conformance/hapi
 
 lock: $(STAMPS)/venv
-	$(BIN)/uv pip compile --quiet --universal --no-header --group dev --extra validate --extra chain --extra postgres --extra ucum pyproject.toml --generate-hashes -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --no-header --group dev --extra validate --extra chain --extra postgres --extra ucum --extra adherence --extra spark pyproject.toml --generate-hashes -o requirements.txt
 
 # Needs Maven, for HL7's definitions.
 generated: $(STAMPS)/core $(STAMPS)/node

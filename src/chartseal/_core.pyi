@@ -1,7 +1,7 @@
 """Typed face of the Rust core (chartseal-core)."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, final
+from typing import Protocol, TypeAlias, final
 
 from chartseal.errors import CoreError, FhirError, LimitError
 
@@ -675,4 +675,19 @@ def outline(text: bytes) -> tuple[str, str | None, str | None, list[str], list[s
     Raises:
         FhirError: not JSON, or `resource_type_missing`.
         LimitError: as `read_resource`.
+    """
+
+# --- adherence ---
+
+class _ArrowArray(Protocol):
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+
+def adherence_measure(name: str, events: _ArrowArray, settings: str) -> _ArrowArray:
+    """The measure `name` over a batch of whole patients; `settings` is its JSON. Runs on all cores, the lock released.
+
+    Columns: `patient` (any type, rows of a patient together), `date`, and those that the measure needs.
+
+    Raises:
+        AdherenceError: `measure_unknown`, `settings_invalid`, `column_missing`, `column_type`, `column_twice`,
+            `patient_missing`.
     """

@@ -480,3 +480,9 @@ class SampleError(ChainError):
     """A sample attestation cannot be made of this record, or does not belong to what was shown."""
 
     code = "sample_refused"
+
+
+class AdherenceError(CoreError):
+    """Events, settings or a source of them are not what adherence can be measured on; the code says why."""
+
+    code = "adherence_refused"

@@ -1,5 +1,6 @@
 //! `chartseal._core`: the core's batch functions as Python sees them.
 
+pub mod adherence;
 pub mod attestation;
 pub mod bundle;
 pub mod circuits;
@@ -16,6 +17,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    adherence::register(module)?;
     json::register(module)?;
     keys::register(module)?;
     attestation::register(module)?;

@@ -20,6 +20,7 @@ from chartseal.errors import ChartsealError, PredicateError
 
 _COMMANDS = {
     # command: module under chartseal.cli that defines it as `command` (its name with - as _)
+    "adherence": "adherence",
     "amend": "amend",
     "anchor": "anchor",
     "authority": "authority",

@@ -1,0 +1,476 @@
+//! A batch of events read as columns, and walked patient by patient.
+//!
+//! | Column | Type | Meaning |
+//! |---|---|---|
+//! | `patient` | any, never null | whose; all rows of a patient lie together |
+//! | `date` | date32 | the first day of what the row tells |
+//! | `days_supply` | number | days that a supply lasts (kind `supply` alone) |
+//! | `kind` | text | `supply` (also where null or no such column), or what a period is: `stay`, `enrolled`, … |
+//! | `end` | date32 | the first day after a period; null: it goes on |
+//! | `class`, `ingredient` | text | medication class and ingredient of a supply |
+//! | `daily_dose` | number | dose a day of a supply |
+//! | `group` | text | what is measured apart within a patient; without it, all of a patient's supplies together |
+//!
+//! Rows of a patient may stand in any order: here supplies are sorted by group, day, and all else that they hold.
+
+use crate::calendar::DAYS;
+use crate::error::{Error, Result};
+use crate::output::Rows;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Float64Type, Int32Type};
+use arrow_array::{Array, ArrayRef, Date32Array, Float64Array, Int32Array, RecordBatch};
+use arrow_cast::cast;
+use arrow_schema::DataType;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// What stands for "no class", "no group".
+pub const NONE: i32 = -1;
+
+/// No supply lasts longer: ten years.
+pub const MOST_DAYS: f64 = 3_660.0;
+
+/// Patients that one task takes at a time.
+const TASK: usize = 2_048;
+
+pub struct Cohort<'a> {
+    batch: &'a RecordBatch,
+    patients: Vec<Range<usize>>,
+    date: Date32Array,
+    end: Option<Date32Array>,
+    days_supply: Option<Float64Array>,
+    daily_dose: Option<Float64Array>,
+    kind: Option<Codes>,
+    class: Option<Codes>,
+    ingredient: Option<Codes>,
+    group: Option<Codes>,
+}
+
+/// A text column as numbers: equal texts have equal codes within the batch.
+struct Codes {
+    keys: Int32Array,
+    texts: Vec<String>,
+    /// The place of each code in the order of texts: sorting by it does not depend on the order of rows.
+    rank: Vec<i32>,
+}
+
+impl<'a> Cohort<'a> {
+    /// Read the columns of a batch.
+    ///
+    /// # Errors
+    /// `column_missing`, `column_type`, `patient_missing`.
+    pub fn read(batch: &'a RecordBatch) -> Result<Self> {
+        let patient = column(batch, "patient")?.ok_or_else(|| missing("patient"))?;
+        if patient.null_count() > 0 {
+            return Err(Error::new("patient_missing", "patient", "some rows have no patient"));
+        }
+        let patients = arrow_ord::partition::partition(std::slice::from_ref(patient))
+            .map_err(|_| wrong_type("patient", "of a type that can be compared"))?
+            .ranges();
+        let date = typed(batch, "date", &DataType::Date32, "a date")?.ok_or_else(|| missing("date"))?;
+        let number = |name| {
+            Ok(typed(batch, name, &DataType::Float64, "a number")?
+                .map(|array| array.as_primitive::<Float64Type>().clone()))
+        };
+        Ok(Self {
+            batch,
+            patients,
+            date: date.as_primitive::<Date32Type>().clone(),
+            end: typed(batch, "end", &DataType::Date32, "a date")?
+                .map(|array| array.as_primitive::<Date32Type>().clone()),
+            days_supply: number("days_supply")?,
+            daily_dose: number("daily_dose")?,
+            kind: Codes::read(batch, "kind")?,
+            class: Codes::read(batch, "class")?,
+            ingredient: Codes::read(batch, "ingredient")?,
+            group: Codes::read(batch, "group")?,
+        })
+    }
+
+    /// The key columns of results: `patient`, and `group` where events have one.
+    pub fn keys(&self) -> Vec<&'static str> {
+        if self.group.is_some() {
+            vec!["patient", "group"]
+        } else {
+            vec!["patient"]
+        }
+    }
+
+    pub fn batch(&self) -> &RecordBatch {
+        self.batch
+    }
+
+    pub fn class_text(&self, code: i32) -> Option<&str> {
+        self.class.as_ref()?.text(code)
+    }
+
+    pub fn ingredient_text(&self, code: i32) -> Option<&str> {
+        self.ingredient.as_ref()?.text(code)
+    }
+
+    /// The rows that `measure` makes of every patient, in the order of patients; computed on all cores.
+    ///
+    /// # Errors
+    /// The first that `measure` returns; a patient who cannot be measured is a row with a reason, no error.
+    pub fn map<R: Rows>(&self, measure: impl Fn(&Patient, &mut R) -> Result<()> + Sync) -> Result<R> {
+        let parts: Vec<R> = self
+            .patients
+            .par_chunks(TASK)
+            .map(|patients| {
+                let (mut scratch, mut rows) = (Scratch::default(), R::default());
+                for range in patients {
+                    scratch.fill(self, range.clone());
+                    measure(&scratch.patient(self, range.clone()), &mut rows)?;
+                }
+                Ok(rows)
+            })
+            .collect::<Result<_>>()?;
+        Ok(parts.into_iter().reduce(Rows::join).unwrap_or_default())
+    }
+
+    /// A patient's day out of a column of dates, or of numbers of days after `origin`; None where it is null.
+    pub(crate) fn day_or_offset(&self, name: &str, row: usize, origin: i32) -> Result<Option<i32>> {
+        let array = column(self.batch, name)?.ok_or_else(|| missing(name))?;
+        if array.is_null(row) {
+            return Ok(None);
+        }
+        if *array.data_type() == DataType::Date32 {
+            return Ok(Some(array.as_primitive::<Date32Type>().value(row)));
+        }
+        // One value: a column of window settings need not be cast whole for every patient.
+        let one = cast(&array.slice(row, 1), &DataType::Int32)
+            .map_err(|_| wrong_type(name, "a date or a whole number of days"))?;
+        let days = one.as_primitive::<Int32Type>();
+        Ok(if days.is_null(0) {
+            None
+        } else {
+            origin.checked_add(days.value(0))
+        })
+    }
+}
+
+/// One patient of a cohort: supplies by group, and periods.
+pub struct Patient<'a> {
+    pub cohort: &'a Cohort<'a>,
+    rows: Range<usize>,
+    /// The first day of a supply, over all groups; of any row where there is no supply.
+    pub first_day: i32,
+    supplies: &'a Scratch,
+}
+
+/// Supplies of one group, sorted by day; same-day ones by days supply, dose, class, ingredient, so that the order of
+/// rows does not matter. All slices are of one length.
+#[derive(Clone, Copy)]
+pub struct Group<'a> {
+    /// A row of this group, to take its keys from.
+    pub row: u32,
+    /// Why this group cannot be measured, if so: `days_supply_unknown`, `days_supply_invalid`, `date_unknown`,
+    /// `date_invalid`.
+    pub fault: Option<&'static str>,
+    pub rows: &'a [u32],
+    pub day: &'a [i32],
+    pub days_supply: &'a [f64],
+    /// NaN where unknown.
+    pub daily_dose: &'a [f64],
+    /// Codes, `NONE` where unknown.
+    pub class: &'a [i32],
+    pub ingredient: &'a [i32],
+}
+
+/// A period of a patient's: from `start` up to but not including `end`; `i32::MAX` where it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period {
+    pub start: i32,
+    pub end: i32,
+    pub row: u32,
+}
+
+impl<'a> Patient<'a> {
+    pub fn first_row(&self) -> usize {
+        self.rows.start
+    }
+
+    /// The groups of supplies that this patient has, by the order of their names.
+    pub fn groups(&self) -> impl Iterator<Item = Group<'a>> {
+        let scratch = self.supplies;
+        scratch.groups.iter().map(move |range| scratch.group(range.clone()))
+    }
+
+    /// This patient's periods of a kind, by start.
+    pub fn periods(&self, kind: &str) -> Vec<Period> {
+        let cohort = self.cohort;
+        let mut found: Vec<Period> = self
+            .supplies
+            .others
+            .iter()
+            .filter(|&&row| cohort.kind.as_ref().and_then(|codes| codes.at(row as usize)) == Some(kind))
+            .filter(|&&row| !cohort.date.is_null(row as usize))
+            .map(|&row| Period {
+                start: cohort.date.value(row as usize),
+                end: cohort
+                    .end
+                    .as_ref()
+                    .filter(|end| !end.is_null(row as usize))
+                    .map_or(i32::MAX, |end| end.value(row as usize)),
+                row,
+            })
+            .collect();
+        found.sort_unstable_by_key(|period| (period.start, period.end));
+        found
+    }
+}
+
+/// Columns of the patient at hand, reused from one to the next.
+#[derive(Default)]
+struct Scratch {
+    groups: Vec<Range<usize>>,
+    faults: Vec<Option<&'static str>>,
+    order: Vec<u32>,
+    others: Vec<u32>,
+    day: Vec<i32>,
+    days_supply: Vec<f64>,
+    daily_dose: Vec<f64>,
+    class: Vec<i32>,
+    ingredient: Vec<i32>,
+    group: Vec<i32>,
+}
+
+impl Scratch {
+    fn fill(&mut self, cohort: &Cohort, rows: Range<usize>) {
+        self.order.clear();
+        self.others.clear();
+        for row in rows {
+            let supply = cohort
+                .kind
+                .as_ref()
+                .and_then(|codes| codes.at(row))
+                .is_none_or(|kind| kind == "supply");
+            (if supply { &mut self.order } else { &mut self.others }).push(row as u32);
+        }
+        self.sort(cohort);
+        self.columns(cohort);
+        self.divide();
+    }
+
+    fn sort(&mut self, cohort: &Cohort) {
+        let rank = |codes: &Option<Codes>, row: usize| codes.as_ref().map_or(NONE, |codes| codes.rank(row));
+        let number =
+            |array: &Option<Float64Array>, row: usize| array.as_ref().map_or(f64::NAN, |array| value(array, row));
+        let compare = |a: &u32, b: &u32| {
+            let (a, b) = (*a as usize, *b as usize);
+            let key = |row: usize| {
+                (
+                    rank(&cohort.group, row),
+                    cohort.date.is_valid(row),
+                    cohort.date.value(row),
+                )
+            };
+            key(a)
+                .cmp(&key(b))
+                .then_with(|| number(&cohort.days_supply, a).total_cmp(&number(&cohort.days_supply, b)))
+                .then_with(|| number(&cohort.daily_dose, a).total_cmp(&number(&cohort.daily_dose, b)))
+                .then_with(|| rank(&cohort.class, a).cmp(&rank(&cohort.class, b)))
+                .then_with(|| rank(&cohort.ingredient, a).cmp(&rank(&cohort.ingredient, b)))
+        };
+        if !self.order.is_sorted_by(|a, b| compare(a, b).is_le()) {
+            self.order.sort_by(compare);
+        }
+    }
+
+    fn columns(&mut self, cohort: &Cohort) {
+        let codes = |column: &Option<Codes>, row: u32| column.as_ref().map_or(NONE, |codes| codes.code(row as usize));
+        let numbers = |array: &Option<Float64Array>, row: u32| {
+            array.as_ref().map_or(f64::NAN, |array| value(array, row as usize))
+        };
+        refill(
+            &mut self.day,
+            self.order.iter().map(|&row| day(&cohort.date, row as usize)),
+        );
+        refill(
+            &mut self.days_supply,
+            self.order.iter().map(|&row| numbers(&cohort.days_supply, row)),
+        );
+        refill(
+            &mut self.daily_dose,
+            self.order.iter().map(|&row| numbers(&cohort.daily_dose, row)),
+        );
+        refill(&mut self.class, self.order.iter().map(|&row| codes(&cohort.class, row)));
+        refill(
+            &mut self.ingredient,
+            self.order.iter().map(|&row| codes(&cohort.ingredient, row)),
+        );
+        refill(&mut self.group, self.order.iter().map(|&row| codes(&cohort.group, row)));
+    }
+
+    fn divide(&mut self) {
+        self.groups.clear();
+        self.faults.clear();
+        let mut start = 0;
+        for part in self.group.chunk_by(|a, b| a == b) {
+            let range = start..start + part.len();
+            start = range.end;
+            self.faults
+                .push(range.clone().find_map(|at| fault(self.day[at], self.days_supply[at])));
+            self.groups.push(range);
+        }
+    }
+
+    fn patient<'a>(&'a self, cohort: &'a Cohort<'a>, rows: Range<usize>) -> Patient<'a> {
+        let known = |days: &mut dyn Iterator<Item = i32>| days.filter(|&day| day != i32::MIN).min();
+        let first_day = known(&mut self.day.iter().copied())
+            .or_else(|| known(&mut rows.clone().map(|row| day(&cohort.date, row))))
+            .unwrap_or(0);
+        Patient {
+            cohort,
+            rows,
+            first_day,
+            supplies: self,
+        }
+    }
+
+    fn group(&self, range: Range<usize>) -> Group<'_> {
+        let index = self
+            .groups
+            .binary_search_by_key(&range.start, |each| each.start)
+            .unwrap_or(0);
+        Group {
+            row: self.order[range.start],
+            fault: self.faults[index],
+            rows: &self.order[range.clone()],
+            day: &self.day[range.clone()],
+            days_supply: &self.days_supply[range.clone()],
+            daily_dose: &self.daily_dose[range.clone()],
+            class: &self.class[range.clone()],
+            ingredient: &self.ingredient[range],
+        }
+    }
+}
+
+fn fault(day: i32, days_supply: f64) -> Option<&'static str> {
+    if day == i32::MIN {
+        Some("date_unknown")
+    } else if !DAYS.contains(&day) {
+        Some("date_invalid")
+    } else if days_supply.is_nan() {
+        Some("days_supply_unknown")
+    } else if days_supply <= 0.0 || days_supply > MOST_DAYS {
+        Some("days_supply_invalid")
+    } else {
+        None
+    }
+}
+
+fn day(dates: &Date32Array, row: usize) -> i32 {
+    if dates.is_null(row) { i32::MIN } else { dates.value(row) }
+}
+
+fn value(array: &Float64Array, row: usize) -> f64 {
+    if array.is_null(row) { f64::NAN } else { array.value(row) }
+}
+
+fn refill<T>(column: &mut Vec<T>, values: impl Iterator<Item = T>) {
+    column.clear();
+    column.extend(values);
+}
+
+impl Codes {
+    fn read(batch: &RecordBatch, name: &str) -> Result<Option<Self>> {
+        let target = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let Some(array) = column(batch, name)? else {
+            return Ok(None);
+        };
+        if !is_text(array.data_type()) {
+            return Err(wrong_type(name, "text"));
+        }
+        let coded = cast(array, &target).map_err(|_| wrong_type(name, "text"))?;
+        let dictionary = coded.as_dictionary::<Int32Type>();
+        let texts: Vec<String> = dictionary
+            .values()
+            .as_string::<i32>()
+            .iter()
+            .map(|text| text.unwrap_or_default().to_owned())
+            .collect();
+        let mut order: Vec<usize> = (0..texts.len()).collect();
+        order.sort_unstable_by(|&a, &b| texts[a].cmp(&texts[b]));
+        let mut rank = vec![0; texts.len()];
+        for (place, &code) in order.iter().enumerate() {
+            rank[code] = place as i32;
+        }
+        Ok(Some(Self {
+            keys: dictionary.keys().clone(),
+            texts,
+            rank,
+        }))
+    }
+
+    fn code(&self, row: usize) -> i32 {
+        if self.keys.is_null(row) {
+            NONE
+        } else {
+            self.keys.value(row)
+        }
+    }
+
+    fn rank(&self, row: usize) -> i32 {
+        match self.code(row) {
+            NONE => NONE,
+            code => self.rank[code as usize],
+        }
+    }
+
+    fn text(&self, code: i32) -> Option<&str> {
+        self.texts.get(usize::try_from(code).ok()?).map(String::as_str)
+    }
+
+    fn at(&self, row: usize) -> Option<&str> {
+        self.text(self.code(row))
+    }
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => true,
+        DataType::Dictionary(_, value) => is_text(value),
+        _ => false,
+    }
+}
+
+/// A column by its name; one name twice is an error.
+fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<Option<&'b ArrayRef>> {
+    let schema = batch.schema_ref();
+    let mut places = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.name() == name)
+        .map(|(place, _)| place);
+    let found = places.next();
+    if places.next().is_some() {
+        return Err(Error::new("column_twice", name, "two columns have this name"));
+    }
+    Ok(found.map(|place| batch.column(place)))
+}
+
+/// A column cast to `target`; text is no number and no date.
+fn typed(batch: &RecordBatch, name: &str, target: &DataType, what: &str) -> Result<Option<ArrayRef>> {
+    let Some(array) = column(batch, name)? else {
+        return Ok(None);
+    };
+    let from = array.data_type();
+    let fits = match target {
+        DataType::Date32 => matches!(from, DataType::Date32 | DataType::Date64 | DataType::Null),
+        _ => from.is_numeric() || *from == DataType::Null,
+    };
+    if !fits {
+        return Err(wrong_type(name, what));
+    }
+    cast(array, target).map(Some).map_err(|_| wrong_type(name, what))
+}
+
+fn missing(name: &str) -> Error {
+    Error::new("column_missing", name, "there is no such column")
+}
+
+fn wrong_type(name: &str, what: &str) -> Error {
+    Error::new("column_type", name, format!("not {what}"))
+}

@@ -1,0 +1,37 @@
+//! Adherence to medication over Arrow columns: a batch of events of whole patients in, a batch of results out.
+//!
+//! `cohort` reads the batch and walks it patient by patient on all cores; each measure is one module that turns a
+//! patient's events into rows of its own columns. A measure is called by name, with its settings as JSON: one entry for
+//! Python, DuckDB streams and Spark alike.
+
+pub mod calendar;
+pub mod cohort;
+pub mod error;
+pub mod mpr;
+pub mod output;
+pub mod window;
+
+use arrow_array::RecordBatch;
+use cohort::Cohort;
+use error::{Error, Result};
+
+/// Compute the measure `name` over `events`, whole patients whose rows lie together (`cohort` says which columns).
+///
+/// # Errors
+/// `measure_unknown`, `settings_invalid`, and what reading the batch refuses. A patient whose events cannot be measured
+/// is a row with a reason, never an error.
+pub fn measure(name: &str, events: &RecordBatch, settings: &str) -> Result<RecordBatch> {
+    let cohort = Cohort::read(events)?;
+    match name {
+        "mpr" => mpr::run(&cohort, settings),
+        _ => Err(Error::new("measure_unknown", name, "no such measure")),
+    }
+}
+
+/// The settings of a measure out of JSON.
+///
+/// # Errors
+/// `settings_invalid`, with what serde says of the place.
+fn settings<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| Error::new("settings_invalid", "settings", error.to_string()))
+}

@@ -1,0 +1,63 @@
+//! Results as columns: each task fills its own, which are then joined.
+
+use crate::cohort::Cohort;
+use crate::error::{Error, Result};
+use arrow_array::builder::StringBuilder;
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_schema::{Field, Schema};
+use arrow_select::take::take;
+use std::sync::Arc;
+
+/// Columns that grow by rows.
+pub trait Rows: Default + Send {
+    /// The rows of `self`, then those of `next`.
+    fn join(self, next: Self) -> Self;
+}
+
+/// Declare columns that grow: `rows! { pub struct Name { value: f64, reason: Option<&'static str> } }` makes a struct of
+/// vectors, and joins them.
+#[macro_export]
+macro_rules! rows {
+    ($(#[$meta:meta])* pub struct $name:ident { $($field:ident: $type:ty),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Default)]
+        pub struct $name { $(pub $field: Vec<$type>),+ }
+
+        impl $crate::output::Rows for $name {
+            fn join(mut self, mut next: Self) -> Self {
+                $(self.$field.append(&mut next.$field);)+
+                self
+            }
+        }
+    };
+}
+
+/// A batch: the keys of the cohort's rows `row`, then `columns`.
+///
+/// # Errors
+/// `output_failed`: what cannot be, as columns of unlike lengths.
+pub fn batch(cohort: &Cohort, row: Vec<u32>, columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
+    let failed = |_| Error::new("output_failed", "", "the result is no batch");
+    let rows = UInt32Array::from(row);
+    let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+    for name in cohort.keys() {
+        let index = cohort.batch().schema_ref().index_of(name).map_err(failed)?;
+        let array = take(cohort.batch().column(index), &rows, None).map_err(failed)?;
+        fields.push(Field::new(name, array.data_type().clone(), true));
+        arrays.push(array);
+    }
+    for (name, array) in columns {
+        fields.push(Field::new(name, array.data_type().clone(), true));
+        arrays.push(array);
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(failed)
+}
+
+/// Reasons as a column of text, null where there is none.
+pub fn texts(reasons: &[Option<&str>]) -> ArrayRef {
+    let mut builder = StringBuilder::with_capacity(reasons.len(), 0);
+    for reason in reasons {
+        builder.append_option(*reason);
+    }
+    Arc::new(builder.finish())
+}

@@ -1,0 +1,129 @@
+//! The two windows of a patient: follow-up, in which events count, and observation, in which adherence is estimated
+//! (Dima & Dediu 2017).
+
+use crate::calendar::{Span, Unit};
+use crate::cohort::Patient;
+use crate::error::Result;
+use serde::Deserialize;
+
+/// Where a window starts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// So long after the window that it stands in: follow-up after the patient's first event, observation after the
+    /// start of follow-up.
+    After(Span),
+    /// On a day, the same for all (days since 1970).
+    On(i32),
+    /// As the batch's column says for each patient: a date, or a number of days after.
+    Column(String),
+}
+
+/// How long a window lasts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Length {
+    Span(Span),
+    /// As the batch's column says for each patient, in days.
+    Column(String),
+}
+
+/// Settings of both windows; those left out are two years from the first event.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Window {
+    pub follow_up_start: Start,
+    pub follow_up_length: Length,
+    pub observation_start: Start,
+    pub observation_length: Length,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        let start = || {
+            Start::After(Span {
+                count: 0,
+                unit: Unit::Days,
+            })
+        };
+        let length = || {
+            Length::Span(Span {
+                count: 730,
+                unit: Unit::Days,
+            })
+        };
+        Self {
+            follow_up_start: start(),
+            follow_up_length: length(),
+            observation_start: start(),
+            observation_length: length(),
+        }
+    }
+}
+
+/// Days from `start` up to but not including `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Days {
+    pub start: i32,
+    pub end: i32,
+}
+
+impl Days {
+    pub fn length(self) -> i32 {
+        (self.end - self.start).max(0)
+    }
+
+    pub fn contains(self, day: i32) -> bool {
+        self.start <= day && day < self.end
+    }
+}
+
+/// One patient's windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    pub follow_up: Days,
+    pub observation: Days,
+}
+
+impl Window {
+    /// This patient's windows, or the reason why there are none.
+    ///
+    /// # Errors
+    /// `column_missing`, `column_type`: a window's column is not in the batch or is neither date nor number.
+    pub fn of(&self, patient: &Patient) -> Result<std::result::Result<Windows, &'static str>> {
+        let Some(follow_start) = self.start(&self.follow_up_start, patient, patient.first_day)? else {
+            return Ok(Err("window_unknown"));
+        };
+        let Some(follow_end) = Self::end(&self.follow_up_length, patient, follow_start)? else {
+            return Ok(Err("window_unknown"));
+        };
+        let Some(start) = self.start(&self.observation_start, patient, follow_start)? else {
+            return Ok(Err("window_unknown"));
+        };
+        let Some(end) = Self::end(&self.observation_length, patient, start)? else {
+            return Ok(Err("window_unknown"));
+        };
+        Ok(Ok(Windows {
+            follow_up: Days {
+                start: follow_start,
+                end: follow_end,
+            },
+            observation: Days { start, end },
+        }))
+    }
+
+    fn start(&self, start: &Start, patient: &Patient, origin: i32) -> Result<Option<i32>> {
+        match start {
+            Start::After(span) => Ok(span.after(origin)),
+            Start::On(day) => Ok(Some(*day)),
+            Start::Column(name) => patient.cohort.day_or_offset(name, patient.first_row(), origin),
+        }
+    }
+
+    fn end(length: &Length, patient: &Patient, start: i32) -> Result<Option<i32>> {
+        match length {
+            Length::Span(span) => Ok(span.after(start)),
+            Length::Column(name) => patient.cohort.day_or_offset(name, patient.first_row(), start),
+        }
+    }
+}

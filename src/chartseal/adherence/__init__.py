@@ -1,0 +1,27 @@
+"""Adherence to medication: events of supply in, measures of how well they cover the days out.
+
+In: a table of events (pyarrow, pandas, polars, a DuckDB relation), one row a supply. Out: a pyarrow Table.
+
+    window = Window(observation_start=Span(180, "days"), observation_length=Span(365, "days"))
+    ratios = mpr(events, window)
+    ratios.to_pandas()
+
+A patient whose events cannot be measured is a row whose value is null and whose `reason` says why; nobody ends a
+cohort. It needs the extra `adherence`.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from chartseal.errors import MissingExtraError
+
+for _name in ("duckdb", "pyarrow"):
+    if find_spec(_name) is None:
+        raise MissingExtraError(f"{_name} is not installed: pip install 'chartseal[adherence]'")
+
+from chartseal.adherence.ratio import mpr  # noqa: E402
+from chartseal.adherence.tables import Columns  # noqa: E402
+from chartseal.adherence.windows import Span, Window  # noqa: E402
+
+__all__ = ["Columns", "Span", "Window", "mpr"]

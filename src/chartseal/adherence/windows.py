@@ -1,0 +1,88 @@
+"""The two windows of a patient: follow-up, in which events count, and observation, in which adherence is estimated.
+
+Source: Dima & Dediu 2017, PLoS ONE 12(4):e0174426.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, TypeAlias
+
+Unit: TypeAlias = Literal["days", "weeks", "months", "years"]
+
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+@dataclass(frozen=True)
+class Span:
+    """A length of time; months and years are calendar ones (31 January + 1 month is the last of February)."""
+
+    count: int
+    unit: Unit = "days"
+
+    def to_json(self) -> dict[str, Any]:
+        """As the kernel reads it."""
+        return {"count": self.count, "unit": self.unit}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the events that gives a window's day or length for each patient: a date, or a number of days."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """Follow-up and observation window; each two years from the first event unless said otherwise.
+
+    `follow_up_start` counts from the patient's first supply, `observation_start` from the start of follow-up; either
+    may be a date, the same for all. A window holds its first day and not its end.
+    """
+
+    follow_up_start: Span | date | Column = Span(0)
+    follow_up_length: Span | Column = Span(730)
+    observation_start: Span | date | Column = Span(0)
+    observation_length: Span | Column = Span(730)
+
+    @classmethod
+    def between(cls, start: date, end: date) -> Window:
+        """Observation from `start` up to and including `end`; every event up to then counts, however early."""
+        length = Span((end - start).days + 1)
+        follow_up = Span((end - _EARLIEST).days + 1)
+        return cls(_EARLIEST, follow_up, start, length)
+
+    def columns(self) -> tuple[str, ...]:
+        """The columns that events must have beside their own."""
+        settings = (self.follow_up_start, self.follow_up_length, self.observation_start, self.observation_length)
+        return tuple(each.name for each in settings if isinstance(each, Column))
+
+    def to_json(self) -> dict[str, Any]:
+        """As the kernel reads it."""
+        return {
+            "follow_up_start": _start(self.follow_up_start),
+            "follow_up_length": _length(self.follow_up_length),
+            "observation_start": _start(self.observation_start),
+            "observation_length": _length(self.observation_length),
+        }
+
+
+_EARLIEST = date(1900, 1, 1)
+
+
+def days_since_epoch(day: date) -> int:
+    """Arrow's date32."""
+    return day.toordinal() - _EPOCH
+
+
+def _start(setting: Span | date | Column) -> dict[str, Any]:
+    if isinstance(setting, Span):
+        return {"after": setting.to_json()}
+    if isinstance(setting, Column):
+        return {"column": setting.name}
+    return {"on": days_since_epoch(setting)}
+
+
+def _length(setting: Span | Column) -> dict[str, Any]:
+    return {"column": setting.name} if isinstance(setting, Column) else {"span": setting.to_json()}

@@ -1,0 +1,41 @@
+"""`chartseal adherence`: how well supplies cover the days, measured, watched, sealed.
+
+chartseal adherence chart.json        the same as: chartseal adherence report chart.json
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+_COMMANDS: dict[str, str] = {
+    # command: module under chartseal.cli that defines it as `command`
+}
+
+_DEFAULT = "report"
+
+
+class _ReportUnlessNamed(click.Group):
+    """A group whose commands are imported on first use; arguments that begin with none of them are `report`'s."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = _COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command = importlib.import_module(f"chartseal.cli.{module}").command
+        assert isinstance(command, click.Command)  # noqa: S101 (our own table)
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in _COMMANDS and args[0] != "--help":
+            args = [_DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_ReportUnlessNamed)
+def adherence() -> None:
+    """Adherence to medication: report (also without its name), quality measures, alerts, seals."""
