@@ -11,6 +11,7 @@ import click
 
 _COMMANDS: dict[str, str] = {
     # command: module under chartseal.cli that defines it as `command`
+    "generate": "adherence_generate",
 }
 
 _DEFAULT = "report"
