@@ -177,6 +177,23 @@ pub struct Group<'a> {
     pub ingredient: &'a [i32],
 }
 
+impl Group<'_> {
+    /// Those supplies whose first day is from `first` up to and including `last`.
+    pub fn between(&self, first: i32, last: i32) -> Self {
+        let end = self.day.partition_point(|&day| day <= last);
+        let start = self.day[..end].partition_point(|&day| day < first);
+        Self {
+            rows: &self.rows[start..end],
+            day: &self.day[start..end],
+            days_supply: &self.days_supply[start..end],
+            daily_dose: &self.daily_dose[start..end],
+            class: &self.class[start..end],
+            ingredient: &self.ingredient[start..end],
+            ..*self
+        }
+    }
+}
+
 /// A period of a patient's: from `start` up to but not including `end`; `i32::MAX` where it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Period {

@@ -7,6 +7,7 @@
 pub mod calendar;
 pub mod cohort;
 pub mod error;
+pub mod intervals;
 pub mod mpr;
 pub mod output;
 pub mod window;
