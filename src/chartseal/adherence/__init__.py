@@ -22,6 +22,6 @@ for _name in ("duckdb", "pyarrow"):
 
 from chartseal.adherence.ratio import mpr  # noqa: E402
 from chartseal.adherence.tables import Columns  # noqa: E402
-from chartseal.adherence.windows import Span, Window  # noqa: E402
+from chartseal.adherence.windows import Column, Span, Window  # noqa: E402
 
-__all__ = ["Columns", "Span", "Window", "mpr"]
+__all__ = ["Column", "Columns", "Span", "Window", "mpr"]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pyarrow.parquet import ParquetWriter
 
 from chartseal import _core
-from chartseal.adherence.tables import Columns, EventTable, batches
+from chartseal.adherence.tables import ROWS, Columns, EventTable, Limits, batches
 
 
 def measure(name: str, batch: pa.RecordBatch, settings: Mapping[str, Any]) -> pa.RecordBatch:
@@ -28,6 +31,38 @@ def measure_batches(
     return (measure(name, batch, settings) for batch in events)
 
 
+def stream(
+    name: str,
+    events: EventTable,
+    settings: Mapping[str, Any],
+    *,
+    columns: Columns | None = None,
+    extra: Sequence[str] = (),
+    rows: int = ROWS,
+    limits: Limits | None = None,
+) -> pa.RecordBatchReader:
+    """Results batch by batch, for a cohort of any size: what is held is one batch, whatever the cohort's size.
+
+    pyarrow.parquet, DuckDB and polars take the reader as it is.
+
+    Raises:
+        AdherenceError: as `measure`, and `table_unreadable`; the reader raises what is found further on.
+    """
+    found = measure_batches(name, batches(events, columns, extra=extra, rows=rows, limits=limits), settings)
+    first = next(found)  # events are one batch at least
+    return pa.RecordBatchReader.from_batches(first.schema, chain([first], found))
+
+
+def write_parquet(results: pa.RecordBatchReader, path: Path) -> int:
+    """Write results as they come; how many rows there were."""
+    count = 0
+    with ParquetWriter(path, results.schema, compression="zstd") as writer:
+        for batch in results:
+            writer.write_batch(batch)
+            count += batch.num_rows
+    return count
+
+
 def measure_table(
     name: str,
     events: EventTable,
@@ -41,16 +76,4 @@ def measure_table(
     Raises:
         AdherenceError: as `measure`, and `table_unreadable`.
     """
-    found = list(measure_batches(name, batches(events, columns, extra=extra), settings))
-    if found:
-        return pa.Table.from_batches(found)
-    return pa.Table.from_batches([measure(name, _EMPTY, settings)])
-
-
-_EMPTY = pa.record_batch(
-    {
-        "patient": pa.array([], pa.string()),
-        "date": pa.array([], pa.date32()),
-        "days_supply": pa.array([], pa.float64()),
-    }
-)
+    return pa.Table.from_batches(list(measure_batches(name, batches(events, columns, extra=extra), settings)))

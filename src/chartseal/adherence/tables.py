@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import duckdb
@@ -20,7 +21,8 @@ EventTable: TypeAlias = Any
 """Whatever exports an Arrow stream (pyarrow, pandas, polars) or is a DuckDB relation."""
 
 ROWS = 1_000_000
-"""Rows of a batch, before a patient is held back whole."""
+"""Rows of a batch at least, before a patient is held back whole."""
+
 
 _TYPES: Mapping[str, str] = {
     "date": "DATE",
@@ -32,6 +34,18 @@ _TYPES: Mapping[str, str] = {
     "ingredient": "VARCHAR",
     "group": "VARCHAR",
 }
+
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BIGNUM")
+_FITTING: Mapping[str, tuple[str, ...]] = {
+    # A timestamp with a zone has no one day: it is the caller who knows the local one.
+    "DATE": ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "VARCHAR", '"NULL"'),
+    "DOUBLE": (*_NUMBERS, *("U" + name for name in _NUMBERS), "VARCHAR", '"NULL"'),
+}
+"""DuckDB types that are read as ours; a text that does not parse is null, so that one bad row is one patient's."""
+
+_WORDS = {"DATE": "a date", "DOUBLE": "a number"}
+
+_REQUIRED = frozenset({"patient", "date"})
 
 _KERNEL_NAMES = {"medication_class": "class"}
 
@@ -56,58 +70,91 @@ class Columns:
     end: str = "end"
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What sorting may take: memory (as `2GB`), where it spills what is over, threads. DuckDB's own choice if None.
+
+    A DuckDB relation is read by its own connection, under that one's limits.
+    """
+
+    memory: str | None = None
+    folder: Path | None = None
+    threads: int | None = None
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """A new database in memory under these limits."""
+        chosen = {"memory_limit": self.memory, "temp_directory": self.folder, "threads": self.threads}
+        return duckdb.connect(config={name: str(value) for name, value in chosen.items() if value is not None})
+
+
 def batches(
-    events: EventTable, columns: Columns | None = None, *, extra: Sequence[str] = (), rows: int = ROWS
+    events: EventTable,
+    columns: Columns | None = None,
+    *,
+    extra: Sequence[str] = (),
+    rows: int = ROWS,
+    limits: Limits | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """`events` as the kernel's batches: whole patients, in the order of their ids; `extra` columns come along.
 
+    At least one batch: an empty one where there are no events.
+
     Raises:
-        AdherenceError: `column_missing`, `column_type`, `table_unreadable`.
+        AdherenceError: `column_missing`, `column_twice`, `column_type`, `table_unreadable`.
     """
     columns = columns or Columns()
-    with duckdb.connect() as connection:
-        try:
-            relation = _relation(connection, events)
-            ordered = relation.query("events", _query(relation.columns, columns, extra))
-            assert ordered is not None  # noqa: S101 (a SELECT has a result)
-            yield from whole_patients(ordered.to_arrow_reader(rows))
-        except (duckdb.ConversionException, duckdb.BinderException) as exc:
-            raise AdherenceError("a column cannot be read as what it must be", "column_type") from exc
-        except (duckdb.Error, pa.ArrowInvalid) as exc:
-            raise AdherenceError("the events cannot be read", "table_unreadable") from exc
+    try:
+        with (limits or Limits()).connect() as connection:
+            relation = _relation(connection, events, _names(columns, extra))
+            chosen = _chosen(relation, columns, extra)
+            reader = relation.project(", ".join(chosen)).order("patient").to_arrow_reader(rows)
+            cut = whole_patients(reader, rows)
+            yield next(cut, pa.RecordBatch.from_pylist([], reader.schema))
+            yield from cut
+    except (duckdb.ConversionException, duckdb.BinderException, pa.ArrowNotImplementedError) as exc:
+        raise AdherenceError("a column cannot be read as what it must be", "column_type") from exc
+    except (duckdb.Error, pa.ArrowException, UnicodeError) as exc:
+        raise AdherenceError("the events cannot be read", "table_unreadable") from exc
 
 
-def whole_patients(reader: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Batches cut anew so that no patient is in two: the last patient of each waits for the next."""
-    held: list[pa.RecordBatch] = []
+def whole_patients(reader: Iterable[pa.RecordBatch], rows: int = 1) -> Iterator[pa.RecordBatch]:
+    """Batches cut anew, of `rows` or more, so that no patient is in two; a patient's rows must lie together.
+
+    The last patient of each batch waits for the next.
+    """
+    whole: list[pa.RecordBatch] = []
+    last: list[pa.RecordBatch] = []
     for batch in reader:
         if batch.num_rows == 0:
             continue
-        patients = batch.column("patient")
-        if held and _last(held[-1]) == patients[0]:
-            start = _run_start(patients, first=True)
-            held.append(batch.slice(0, start))
-            batch = batch.slice(start)
-            if batch.num_rows == 0:
-                continue
-        last = _run_start(batch.column("patient"), first=False)
-        held.append(batch.slice(0, last))
-        yield from _joined(held)
-        held = [batch.slice(last)]
-    yield from _joined(held)
+        start = _last_start(batch.column("patient"))
+        if start > 0 or not last or not _goes_on(last[-1], batch):
+            whole += [*last, batch.slice(0, start)]
+            last = []
+        last.append(batch.slice(start))
+        if sum(each.num_rows for each in whole) >= rows:
+            yield from _joined(whole)
+            whole = []
+    yield from _joined([*whole, *last])
 
 
-def _last(batch: pa.RecordBatch) -> pa.Scalar[Any]:
-    return batch.column("patient")[-1]
+def _goes_on(last: pa.RecordBatch, batch: pa.RecordBatch) -> bool:
+    """Whether `batch` begins with the patient that `last` ends with."""
+    return bool(_same(batch.column("patient").slice(0, 1), last.column("patient")[-1])[0].as_py())
 
 
-def _run_start(patients: pa.Array[Any], *, first: bool) -> int:
-    """Where the first patient's run ends, or where the last one's starts."""
-    same = pc.equal(patients, patients[0 if first else -1])
-    if first:
-        ended = pc.index(same, pa.scalar(False)).as_py()
-        return len(patients) if ended < 0 else int(ended)
-    return int(pc.index(same, pa.scalar(True)).as_py())
+def _last_start(patients: pa.Array[Any]) -> int:
+    """Where the last patient's run starts."""
+    return int(pc.index(_same(patients, patients[-1]), pa.scalar(True)).as_py())
+
+
+def _same(patients: pa.Array[Any], patient: pa.Scalar[Any]) -> pa.Array[Any]:
+    """Which are `patient`: no patient is one patient, and so is a number that is none (NaN)."""
+    if not patient.is_valid:
+        return pc.is_null(patients)
+    if pa.types.is_floating(patient.type) and patient != patient:
+        return pc.is_nan(patients)
+    return pc.equal(patients, patient)
 
 
 def _joined(held: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -116,33 +163,80 @@ def _joined(held: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield kept[0] if len(kept) == 1 else pa.concat_batches(kept)
 
 
-def _relation(connection: duckdb.DuckDBPyConnection, events: EventTable) -> duckdb.DuckDBPyRelation:
+def _relation(
+    connection: duckdb.DuckDBPyConnection, events: EventTable, wanted: Sequence[str]
+) -> duckdb.DuckDBPyRelation:
     if isinstance(events, duckdb.DuckDBPyRelation):
-        events = events.to_arrow_reader(ROWS)
-    elif not isinstance(events, pa.Table | pa.RecordBatchReader):
-        if not hasattr(events, "__arrow_c_stream__"):
-            raise AdherenceError("not a table: it exports no Arrow stream", "table_unreadable")
-        events = pa.RecordBatchReader.from_stream(events)
+        return events
+    if not isinstance(events, pa.Table | pa.RecordBatchReader):
+        events = _stream(events)
+    names = events.schema.names
+    for name in wanted:
+        _require_one(names, name)
     return connection.from_arrow(events)
 
 
-def _query(present: Sequence[str], columns: Columns, extra: Sequence[str]) -> str:
-    chosen = [f"{_quoted(_required(present, columns.patient))} AS patient"]
-    for field in fields(columns)[1:]:
+def _stream(events: EventTable) -> pa.RecordBatchReader:
+    """Whatever exports an Arrow stream.
+
+    Raises:
+        AdherenceError: `table_unreadable`: it exports none, or a column holds values of several types.
+    """
+    if not hasattr(events, "__arrow_c_stream__"):
+        raise AdherenceError("not a table: it exports no Arrow stream", "table_unreadable")
+    try:
+        return pa.RecordBatchReader.from_stream(events)
+    except (TypeError, ValueError, OverflowError, pa.ArrowException) as exc:
+        raise AdherenceError("the table has no Arrow form: a column of mixed types?", "table_unreadable") from exc
+
+
+def _names(columns: Columns, extra: Sequence[str]) -> list[str]:
+    return [*(getattr(columns, field.name) for field in fields(columns)), *extra]
+
+
+def _require_one(present: Sequence[str], name: str) -> None:
+    # DuckDB takes names that differ in case alone for one, and would read whichever comes first.
+    if sum(each.casefold() == name.casefold() for each in present) > 1:
+        raise AdherenceError("two columns have this name, or one that differs in case alone", "column_twice", name)
+
+
+def _chosen(relation: duckdb.DuckDBPyRelation, columns: Columns, extra: Sequence[str]) -> list[str]:
+    """The expressions of what the kernel reads: our names and types."""
+    types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    chosen: dict[str, str] = {}
+    for field in fields(columns):
         name = getattr(columns, field.name)
-        if name in present:
-            as_name = _KERNEL_NAMES.get(field.name, field.name)
-            chosen.append(f"CAST({_quoted(name)} AS {_TYPES[field.name]}) AS {_quoted(as_name)}")
-        elif field.name == "date":
-            _required(present, name)
-    chosen += [_quoted(_required(present, name)) for name in extra]
-    return f"SELECT {', '.join(chosen)} FROM events ORDER BY patient"  # noqa: S608 (names are quoted)
+        _require_one(relation.columns, name)
+        if name in types:
+            read = _patient(name, types) if field.name == "patient" else _cast(name, types[name], _TYPES[field.name])
+            chosen[_KERNEL_NAMES.get(field.name, field.name)] = read
+        elif field.name in _REQUIRED:
+            raise AdherenceError("there is no such column", "column_missing", name)
+    for name in extra:
+        chosen.setdefault(name, _extra(name, types))
+    return [f"{read} AS {_quoted(name)}" for name, read in chosen.items()]
 
 
-def _required(present: Sequence[str], name: str) -> str:
-    if name not in present:
+def _patient(name: str, types: Mapping[str, str]) -> str:
+    if types[name].startswith("ENUM"):
+        return f"CAST({_quoted(name)} AS VARCHAR)"
+    if types[name].endswith("]") or types[name].startswith(("STRUCT", "MAP", "UNION")):
+        raise AdherenceError("an id is one value, not a list or structure", "column_type", name)
+    return _quoted(name)
+
+
+def _cast(name: str, present: str, wanted: str) -> str:
+    if wanted in _FITTING and present.partition("(")[0] not in _FITTING[wanted]:
+        raise AdherenceError(
+            f"{present.partition('(')[0].lower()} is not read as {_WORDS[wanted]}", "column_type", name
+        )
+    return f"TRY_CAST({_quoted(name)} AS {wanted})"
+
+
+def _extra(name: str, types: Mapping[str, str]) -> str:
+    if name not in types:
         raise AdherenceError("there is no such column", "column_missing", name)
-    return name
+    return _cast(name, types[name], "DATE") if types[name].startswith("TIMESTAMP") else _quoted(name)
 
 
 def _quoted(name: str) -> str:
