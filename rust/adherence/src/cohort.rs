@@ -2,7 +2,7 @@
 //!
 //! | Column | Type | Meaning |
 //! |---|---|---|
-//! | `patient` | any, never null | whose; all rows of a patient lie together |
+//! | `patient` | any | whose; all rows of a patient lie together; null: nobody's, which are one patient with a fault |
 //! | `date` | date32 | the first day of what the row tells |
 //! | `days_supply` | number | days that a supply lasts (kind `supply` alone) |
 //! | `kind` | text | `supply` (also where null or no such column), or what a period is: `stay`, `enrolled`, … |
@@ -30,11 +30,15 @@ pub const NONE: i32 = -1;
 /// No supply lasts longer: ten years.
 pub const MOST_DAYS: f64 = 3_660.0;
 
+/// Days that a window out of a column may start or end on: their differences fit.
+const WINDOWS: std::ops::RangeInclusive<i32> = -1_000_000..=1_000_000;
+
 /// Patients that one task takes at a time.
 const TASK: usize = 2_048;
 
 pub struct Cohort<'a> {
     batch: &'a RecordBatch,
+    patient: &'a ArrayRef,
     patients: Vec<Range<usize>>,
     date: Date32Array,
     end: Option<Date32Array>,
@@ -58,12 +62,9 @@ impl<'a> Cohort<'a> {
     /// Read the columns of a batch.
     ///
     /// # Errors
-    /// `column_missing`, `column_type`, `patient_missing`.
+    /// `column_missing`, `column_twice`, `column_type`.
     pub fn read(batch: &'a RecordBatch) -> Result<Self> {
         let patient = column(batch, "patient")?.ok_or_else(|| missing("patient"))?;
-        if patient.null_count() > 0 {
-            return Err(Error::new("patient_missing", "patient", "some rows have no patient"));
-        }
         let patients = arrow_ord::partition::partition(std::slice::from_ref(patient))
             .map_err(|_| wrong_type("patient", "of a type that can be compared"))?
             .ranges();
@@ -74,6 +75,7 @@ impl<'a> Cohort<'a> {
         };
         Ok(Self {
             batch,
+            patient,
             patients,
             date: date.as_primitive::<Date32Type>().clone(),
             end: typed(batch, "end", &DataType::Date32, "a date")?
@@ -128,14 +130,15 @@ impl<'a> Cohort<'a> {
         Ok(parts.into_iter().reduce(Rows::join).unwrap_or_default())
     }
 
-    /// A patient's day out of a column of dates, or of numbers of days after `origin`; None where it is null.
+    /// A patient's day out of a column of dates, or of numbers of days after `origin`; None where it is null
+    /// or thousands of years away.
     pub(crate) fn day_or_offset(&self, name: &str, row: usize, origin: i32) -> Result<Option<i32>> {
         let array = column(self.batch, name)?.ok_or_else(|| missing(name))?;
         if array.is_null(row) {
             return Ok(None);
         }
         if *array.data_type() == DataType::Date32 {
-            return Ok(Some(array.as_primitive::<Date32Type>().value(row)));
+            return Ok(Some(array.as_primitive::<Date32Type>().value(row)).filter(|day| WINDOWS.contains(day)));
         }
         // One value: a column of window settings need not be cast whole for every patient.
         let one = cast(&array.slice(row, 1), &DataType::Int32)
@@ -144,7 +147,7 @@ impl<'a> Cohort<'a> {
         Ok(if days.is_null(0) {
             None
         } else {
-            origin.checked_add(days.value(0))
+            origin.checked_add(days.value(0)).filter(|day| WINDOWS.contains(day))
         })
     }
 }
@@ -153,7 +156,7 @@ impl<'a> Cohort<'a> {
 pub struct Patient<'a> {
     pub cohort: &'a Cohort<'a>,
     rows: Range<usize>,
-    /// The first day of a supply, over all groups; of any row where there is no supply.
+    /// The first day of a supply, over all groups; of any row where there is no supply. Days that cannot be are no days.
     pub first_day: i32,
     supplies: &'a Scratch,
 }
@@ -164,8 +167,8 @@ pub struct Patient<'a> {
 pub struct Group<'a> {
     /// A row of this group, to take its keys from.
     pub row: u32,
-    /// Why this group cannot be measured, if so: `days_supply_unknown`, `days_supply_invalid`, `date_unknown`,
-    /// `date_invalid`.
+    /// Why this group cannot be measured, if so: `patient_unknown`, `date_unknown`, `date_invalid`,
+    /// `days_supply_unknown`, `days_supply_invalid`.
     pub fault: Option<&'static str>,
     pub rows: &'a [u32],
     pub day: &'a [i32],
@@ -256,7 +259,7 @@ impl Scratch {
     fn fill(&mut self, cohort: &Cohort, rows: Range<usize>) {
         self.order.clear();
         self.others.clear();
-        for row in rows {
+        for row in rows.clone() {
             let supply = cohort
                 .kind
                 .as_ref()
@@ -266,7 +269,7 @@ impl Scratch {
         }
         self.sort(cohort);
         self.columns(cohort);
-        self.divide();
+        self.divide(cohort.patient.is_null(rows.start));
     }
 
     fn sort(&mut self, cohort: &Cohort) {
@@ -319,21 +322,21 @@ impl Scratch {
         refill(&mut self.group, self.order.iter().map(|&row| codes(&cohort.group, row)));
     }
 
-    fn divide(&mut self) {
+    fn divide(&mut self, nobody: bool) {
         self.groups.clear();
         self.faults.clear();
         let mut start = 0;
         for part in self.group.chunk_by(|a, b| a == b) {
             let range = start..start + part.len();
             start = range.end;
-            self.faults
-                .push(range.clone().find_map(|at| fault(self.day[at], self.days_supply[at])));
+            let fault = range.clone().find_map(|at| fault(self.day[at], self.days_supply[at]));
+            self.faults.push(if nobody { Some("patient_unknown") } else { fault });
             self.groups.push(range);
         }
     }
 
     fn patient<'a>(&'a self, cohort: &'a Cohort<'a>, rows: Range<usize>) -> Patient<'a> {
-        let known = |days: &mut dyn Iterator<Item = i32>| days.filter(|&day| day != i32::MIN).min();
+        let known = |days: &mut dyn Iterator<Item = i32>| days.filter(|day| DAYS.contains(day)).min();
         let first_day = known(&mut self.day.iter().copied())
             .or_else(|| known(&mut rows.clone().map(|row| day(&cohort.date, row))))
             .unwrap_or(0);
