@@ -6,10 +6,12 @@
 
 pub mod calendar;
 pub mod cohort;
+pub mod cover;
 pub mod error;
 pub mod intervals;
 pub mod mpr;
 pub mod output;
+pub mod pdc;
 pub mod window;
 
 use arrow_array::RecordBatch;
@@ -24,7 +26,9 @@ use error::{Error, Result};
 pub fn measure(name: &str, events: &RecordBatch, settings: &str) -> Result<RecordBatch> {
     let cohort = Cohort::read(events)?;
     match name {
+        "covered" => pdc::run_covered(&cohort, settings),
         "mpr" => mpr::run(&cohort, settings),
+        "pdc" => pdc::run(&cohort, settings),
         _ => Err(Error::new("measure_unknown", name, "no such measure")),
     }
 }

@@ -20,8 +20,17 @@ for _name in ("duckdb", "pyarrow"):
     if find_spec(_name) is None:
         raise MissingExtraError(f"{_name} is not installed: pip install 'chartseal[adherence]'")
 
+from chartseal.adherence.pdc import covered, pdc  # noqa: E402
 from chartseal.adherence.ratio import mpr  # noqa: E402
 from chartseal.adherence.tables import Columns  # noqa: E402
 from chartseal.adherence.windows import Column, Span, Window  # noqa: E402
 
-__all__ = ["Column", "Columns", "Span", "Window", "mpr"]
+__all__ = [
+    "Column",
+    "Columns",
+    "Span",
+    "Window",
+    "covered",
+    "mpr",
+    "pdc",
+]
