@@ -110,6 +110,39 @@ impl<'a> Cohort<'a> {
         self.ingredient.as_ref()?.text(code)
     }
 
+    /// A column of numbers beside the cohort's own, None where there is no such column.
+    ///
+    /// # Errors
+    /// `column_type`, `column_twice`.
+    pub fn numbers(&self, name: &str) -> Result<Option<Float64Array>> {
+        Ok(typed(self.batch, name, &DataType::Float64, "a number")?
+            .map(|array| array.as_primitive::<Float64Type>().clone()))
+    }
+
+    /// What medication a row is about: places of its group, class and ingredient in the order of their names.
+    pub fn medication(&self, row: u32) -> [i32; 3] {
+        [&self.group, &self.class, &self.ingredient]
+            .map(|codes| codes.as_ref().map_or(NONE, |codes| codes.rank(row as usize)))
+    }
+
+    /// The first day of what a row tells; `i32::MIN` where unknown.
+    pub fn day(&self, row: u32) -> i32 {
+        day(&self.date, row as usize)
+    }
+
+    /// The first day after what a row tells, None where it goes on.
+    pub fn end(&self, row: u32) -> Option<i32> {
+        let ends = self.end.as_ref().filter(|ends| ends.is_valid(row as usize))?;
+        Some(ends.value(row as usize))
+    }
+
+    /// NaN where unknown.
+    pub fn daily_dose(&self, row: u32) -> f64 {
+        self.daily_dose
+            .as_ref()
+            .map_or(f64::NAN, |doses| value(doses, row as usize))
+    }
+
     /// The rows that `measure` makes of every patient, in the order of patients; computed on all cores.
     ///
     /// # Errors
@@ -214,6 +247,17 @@ impl<'a> Patient<'a> {
     pub fn groups(&self) -> impl Iterator<Item = Group<'a>> {
         let scratch = self.supplies;
         scratch.groups.iter().map(move |range| scratch.group(range.clone()))
+    }
+
+    /// The rows of this patient's supplies, by group, day, and all else that they hold.
+    pub fn supplies(&self) -> &'a [u32] {
+        &self.supplies.order
+    }
+
+    /// The rows of a kind other than `supply`, in the order of the batch.
+    pub fn rows(&self, kind: &str) -> Vec<u32> {
+        let is_kind = |row: &u32| self.cohort.kind.as_ref().and_then(|codes| codes.at(*row as usize)) == Some(kind);
+        self.supplies.others.iter().copied().filter(is_kind).collect()
     }
 
     /// This patient's periods of a kind, by start.

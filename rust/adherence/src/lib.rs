@@ -7,11 +7,16 @@
 pub mod calendar;
 pub mod cohort;
 pub mod cover;
+pub mod durations;
 pub mod error;
+pub mod initiation;
 pub mod intervals;
+pub mod medication;
 pub mod mpr;
 pub mod output;
 pub mod pdc;
+pub mod prescription;
+pub mod timeline;
 pub mod window;
 
 use arrow_array::RecordBatch;
@@ -27,6 +32,8 @@ pub fn measure(name: &str, events: &RecordBatch, settings: &str) -> Result<Recor
     let cohort = Cohort::read(events)?;
     match name {
         "covered" => pdc::run_covered(&cohort, settings),
+        "durations" => durations::run(&cohort, settings),
+        "initiation" => initiation::run(&cohort, settings),
         "mpr" => mpr::run(&cohort, settings),
         "pdc" => pdc::run(&cohort, settings),
         _ => Err(Error::new("measure_unknown", name, "no such measure")),

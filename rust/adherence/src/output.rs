@@ -61,3 +61,21 @@ pub fn texts(reasons: &[Option<&str>]) -> ArrayRef {
     }
     Arc::new(builder.finish())
 }
+
+/// Columns of the batch itself, by the rows that they are taken from (null where there is none), those of `names` that
+/// it has; each under the second name.
+///
+/// # Errors
+/// `output_failed`.
+pub fn taken<'n>(cohort: &Cohort, names: &[(&str, &'n str)], rows: &[Option<u32>]) -> Result<Vec<(&'n str, ArrayRef)>> {
+    let rows = UInt32Array::from(rows.to_vec());
+    let mut found = Vec::new();
+    for (name, as_name) in names {
+        if let Some(column) = cohort.batch().column_by_name(name) {
+            let array =
+                take(column, &rows, None).map_err(|_| Error::new("output_failed", "", "the result is no batch"))?;
+            found.push((*as_name, array));
+        }
+    }
+    Ok(found)
+}

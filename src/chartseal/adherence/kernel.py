@@ -70,10 +70,14 @@ def measure_table(
     *,
     columns: Columns | None = None,
     extra: Sequence[str] = (),
+    optional: Sequence[str] = (),
 ) -> pa.Table:
     """A whole table of events; an empty one gives an empty table of the same columns.
+
+    Columns `extra` must be there and come along, those `optional` come along where they are.
 
     Raises:
         AdherenceError: as `measure`, and `table_unreadable`.
     """
-    return pa.Table.from_batches(list(measure_batches(name, batches(events, columns, extra=extra), settings)))
+    read = batches(events, columns, extra=extra, optional=optional)
+    return pa.Table.from_batches(list(measure_batches(name, read, settings)))

@@ -92,12 +92,13 @@ def batches(
     columns: Columns | None = None,
     *,
     extra: Sequence[str] = (),
+    optional: Sequence[str] = (),
     rows: int = ROWS,
     limits: Limits | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """`events` as the kernel's batches: whole patients, in the order of their ids; `extra` columns come along.
 
-    At least one batch: an empty one where there are no events.
+    Those `optional` come along too where there are such. At least one batch: an empty one where there are no events.
 
     Raises:
         AdherenceError: `column_missing`, `column_twice`, `column_type`, `table_unreadable`.
@@ -105,8 +106,9 @@ def batches(
     columns = columns or Columns()
     try:
         with (limits or Limits()).connect() as connection:
-            relation = _relation(connection, events, _names(columns, extra))
-            chosen = _chosen(relation, columns, extra)
+            relation = _relation(connection, events, _names(columns, [*extra, *optional]))
+            present = [name for name in optional if name in relation.columns]
+            chosen = _chosen(relation, columns, [*extra, *present])
             reader = relation.project(", ".join(chosen)).order("patient").to_arrow_reader(rows)
             cut = whole_patients(reader, rows)
             yield next(cut, pa.RecordBatch.from_pylist([], reader.schema))
