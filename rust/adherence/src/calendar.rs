@@ -1,4 +1,7 @@
 //! Days and spans of days; a day is a number of days since 1970-01-01, as Arrow's date32.
+//!
+//! A month or year later is the same day of the month. Where that month has no such day it is the first of the next:
+//! spans end before their last day, so a month from 31 January holds the whole of February.
 
 use chrono::{Datelike, Months, NaiveDate};
 use serde::Deserialize;
@@ -9,6 +12,9 @@ const EPOCH: i32 = 719_163;
 /// The first and last day that an event may have: 1900-01-01 and 2199-12-31.
 pub const DAYS: std::ops::RangeInclusive<i32> = -25_567..=84_005;
 
+/// Days that a window may start or end on: their differences fit.
+pub const REACH: std::ops::RangeInclusive<i32> = -1_000_000..=1_000_000;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
@@ -18,7 +24,7 @@ pub enum Unit {
     Years,
 }
 
-/// A length of time: calendar months and years, as ISO 8601 durations count them.
+/// A length of time; months and years are those of the calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Span {
@@ -27,15 +33,16 @@ pub struct Span {
 }
 
 impl Span {
-    /// The day `self` after `day`; a month's missing day is its last (31 January + 1 month is 28 or 29 February).
-    /// None beyond the calendar.
+    /// The day `self` after `day`; a month's missing day is the first of the next (31 January + 1 month is 1 March).
+    /// None beyond `REACH`.
     pub fn after(self, day: i32) -> Option<i32> {
-        match self.unit {
+        let moved = match self.unit {
             Unit::Days => day.checked_add(self.count),
             Unit::Weeks => day.checked_add(self.count.checked_mul(7)?),
             Unit::Months => add_months(day, self.count),
             Unit::Years => add_months(day, self.count.checked_mul(12)?),
-        }
+        };
+        moved.filter(|day| REACH.contains(day))
     }
 }
 
@@ -47,7 +54,8 @@ fn add_months(day: i32, count: i32) -> Option<i32> {
     } else {
         date.checked_add_months(months)?
     };
-    Some(moved.num_days_from_ce() - EPOCH)
+    let missing = i32::from(moved.day() != date.day());
+    Some(moved.num_days_from_ce() - EPOCH + missing)
 }
 
 #[cfg(test)]
@@ -63,11 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn months_end_where_the_shorter_month_ends() {
-        assert_eq!(span(1, Unit::Months).after(day("2031-01-31")), Some(day("2031-02-28")));
-        assert_eq!(span(1, Unit::Years).after(day("2028-02-29")), Some(day("2029-02-28")));
+    fn a_missing_day_is_the_first_of_the_next_month() {
+        assert_eq!(span(1, Unit::Months).after(day("2031-01-31")), Some(day("2031-03-01")));
+        assert_eq!(span(1, Unit::Months).after(day("2031-01-29")), Some(day("2031-03-01")));
+        assert_eq!(span(1, Unit::Months).after(day("2031-01-28")), Some(day("2031-02-28")));
+        assert_eq!(span(1, Unit::Months).after(day("2028-01-29")), Some(day("2028-02-29")));
+        assert_eq!(span(1, Unit::Years).after(day("2028-02-29")), Some(day("2029-03-01")));
         assert_eq!(span(2, Unit::Weeks).after(day("2031-12-25")), Some(day("2032-01-08")));
-        assert_eq!(span(-1, Unit::Months).after(day("2031-03-31")), Some(day("2031-02-28")));
+        assert_eq!(span(-1, Unit::Months).after(day("2031-03-31")), Some(day("2031-03-01")));
     }
 
     #[test]

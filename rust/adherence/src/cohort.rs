@@ -30,9 +30,6 @@ pub const NONE: i32 = -1;
 /// No supply lasts longer: ten years.
 pub const MOST_DAYS: f64 = 3_660.0;
 
-/// Days that a window out of a column may start or end on: their differences fit.
-const WINDOWS: std::ops::RangeInclusive<i32> = -1_000_000..=1_000_000;
-
 /// Patients that one task takes at a time.
 const TASK: usize = 2_048;
 
@@ -163,26 +160,33 @@ impl<'a> Cohort<'a> {
         Ok(parts.into_iter().reduce(Rows::join).unwrap_or_default())
     }
 
-    /// A patient's day out of a column of dates, or of numbers of days after `origin`; None where it is null
-    /// or thousands of years away.
-    pub(crate) fn day_or_offset(&self, name: &str, row: usize, origin: i32) -> Result<Option<i32>> {
+    /// The one value that a patient's `rows` hold in a column of dates or of whole numbers; None where they hold none, or
+    /// several that differ.
+    fn value_of(&self, name: &str, rows: Range<usize>) -> Result<Option<DayOrCount>> {
         let array = column(self.batch, name)?.ok_or_else(|| missing(name))?;
-        if array.is_null(row) {
+        let is_day = *array.data_type() == DataType::Date32;
+        let what = || wrong_type(name, "a date or a whole number");
+        if !is_day && !array.data_type().is_numeric() && *array.data_type() != DataType::Null {
+            return Err(what());
+        }
+        let values = cast(&array.slice(rows.start, rows.len()), &DataType::Int32).map_err(|_| what())?;
+        let mut values = values.as_primitive::<Int32Type>().iter().flatten();
+        let Some(first) = values.next() else {
             return Ok(None);
-        }
-        if *array.data_type() == DataType::Date32 {
-            return Ok(Some(array.as_primitive::<Date32Type>().value(row)).filter(|day| WINDOWS.contains(day)));
-        }
-        // One value: a column of window settings need not be cast whole for every patient.
-        let one = cast(&array.slice(row, 1), &DataType::Int32)
-            .map_err(|_| wrong_type(name, "a date or a whole number of days"))?;
-        let days = one.as_primitive::<Int32Type>();
-        Ok(if days.is_null(0) {
-            None
+        };
+        let found = if is_day {
+            DayOrCount::Day(first)
         } else {
-            origin.checked_add(days.value(0)).filter(|day| WINDOWS.contains(day))
-        })
+            DayOrCount::Count(first)
+        };
+        Ok(values.all(|value| value == first).then_some(found))
     }
+}
+
+/// What a column says of a patient's window.
+pub enum DayOrCount {
+    Day(i32),
+    Count(i32),
 }
 
 /// One patient of a cohort: supplies by group, and periods.
@@ -239,8 +243,12 @@ pub struct Period {
 }
 
 impl<'a> Patient<'a> {
-    pub fn first_row(&self) -> usize {
-        self.rows.start
+    /// What a column says of this patient; None where its rows say nothing, or not the same.
+    ///
+    /// # Errors
+    /// `column_missing`, `column_type`: neither date nor number.
+    pub fn value_of(&self, name: &str) -> Result<Option<DayOrCount>> {
+        self.cohort.value_of(name, self.rows.clone())
     }
 
     /// The groups of supplies that this patient has, by the order of their names.

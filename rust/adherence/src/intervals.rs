@@ -14,7 +14,8 @@
 //!
 //! Dima & Dediu 2017, PLoS ONE 12(4):e0174426, "Event intervals and gap days".
 
-use crate::cohort::{Group, NONE};
+use crate::cohort::{Cohort, Group, NONE};
+use crate::error::{Error, Result};
 use crate::window::Days;
 
 /// What happens to days that are left when a supply is carried over to the next.
@@ -63,6 +64,18 @@ impl Interval {
 }
 
 impl Rules {
+    /// # Errors
+    /// `column_missing`: a rule needs `class` or `daily_dose`.
+    pub fn need(self, cohort: &Cohort) -> Result<()> {
+        let needs = [(self.same_medication, "class"), (self.dosage_change, "daily_dose")];
+        let schema = cohort.batch().schema_ref();
+        let lacks = |name| cohort.batch().num_rows() > 0 && schema.index_of(name).is_err();
+        match needs.into_iter().find(|&(needed, name)| needed && lacks(name)) {
+            Some((_, name)) => Err(Error::new("column_missing", name, "a rule of carry-over needs it")),
+            None => Ok(()),
+        }
+    }
+
     /// Why these rules cannot be applied to a group: `class_unknown`, `daily_dose_unknown`, `daily_dose_invalid`.
     pub fn fault(self, group: &Group) -> Option<&'static str> {
         if self.same_medication && group.class.contains(&NONE) {

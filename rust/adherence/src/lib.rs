@@ -5,10 +5,12 @@
 //! Python, DuckDB streams and Spark alike.
 
 pub mod calendar;
+pub mod cma;
 pub mod cohort;
 pub mod cover;
 pub mod durations;
 pub mod error;
+pub mod gaps;
 pub mod initiation;
 pub mod intervals;
 pub mod medication;
@@ -34,6 +36,8 @@ pub fn measure(name: &str, events: &RecordBatch, settings: &str) -> Result<Recor
         "covered" => pdc::run_covered(&cohort, settings),
         "durations" => durations::run(&cohort, settings),
         "initiation" => initiation::run(&cohort, settings),
+        "cma" => cma::run(&cohort, settings),
+        "gaps" => gaps::run(&cohort, settings),
         "mpr" => mpr::run(&cohort, settings),
         "pdc" => pdc::run(&cohort, settings),
         _ => Err(Error::new("measure_unknown", name, "no such measure")),

@@ -41,8 +41,9 @@ pub fn batch(cohort: &Cohort, row: Vec<u32>, columns: Vec<(&str, ArrayRef)>) -> 
     let rows = UInt32Array::from(row);
     let (mut fields, mut arrays) = (Vec::new(), Vec::new());
     for name in cohort.keys() {
-        let index = cohort.batch().schema_ref().index_of(name).map_err(failed)?;
-        let array = take(cohort.batch().column(index), &rows, None).map_err(failed)?;
+        let Some(array) = taken(cohort, name, &rows)? else {
+            continue;
+        };
         fields.push(Field::new(name, array.data_type().clone(), true));
         arrays.push(array);
     }
@@ -51,6 +52,18 @@ pub fn batch(cohort: &Cohort, row: Vec<u32>, columns: Vec<(&str, ArrayRef)>) -> 
         arrays.push(array);
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(failed)
+}
+
+/// The batch's column `name` at some rows, if it has one.
+///
+/// # Errors
+/// `output_failed`: rows that are not in the batch.
+pub fn taken(cohort: &Cohort, name: &str, rows: &UInt32Array) -> Result<Option<ArrayRef>> {
+    let failed = |_| Error::new("output_failed", "", "no such rows");
+    let column = cohort.batch().column_by_name(name);
+    column
+        .map(|column| take(column, rows, None).map_err(failed))
+        .transpose()
 }
 
 /// Reasons as a column of text, null where there is none.

@@ -1,8 +1,8 @@
 //! The two windows of a patient: follow-up, in which events count, and observation, in which adherence is estimated
 //! (Dima & Dediu 2017).
 
-use crate::calendar::{Span, Unit};
-use crate::cohort::Patient;
+use crate::calendar::{REACH, Span, Unit};
+use crate::cohort::{DayOrCount, Patient};
 use crate::error::Result;
 use serde::Deserialize;
 
@@ -15,8 +15,8 @@ pub enum Start {
     After(Span),
     /// On a day, the same for all (days since 1970).
     On(i32),
-    /// As the batch's column says for each patient: a date, or a number of days after.
-    Column(String),
+    /// As the batch's column says for each patient: a date, or a number of units after.
+    Column(Column),
 }
 
 /// How long a window lasts.
@@ -24,8 +24,26 @@ pub enum Start {
 #[serde(rename_all = "snake_case")]
 pub enum Length {
     Span(Span),
-    /// As the batch's column says for each patient, in days.
-    Column(String),
+    /// As the batch's column says for each patient: a number of units, or the day after the window.
+    Column(Column),
+}
+
+/// A column of numbers in some unit, or of dates.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    pub name: String,
+    pub unit: Unit,
+}
+
+impl Column {
+    fn after(&self, patient: &Patient, origin: i32) -> Result<Option<i32>> {
+        Ok(match patient.value_of(&self.name)? {
+            Some(DayOrCount::Day(day)) => Some(day).filter(|day| REACH.contains(day)),
+            Some(DayOrCount::Count(count)) => Span { count, unit: self.unit }.after(origin),
+            None => None,
+        })
+    }
 }
 
 /// Settings of both windows; those left out are two years from the first event.
@@ -85,6 +103,21 @@ pub struct Windows {
     pub observation: Days,
 }
 
+impl Windows {
+    /// Why nothing can be estimated in these windows: `window_empty`, or `window_outside_follow_up` where observation is
+    /// not wholly within follow-up, so that its days without a supply need not be days without one.
+    pub fn fault(self) -> Option<&'static str> {
+        let (observation, follow_up) = (self.observation, self.follow_up);
+        if observation.length() == 0 {
+            Some("window_empty")
+        } else if observation.start < follow_up.start || follow_up.end < observation.end {
+            Some("window_outside_follow_up")
+        } else {
+            None
+        }
+    }
+}
+
 impl Window {
     /// This patient's windows, or the reason why there are none.
     ///
@@ -116,14 +149,14 @@ impl Window {
         match start {
             Start::After(span) => Ok(span.after(origin)),
             Start::On(day) => Ok(Some(*day)),
-            Start::Column(name) => patient.cohort.day_or_offset(name, patient.first_row(), origin),
+            Start::Column(column) => column.after(patient, origin),
         }
     }
 
     fn end(length: &Length, patient: &Patient, start: i32) -> Result<Option<i32>> {
         match length {
             Length::Span(span) => Ok(span.after(start)),
-            Length::Column(name) => patient.cohort.day_or_offset(name, patient.first_row(), start),
+            Length::Column(column) => column.after(patient, start),
         }
     }
 }

@@ -16,7 +16,10 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 @dataclass(frozen=True)
 class Span:
-    """A length of time; months and years are calendar ones (31 January + 1 month is the last of February)."""
+    """A length of time. A month later is the same day of the month, or the first of the next where there is no such day.
+
+    So a month from 31 January holds all of February: windows end before their last day.
+    """
 
     count: int
     unit: Unit = "days"
@@ -28,9 +31,17 @@ class Span:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the events that gives a window's day or length for each patient: a date, or a number of days."""
+    """A column of the events that gives a window's start or length for each patient: a date, or a number of units.
+
+    All rows of a patient that are not null say the same; else that patient's window is unknown.
+    """
 
     name: str
+    unit: Unit = "days"
+
+    def to_json(self) -> dict[str, Any]:
+        """As the kernel reads it."""
+        return {"name": self.name, "unit": self.unit}
 
 
 @dataclass(frozen=True)
@@ -80,9 +91,9 @@ def _start(setting: Span | date | Column) -> dict[str, Any]:
     if isinstance(setting, Span):
         return {"after": setting.to_json()}
     if isinstance(setting, Column):
-        return {"column": setting.name}
+        return {"column": setting.to_json()}
     return {"on": days_since_epoch(setting)}
 
 
 def _length(setting: Span | Column) -> dict[str, Any]:
-    return {"column": setting.name} if isinstance(setting, Column) else {"span": setting.to_json()}
+    return {"column": setting.to_json()} if isinstance(setting, Column) else {"span": setting.to_json()}
