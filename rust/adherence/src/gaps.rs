@@ -4,7 +4,7 @@ use crate::cma::{Cma, Measurable, estimate, followed, measurable, start};
 use crate::cohort::{Cohort, Group};
 use crate::error::{Error, Result};
 use crate::intervals::{Carry, Interval, Rules, intervals};
-use crate::output::{batch, taken, texts};
+use crate::output::{batch, column_at, texts};
 use crate::window::{Window, Windows};
 use crate::{rows, settings};
 use arrow_array::{ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, RecordBatch, UInt32Array};
@@ -70,7 +70,7 @@ pub fn run(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
     let at = UInt32Array::from(found.row.clone());
     let mut columns: Vec<(&str, ArrayRef)> = Vec::new();
     for name in REPEATED {
-        columns.extend(taken(cohort, name, &at)?.map(|column| (name, column)));
+        columns.extend(column_at(cohort, name, &at)?.map(|column| (name, column)));
     }
     let dates = |days: Vec<Option<i32>>| Arc::new(Date32Array::from(days)) as ArrayRef;
     columns.extend([

@@ -41,7 +41,7 @@ pub fn batch(cohort: &Cohort, row: Vec<u32>, columns: Vec<(&str, ArrayRef)>) -> 
     let rows = UInt32Array::from(row);
     let (mut fields, mut arrays) = (Vec::new(), Vec::new());
     for name in cohort.keys() {
-        let Some(array) = taken(cohort, name, &rows)? else {
+        let Some(array) = column_at(cohort, name, &rows)? else {
             continue;
         };
         fields.push(Field::new(name, array.data_type().clone(), true));
@@ -58,7 +58,7 @@ pub fn batch(cohort: &Cohort, row: Vec<u32>, columns: Vec<(&str, ArrayRef)>) -> 
 ///
 /// # Errors
 /// `output_failed`: rows that are not in the batch.
-pub fn taken(cohort: &Cohort, name: &str, rows: &UInt32Array) -> Result<Option<ArrayRef>> {
+pub fn column_at(cohort: &Cohort, name: &str, rows: &UInt32Array) -> Result<Option<ArrayRef>> {
     let failed = |_| Error::new("output_failed", "", "no such rows");
     let column = cohort.batch().column_by_name(name);
     column
@@ -84,9 +84,7 @@ pub fn taken<'n>(cohort: &Cohort, names: &[(&str, &'n str)], rows: &[Option<u32>
     let rows = UInt32Array::from(rows.to_vec());
     let mut found = Vec::new();
     for (name, as_name) in names {
-        if let Some(column) = cohort.batch().column_by_name(name) {
-            let array =
-                take(column, &rows, None).map_err(|_| Error::new("output_failed", "", "the result is no batch"))?;
+        if let Some(array) = column_at(cohort, name, &rows)? {
             found.push((*as_name, array));
         }
     }
