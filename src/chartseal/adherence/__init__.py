@@ -20,6 +20,8 @@ for _name in ("duckdb", "pyarrow"):
     if find_spec(_name) is None:
         raise MissingExtraError(f"{_name} is not installed: pip install 'chartseal[adherence]'")
 
+from chartseal.adherence.cma import cma  # noqa: E402
+from chartseal.adherence.gaps import gaps  # noqa: E402
 from chartseal.adherence.pdc import covered, pdc  # noqa: E402
 from chartseal.adherence.ratio import mpr  # noqa: E402
 from chartseal.adherence.tables import Columns  # noqa: E402
@@ -30,7 +32,9 @@ __all__ = [
     "Columns",
     "Span",
     "Window",
+    "cma",
     "covered",
+    "gaps",
     "mpr",
     "pdc",
 ]

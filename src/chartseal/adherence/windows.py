@@ -16,9 +16,9 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 @dataclass(frozen=True)
 class Span:
-    """A length of time. A month later is the same day of the month, or the first of the next where there is no such day.
+    """A length of time. A month later is the same day of the month, or the first of the next where that has none.
 
-    So a month from 31 January holds all of February: windows end before their last day.
+    So a month from 31 January holds all of February: a window's end is the first day after it.
     """
 
     count: int
