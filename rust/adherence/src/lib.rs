@@ -9,6 +9,7 @@ pub mod cma;
 pub mod cohort;
 pub mod cover;
 pub mod durations;
+pub mod episodes;
 pub mod error;
 pub mod gaps;
 pub mod initiation;
@@ -38,6 +39,7 @@ pub fn measure(name: &str, events: &RecordBatch, settings: &str) -> Result<Recor
         "initiation" => initiation::run(&cohort, settings),
         "cma" => cma::run(&cohort, settings),
         "gaps" => gaps::run(&cohort, settings),
+        "episodes" => episodes::run(&cohort, settings),
         "mpr" => mpr::run(&cohort, settings),
         "pdc" => pdc::run(&cohort, settings),
         _ => Err(Error::new("measure_unknown", name, "no such measure")),

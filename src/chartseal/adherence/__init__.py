@@ -23,6 +23,7 @@ for _name in ("duckdb", "pyarrow"):
 from chartseal.adherence.cma import cma  # noqa: E402
 from chartseal.adherence.gaps import gaps  # noqa: E402
 from chartseal.adherence.pdc import covered, pdc  # noqa: E402
+from chartseal.adherence.episodes import EpisodeRule, Percent, episodes  # noqa: E402
 from chartseal.adherence.ratio import mpr  # noqa: E402
 from chartseal.adherence.tables import Columns  # noqa: E402
 from chartseal.adherence.windows import Column, Span, Window  # noqa: E402
@@ -37,4 +38,11 @@ __all__ = [
     "gaps",
     "mpr",
     "pdc",
+    "Columns",
+    "EpisodeRule",
+    "Percent",
+    "Span",
+    "Window",
+    "episodes",
+    "mpr",
 ]
