@@ -46,3 +46,4 @@ __all__ = [
     "episodes",
     "mpr",
 ]
+__all__ = ["Column", "Columns", "Span", "Window", "covered", "mpr", "pdc"]
