@@ -103,6 +103,11 @@ impl<'a> Cohort<'a> {
         self.class.as_ref()?.text(code)
     }
 
+    /// The class in a row of any kind.
+    pub fn class_at(&self, row: u32) -> Option<&str> {
+        self.class.as_ref()?.at(row as usize)
+    }
+
     pub fn ingredient_text(&self, code: i32) -> Option<&str> {
         self.ingredient.as_ref()?.text(code)
     }
@@ -418,7 +423,8 @@ impl Scratch {
     }
 }
 
-fn fault(day: i32, days_supply: f64) -> Option<&'static str> {
+/// Why a supply cannot be measured, if so.
+pub(crate) fn fault(day: i32, days_supply: f64) -> Option<&'static str> {
     if day == i32::MIN {
         Some("date_unknown")
     } else if !DAYS.contains(&day) {

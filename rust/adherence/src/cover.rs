@@ -63,10 +63,15 @@ impl Ingredients {
     }
 }
 
-/// The supplies of `group` that `counts` their day, in the order of days.
-pub fn supplies(group: &Group, shift: Shift, ingredients: &Ingredients, counts: impl Fn(i32) -> bool) -> Vec<Supply> {
+/// The supplies of `group` that count, by their place and day, in the order of days.
+pub fn supplies(
+    group: &Group,
+    shift: Shift,
+    ingredients: &Ingredients,
+    counts: impl Fn(usize, i32) -> bool,
+) -> Vec<Supply> {
     let mut found = Vec::with_capacity(group.day.len());
-    for (at, &day) in group.day.iter().enumerate().filter(|&(_, &day)| counts(day)) {
+    for (at, &day) in group.day.iter().enumerate().filter(|&(at, &day)| counts(at, day)) {
         let days = whole_days(group.days_supply[at]);
         match shift {
             Shift::Ingredient => {
@@ -109,7 +114,7 @@ pub fn cover(mut supplies: Vec<Supply>, stays: &[Days]) -> Vec<Days> {
 /// Use up `days` from `day` on, none during a stay. Returns the first day after the last used; `stays` keeps those that
 /// end later.
 fn take(mut day: i32, mut days: i32, stays: &mut &[Days], spans: &mut Vec<Days>) -> i32 {
-    while days > 0 {
+    while days > 0 && day < i32::MAX {
         let next = stays.first().copied().unwrap_or(NEVER);
         if next.end <= day {
             *stays = &stays[1..];
@@ -120,9 +125,6 @@ fn take(mut day: i32, mut days: i32, stays: &mut &[Days], spans: &mut Vec<Days>)
             let end = day.saturating_add(used);
             spans.push(Days { start: day, end });
             (day, days) = (end, days - used);
-            if day == i32::MAX {
-                break;
-            }
         }
     }
     day

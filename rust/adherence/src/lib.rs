@@ -20,6 +20,8 @@ pub mod output;
 pub mod pdc;
 pub mod prescription;
 pub mod timeline;
+pub mod persistence;
+pub mod quality;
 pub mod window;
 
 use arrow_array::RecordBatch;
@@ -42,6 +44,8 @@ pub fn measure(name: &str, events: &RecordBatch, settings: &str) -> Result<Recor
         "episodes" => episodes::run(&cohort, settings),
         "mpr" => mpr::run(&cohort, settings),
         "pdc" => pdc::run(&cohort, settings),
+        "persistence" => persistence::run(&cohort, settings),
+        "quality" => quality::run(&cohort, settings),
         _ => Err(Error::new("measure_unknown", name, "no such measure")),
     }
 }

@@ -149,7 +149,7 @@ impl Settings {
         }
         Ok(Found {
             fills: counted.filter(|&day| day >= start).collect(),
-            spans: cover(supplies(group, self.shift, known, |day| counts.contains(day)), &[]),
+            spans: cover(supplies(group, self.shift, known, |_, day| counts.contains(day)), &[]),
             period: Days { start, end: until },
             whole_period: Days { start, end: window.end },
         })
@@ -157,7 +157,7 @@ impl Settings {
 }
 
 /// The observation window, if every supply that could cover its days is in the follow-up.
-fn checked(windows: Windows, first_day: i32) -> Measured<Days> {
+pub(crate) fn checked(windows: Windows, first_day: i32) -> Measured<Days> {
     let (window, follow_up) = (windows.observation, windows.follow_up);
     if window.length() == 0 {
         Err("window_empty")
