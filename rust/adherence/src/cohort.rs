@@ -262,6 +262,12 @@ impl<'a> Patient<'a> {
         scratch.groups.iter().map(move |range| scratch.group(range.clone()))
     }
 
+    /// Why nothing can be said of this patient, if so: rows of nobody are not one person's.
+    pub fn fault(&self) -> Option<&'static str> {
+        let patients = self.cohort.batch.column_by_name("patient")?;
+        patients.is_null(self.rows.start).then_some("patient_unknown")
+    }
+
     /// The rows of this patient's supplies, by group, day, and all else that they hold.
     pub fn supplies(&self) -> &'a [u32] {
         &self.supplies.order

@@ -80,7 +80,10 @@ pub fn run(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
         let visits = visits(patient);
         let mut number = 0;
         for medication in medications(patient) {
-            let episodes = episodes(patient, &medication, &visits, rules);
+            let episodes = match patient.fault() {
+                Some(fault) => Err(fault),
+                None => episodes(patient, &medication, &visits, rules),
+            };
             let timeline = episodes.as_ref().map_err(|&reason| reason).map(|episodes| Timeline {
                 episodes,
                 special: &special,

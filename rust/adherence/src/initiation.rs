@@ -59,6 +59,9 @@ struct Start {
 }
 
 fn start(patient: &Patient, medication: &Medication, ends: &Ends) -> std::result::Result<Start, &'static str> {
+    if let Some(fault) = patient.fault() {
+        return Err(fault);
+    }
     let prescribed = days(patient, &medication.prescribed, "prescription_date_unknown")?;
     let supplied = days(patient, &medication.supplied, "date_unknown")?;
     let &first = prescribed.first().ok_or("no_prescription")?;
