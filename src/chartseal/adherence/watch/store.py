@@ -28,7 +28,7 @@ CREATE INDEX patient_due ON patient (due);
 CREATE TABLE event (
     patient INTEGER NOT NULL, event TEXT NOT NULL, kind TEXT NOT NULL, day INTEGER NOT NULL, until INTEGER,
     days_supply INTEGER, daily_dose REAL, "group" TEXT NOT NULL, class TEXT NOT NULL, ingredient TEXT NOT NULL,
-    PRIMARY KEY (patient, event)
+    PRIMARY KEY (patient, event, kind, class, ingredient)
 ) WITHOUT ROWID;
 CREATE TABLE alert (
     patient INTEGER NOT NULL, id TEXT NOT NULL, status TEXT NOT NULL, told INTEGER NOT NULL, content TEXT NOT NULL,
@@ -120,21 +120,28 @@ class Store:
         found = self.database.execute("SELECT name FROM patient WHERE number = ?", (patient,)).fetchone()
         return str(found[0])
 
+    def number(self, name: str) -> int:
+        """The number of a patient, new or known."""
+        known = self.patient(name)
+        if known is not None:
+            return known
+        number = self.database.execute("INSERT INTO patient (name, events) VALUES (?, 0)", (name,)).lastrowid
+        assert number is not None  # noqa: S101 (it was an INSERT)
+        return number
+
     def add(self, event: Event, *, replace: bool) -> tuple[int | None, str | None]:
         """Keep an event: the patient who has changed by it, or None, and the code of why it was refused, if it was.
 
-        The same event again changes nothing. A period that has ended takes the place of the open one; a reversal that
-        of the event that it names, whichever came first. Anything else of the same reference is a conflict.
+        The same event again changes nothing. A period that has ended takes the place of the open one. Anything else of
+        the same reference, kind and product is a conflict.
         """
-        patient = self.patient(event.patient)
-        if patient is None:
-            patient = self._insert("INSERT INTO patient (name, events) VALUES (?, 0)", (event.patient,))
+        patient = self.number(event.patient)
         known = self._event(patient, event)
+        if known == event:
+            return None, None
         if known is None:
             return self._add_new(patient, event)
-        if known == event or known.kind == REVERSAL:
-            return None, None
-        if event.kind != REVERSAL and not replace:
+        if not replace:
             if known._replace(end=None) != event._replace(end=None) or None not in (known.end, event.end):
                 return None, "event_conflict"
             if event.end is None:
@@ -151,30 +158,32 @@ class Store:
         self._put(patient, event)
         return patient, None
 
-    def _insert(self, statement: str, values: tuple[object, ...]) -> int:
-        number = self.database.execute(statement, values).lastrowid
-        assert number is not None  # noqa: S101 (it was an INSERT)
-        return number
-
     def _event(self, patient: int, event: Event) -> Event | None:
         rows = self.database.execute(
-            f"SELECT {_COLUMNS} FROM event WHERE patient = ? AND event = ?",  # noqa: S608 (our own names)
-            (patient, event.event),
+            f"SELECT {_COLUMNS} FROM event"  # noqa: S608 (our own names)
+            " WHERE patient = ? AND event = ? AND kind = ? AND class = ? AND ingredient = ?",
+            (patient, event.event, event.kind, event.medication_class, event.ingredient),
         )
         return next((Event(event.patient, *row) for row in rows), None)
 
     def _put(self, patient: int, event: Event) -> None:
-        self.database.execute(
-            "INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (patient, *event[1:])
-        )
+        row = (patient, *event[1:])
+        self.database.execute("INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def events(self, patient: int, name: str) -> list[Event]:
-        """All events of a patient, reversals left out."""
+        """All events of a patient, without reversals and what they take back, whichever came first."""
         rows = self.database.execute(
-            f"SELECT {_COLUMNS} FROM event WHERE patient = ? AND kind <> 'reversal'",  # noqa: S608 (our own names)
+            f"SELECT {_COLUMNS} FROM event WHERE patient = ?",  # noqa: S608 (our own names)
             (patient,),
         )
-        return [Event(name, *row) for row in rows]
+        found = [Event(name, *row) for row in rows]
+        reversed_ = {event.event for event in found if event.kind == REVERSAL}
+        return [event for event in found if event.event not in reversed_] if reversed_ else found
+
+    def clear(self, patient: int) -> None:
+        """Forget a patient's events, and keep the alerts."""
+        self.database.execute("DELETE FROM event WHERE patient = ?", (patient,))
+        self.database.execute("UPDATE patient SET events = 0 WHERE number = ?", (patient,))
 
     def alerts(self, patient: int) -> dict[str, tuple[str, str]]:
         """A patient's alerts as (status, content), by id."""
