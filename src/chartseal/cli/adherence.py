@@ -13,6 +13,7 @@ _COMMANDS: dict[str, str] = {
     # command: module under chartseal.cli that defines it as `command`
     "generate": "adherence_generate",
     "report": "adherence_report",
+    "watch": "adherence_watch",
 }
 
 _DEFAULT = "report"

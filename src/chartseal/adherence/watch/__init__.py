@@ -7,12 +7,14 @@ with Watch(Path("clinic.db"), WatchPolicy()) as watch:
 """
 
 from chartseal.adherence.watch.alert import Alert, Phase, Status
+from chartseal.adherence.watch.feed import FhirFeed
 from chartseal.adherence.watch.flags import to_detected_issue, to_flag
 from chartseal.adherence.watch.policy import Kind, Severity, WatchPolicy
 from chartseal.adherence.watch.watch import Watch, alerts_of
 
 __all__ = [
     "Alert",
+    "FhirFeed",
     "Kind",
     "Phase",
     "Severity",

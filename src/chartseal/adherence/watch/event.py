@@ -15,8 +15,10 @@ from chartseal.errors import AdherenceError
 
 SUPPLY, REVERSAL = "supply", "reversal"
 STAYS = ("stay", "snf")
-KINDS = frozenset({SUPPLY, REVERSAL, "died", "not_dispensed", "prescribed", *STAYS})
-"""Kinds of rows that a watch looks at. A `reversal` names, as its `event`, the event that it takes back."""
+NOT_TAKEN = ("missed_dose", "not_dispensed", "stop")
+KINDS = frozenset({SUPPLY, REVERSAL, "died", "prescribed", *NOT_TAKEN, *STAYS})
+"""Kinds of rows that a watch looks at. A `reversal` names, as its `event`, the event that it takes back; what is known
+not to have been dispensed or taken is evidence of the alerts of its time, and none by itself."""
 
 MOST_DAYS = 3_660
 """No supply lasts longer, as in the kernel."""
@@ -135,8 +137,8 @@ def _day(value: Any) -> int | str | None:
             value = date.fromisoformat(value)
         except ValueError:
             return "date_invalid"
-    if not isinstance(value, date):
-        return "date_invalid"
+    if not isinstance(value, date) or getattr(value, "tzinfo", None) is not None:
+        return "date_invalid"  # a moment with a zone has no one day: it is the caller who knows the local one
     day = value.toordinal()
     return day if _FIRST <= day <= _LAST else "date_invalid"
 

@@ -35,6 +35,11 @@ CREATE TABLE alert (
     PRIMARY KEY (patient, id)
 ) WITHOUT ROWID;
 CREATE INDEX alert_untold ON alert (patient) WHERE told = 0;
+CREATE TABLE resource (
+    owner TEXT NOT NULL, key TEXT NOT NULL, medication TEXT NOT NULL, full_url TEXT NOT NULL, content BLOB NOT NULL,
+    PRIMARY KEY (owner, key)
+) WITHOUT ROWID;
+CREATE INDEX resource_medication ON resource (medication) WHERE medication <> '';
 """
 _COLUMNS = 'event, kind, day, until, days_supply, daily_dose, "group", class, ingredient'
 
@@ -65,11 +70,14 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """A transaction that nobody else's overlaps; what is raised in it undoes it.
+        """A transaction that nobody else's overlaps, or a part of the one that is open; what is raised in it undoes it.
 
         Raises:
             AdherenceError: `state_busy`: another process holds it for too long; `state_unusable`.
         """
+        if self.database.in_transaction:
+            yield
+            return
         with self._errors():
             self.database.execute("BEGIN IMMEDIATE")
             try:
@@ -241,8 +249,34 @@ class Store:
         """How many rows were refused, by the code of the reason."""
         return dict(self.database.execute("SELECT reason, count FROM refused ORDER BY reason"))
 
+    def resource(self, owner: str, key: str) -> bytes | None:
+        """The text of a FHIR resource that is kept."""
+        where = "WHERE owner = ? AND key = ?"
+        found = self.database.execute(f"SELECT content FROM resource {where}", (owner, key)).fetchone()  # noqa: S608 (ours)
+        return None if found is None else bytes(found[0])
+
+    def put_resource(self, owner: str, key: str, medication: str, full_url: str, content: bytes) -> None:
+        """Keep a FHIR resource in the place of the one of that key."""
+        row = (owner, key, medication, full_url, content)
+        self.database.execute("INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?)", row)
+
+    def owners(self, medication: str) -> list[str]:
+        """Who has resources that refer to a Medication."""
+        rows = self.database.execute("SELECT DISTINCT owner FROM resource WHERE medication = ?", (medication,))
+        return [owner for (owner,) in rows]
+
+    def resources(self, owner: str) -> list[tuple[str, bytes]]:
+        """(fullUrl, text) of a patient's resources and of the Medications that they refer to."""
+        statement = (
+            "SELECT full_url, content FROM resource WHERE owner = ?1 UNION ALL "
+            "SELECT full_url, content FROM resource WHERE owner = '' AND key IN "
+            "(SELECT medication FROM resource WHERE owner = ?1 AND medication <> '')"
+        )
+        return list(self.database.execute(statement, (owner,)))
+
     def forget(self, patient: int) -> None:
         """Delete all that is known of a patient."""
+        self.database.execute("DELETE FROM resource WHERE owner = ?", (self.name(patient),))
         for statement in _FORGET:
             self.database.execute(statement, (patient,))
 

@@ -40,11 +40,11 @@ class Watch:
         """
         self.policy = policy or WatchPolicy()
         self._policy_text = json.dumps(self.policy.to_json(), sort_keys=True)
-        self._store = Store(path, durable=durable)
-        with self._store.writing():
-            if self._store.state().get("policy") != self._policy_text:
-                self._store.set_state("policy", self._policy_text)
-                self._store.set_all_due()
+        self.store = Store(path, durable=durable)
+        with self.store.writing():
+            if self.store.state().get("policy") != self._policy_text:
+                self.store.set_state("policy", self._policy_text)
+                self.store.set_all_due()
 
     def __enter__(self) -> Self:
         return self
@@ -56,12 +56,12 @@ class Watch:
 
     def close(self) -> None:
         """Close the state."""
-        self._store.close()
+        self.store.close()
 
     @property
     def as_of(self) -> date | None:
         """The day that it is for this watch; None before the first `tick`."""
-        found = self._store.state().get("as_of")
+        found = self.store.state().get("as_of")
         return None if found is None else date.fromordinal(int(found))
 
     def add(
@@ -81,18 +81,31 @@ class Watch:
             state with another policy; `column_missing`, `table_unreadable`, `state_busy`, `state_unusable`.
         """
         refused: Counter[str] = Counter()
-        with self._store.writing():
+        with self.store.writing():
             as_of = self._day()
             touched: dict[int, str] = {}
             for event in events_of(events, columns, refused):
-                patient, reason = self._store.add(event, replace=replace)
+                patient, reason = self.store.add(event, replace=replace)
                 if patient is not None:
                     touched[patient] = event.patient
                 if reason is not None:
                     refused[reason] += 1
             if refused:
-                self._store.count_refused(refused)
+                self.store.count_refused(refused)
             return [alert for each in touched.items() for alert in self._refresh(*each, as_of)]
+
+    def set_events(self, patient: str, rows: Iterable[Mapping[str, Any]]) -> list[Alert]:
+        """Let these rows be all events of a patient; the alerts that changed. What cannot be watched is left out.
+
+        Raises:
+            AdherenceError: as `add`.
+        """
+        with self.store.writing():
+            as_of, number = self._day(), self.store.number(patient)
+            self.store.clear(number)
+            for event in events_of(rows, None, Counter()):
+                self.store.add(event, replace=False)
+            return list(self._refresh(number, patient, as_of))
 
     def tick(self, as_of: date) -> list[Alert]:
         """Let the day be `as_of`; the alerts that changed by it. Work for the patients who are due.
@@ -101,18 +114,18 @@ class Watch:
             AdherenceError: `as_of_backwards`: the watch is further on; else as `add`.
         """
         day = as_of.toordinal()
-        with self._store.writing():
+        with self.store.writing():
             known = self._state().get("as_of")
             if known is not None and day < int(known):
                 raise AdherenceError("the watch is at a later day", "as_of_backwards", "as_of")
-            self._store.set_state("as_of", str(day))
-            return [alert for each in self._store.due(day) for alert in self._refresh(*each, day)]
+            self.store.set_state("as_of", str(day))
+            return [alert for each in self.store.due(day) for alert in self._refresh(*each, day)]
 
     def alerts(self, *, status: str | None = None) -> list[Alert]:
         """All alerts, by patient, of one status or any; what is over for longer than `keep_days` is left out."""
-        with self._store.writing():
+        with self.store.writing():
             as_of = self._day()
-            found = [_alert(*row, as_of) for row in self._store.all_alerts(untold=False)]
+            found = [_alert(*row, as_of) for row in self.store.all_alerts(untold=False)]
         floor = self._floor(as_of)
         wanted = [each for each in found if each.status != "withdrawn" or status == "withdrawn"]
         kept = [each for each in wanted if each.until is None or each.until.toordinal() >= floor]
@@ -120,29 +133,29 @@ class Watch:
 
     def pending(self) -> list[Alert]:
         """Alerts that have changed since they were last acknowledged: what a crash kept from being told is here."""
-        with self._store.writing():
+        with self.store.writing():
             as_of = self._day()
-            return [_alert(*row, as_of) for row in self._store.all_alerts(untold=True)]
+            return [_alert(*row, as_of) for row in self.store.all_alerts(untold=True)]
 
     def acknowledge(self, alerts: Iterable[Alert]) -> None:
         """Say that alerts were told on; one that has changed meanwhile stays pending."""
-        with self._store.writing():
+        with self.store.writing():
             for alert in alerts:
-                self._store.set_told(alert.patient, alert.id, alert.status, _content(alert))
+                self.store.set_told(alert.patient, alert.id, alert.status, _content(alert))
 
     def refused(self) -> dict[str, int]:
         """How many rows were refused so far, by the code of the reason."""
-        return self._store.refused()
+        return self.store.refused()
 
     def forget(self, patient: str) -> None:
         """Delete a patient's events and alerts."""
-        with self._store.writing():
-            number = self._store.patient(patient)
+        with self.store.writing():
+            number = self.store.patient(patient)
             if number is not None:
-                self._store.forget(number)
+                self.store.forget(number)
 
     def _state(self) -> dict[str, str]:
-        state = self._store.state()
+        state = self.store.state()
         if state.get("policy") != self._policy_text:
             raise AdherenceError("the state was opened with another policy meanwhile", "policy_changed")
         return state
@@ -158,21 +171,21 @@ class Watch:
 
     def _refresh(self, patient: int, name: str, as_of: int) -> Iterator[Alert]:
         """Work out one patient anew, keep what changed, and say it."""
-        events = self._store.events(patient, name)
+        events = self.store.events(patient, name)
         past = [event for event in events if event.day <= as_of]
         found, home = situations(past, self.policy, self._floor(as_of))
         now = _alerts(name, found, home, as_of)
-        before = self._store.alerts(patient)
+        before = self.store.alerts(patient)
         if any(each not in now and status in ("active", "paused") for each, (status, _) in before.items()):
             whole, _ = situations(past, self.policy, _NO_FLOOR)  # over for long, or never was?
             now = {key: value for key, value in _alerts(name, whole, home, as_of).items() if key in before} | now
         for key, alert in now.items():
             content = _content(alert)
             if before.get(key) != (alert.status, content):
-                self._store.put_alert(patient, key, alert.status, content)
+                self.store.put_alert(patient, key, alert.status, content)
                 yield alert
         yield from self._gone(patient, name, before, now, as_of)
-        self._store.set_due(patient, _due(events, found, home, as_of))
+        self.store.set_due(patient, _due(events, found, home, as_of))
 
     def _gone(
         self, patient: int, name: str, before: Mapping[str, tuple[str, str]], now: Mapping[str, Alert], as_of: int
@@ -182,9 +195,9 @@ class Watch:
             status, content = before[key]
             old = _alert(name, key, status, content, as_of)
             if old.until is not None and old.until.toordinal() < self._floor(as_of):
-                self._store.drop_alert(patient, key)
+                self.store.drop_alert(patient, key)
             elif status != "withdrawn":
-                self._store.put_alert(patient, key, "withdrawn", content)
+                self.store.put_alert(patient, key, "withdrawn", content)
                 yield _alert(name, key, "withdrawn", content, as_of)
 
 

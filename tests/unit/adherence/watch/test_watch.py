@@ -352,7 +352,7 @@ def test_two_processes_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.M
         watch.tick(day(40))
         assert kinds(other.add([supply(1, 0)])) == ["late_refill"]
         assert kinds(watch.alerts()) == ["late_refill"]
-        with watch._store.writing(), refusal("state_busy"):
+        with watch.store.writing(), refusal("state_busy"):
             other.add([supply(2, 0)])
 
 

@@ -1,0 +1,157 @@
+"""FHIR into a watch: resources as they arrive, one version of each kept, one patient's read anew when one changes.
+
+What is dispensed, reversed, replaced, corrected or told twice is settled among all resources of a patient at once, by
+`chartseal.adherence.fhir`, so that it does not matter which came first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, NamedTuple
+
+from chartseal import _core
+from chartseal.adherence.fhir import ClassTable, read_events
+from chartseal.adherence.fhir.links import Links
+from chartseal.adherence.watch.alert import Alert
+from chartseal.adherence.watch.event import events_of
+from chartseal.adherence.watch.watch import Watch
+from chartseal.errors import CoreError
+from chartseal.fhir import Piece, Reading, Refused, pieces
+from chartseal.fhir.reading import DEFAULT_READING
+
+LARGEST_RESOURCE = 1 << 20
+"""Bytes of one resource that is kept."""
+
+_OWNERS = {
+    "Encounter": "subject",
+    "ExplanationOfBenefit": "patient",
+    "MedicationAdministration": "subject",
+    "MedicationDispense": "subject",
+    "MedicationRequest": "subject",
+    "MedicationStatement": "subject",
+}
+"""What is watched, and who it is of. Patients and Medications besides."""
+
+
+class _Kept(NamedTuple):
+    """A resource: whose it is ("" of Medications), its key, which Medication it refers to, and its text."""
+
+    owner: str
+    key: str
+    medication: str
+    full_url: str
+    text: bytes
+
+
+class FhirFeed:
+    """What takes FHIR R4 resources in for a watch. A medication's class is what `classes` says, else its first code."""
+
+    def __init__(self, watch: Watch, classes: ClassTable | None = None, *, reading: Reading = DEFAULT_READING) -> None:
+        self.watch, self.classes, self.reading = watch, classes, reading
+
+    def add(self, stream: BinaryIO, *, ndjson: bool) -> list[Alert]:
+        """Take in a resource, a Bundle or NDJSON; the alerts that changed. All of it in one transaction.
+
+        Of two versions of a resource that of the last update counts, else the one that came last. What is no R4
+        resource of a patient is counted in `Watch.refused`, and ends nothing.
+
+        Raises:
+            AdherenceError: as `Watch.add`.
+        """
+        refused: Counter[str] = Counter()
+        with self.watch.store.writing():
+            new: dict[str, set[str]] = {}
+            for resource in list(self._kept(stream, ndjson, refused)):
+                for owner in self._put(resource):
+                    new.setdefault(owner, set()).add(resource.key)
+            alerts = [alert for owner, keys in new.items() for alert in self._read(owner, keys, refused)]
+            self.watch.store.count_refused(refused)
+        return alerts
+
+    def _kept(self, stream: BinaryIO, ndjson: bool, refused: Counter[str]) -> Iterator[_Kept]:
+        """The resources of an input that are watched, their references followed within it."""
+        found, links = [], Links()
+        for piece in pieces(stream, ndjson=ndjson):
+            if isinstance(piece, Refused):
+                refused[piece.error.code] += 1
+            elif isinstance(piece, Piece) and (resource := self._resource(piece.text, refused)):
+                found.append(
+                    (piece, resource, links.add(piece.full_url, resource["resourceType"], resource.get("id", "")))
+                )
+        for piece, resource, key in found:
+            owner = self._owner(resource, key, piece.full_url, links)
+            if not owner and resource["resourceType"] != "Medication":
+                refused["patient_unknown"] += 1
+            elif not key:
+                refused["event_unknown"] += 1
+            else:
+                medication = resource.get("medicationReference", {}).get("reference", "")
+                target = links.follow(medication, piece.full_url) or "" if medication else ""
+                yield _Kept(owner, key, target, piece.full_url, piece.text)
+
+    def _resource(self, text: bytes, refused: Counter[str]) -> dict[str, Any] | None:
+        """A whole R4 resource of a type that is watched."""
+        try:
+            if _core.resource_kind(text)[0] not in {*_OWNERS, "Patient", "Medication"}:
+                return None
+        except CoreError as exc:
+            refused[exc.code] += 1
+            return None
+        (result,) = _core.read_resources([text], **self.reading.options())
+        if isinstance(result, CoreError) or len(text) > LARGEST_RESOURCE:
+            refused[result.code if isinstance(result, CoreError) else "resource_too_large"] += 1
+            return None
+        resource: dict[str, Any] = json.loads(text)
+        return resource
+
+    @staticmethod
+    def _owner(resource: dict[str, Any], key: str, full_url: str, links: Links) -> str:
+        if resource["resourceType"] in ("Patient", "Medication"):
+            return key if resource["resourceType"] == "Patient" else ""
+        reference = resource.get(_OWNERS[resource["resourceType"]], {}).get("reference", "")
+        return (links.follow(reference, full_url) or "") if reference else ""
+
+    def _put(self, resource: _Kept) -> Iterable[str]:
+        """Keep a resource unless a later version is known; whose events it may change."""
+        store = self.watch.store
+        known = store.resource(resource.owner, resource.key)
+        if known == resource.text or (known is not None and _updated(resource.text) < _updated(known)):
+            return []
+        store.put_resource(*resource)
+        return [resource.owner] if resource.owner else store.owners(resource.key)
+
+    def _read(self, owner: str, new: set[str], refused: Counter[str]) -> list[Alert]:
+        """All resources of one patient as events; what of the new ones is no event is counted."""
+        table = read_events([_bundle(self.watch.store.resources(owner))], self.classes, reading=self.reading).events
+        rows, seen = table.to_pylist(), Counter[tuple[object, ...]]()
+        for row in rows:
+            row["patient"] = owner
+            key = tuple(row[name] for name in ("event", "kind", "class", "ingredient"))
+            seen[key] += 1
+            if seen[key] > 1:  # items of one claim
+                row["event"] = f"{row['event']}#{seen[key]}"
+        for _ in events_of((row for row in rows if row["event"] in new), None, refused):
+            pass
+        return self.watch.set_events(owner, rows)
+
+
+def _bundle(resources: Iterable[tuple[str, bytes]]) -> bytes:
+    """Resources and their fullUrls as a collection, their own bytes unchanged."""
+    entries = []
+    for full_url, text in resources:
+        url = f'"fullUrl":{json.dumps(full_url)},'.encode() if full_url else b""
+        entries.append(b"{" + url + b'"resource":' + text + b"}")
+    return b'{"resourceType":"Bundle","type":"collection","entry":[' + b",".join(entries) + b"]}"
+
+
+def _updated(text: bytes) -> datetime:
+    """When a resource was last updated; the first of times where it does not say."""
+    updated = json.loads(text).get("meta", {}).get("lastUpdated", "")
+    try:
+        moment = datetime.fromisoformat(updated)
+    except ValueError:
+        moment = datetime.min
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
