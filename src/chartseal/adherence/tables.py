@@ -24,7 +24,7 @@ ROWS = 1_000_000
 """Rows of a batch at least, before a patient is held back whole."""
 
 
-_TYPES: Mapping[str, str] = {
+TYPES: Mapping[str, str] = {
     "date": "DATE",
     "end": "DATE",
     "days_supply": "DOUBLE",
@@ -174,7 +174,7 @@ def _relation(
         events = _stream(events)
     names = events.schema.names
     for name in wanted:
-        _require_one(names, name)
+        require_one(names, name)
     return connection.from_arrow(events)
 
 
@@ -196,7 +196,13 @@ def _names(columns: Columns, extra: Sequence[str]) -> list[str]:
     return [*(getattr(columns, field.name) for field in fields(columns)), *extra]
 
 
-def _require_one(present: Sequence[str], name: str) -> None:
+def kernel_name(field: str) -> str:
+    """What the kernel calls a field of `Columns`."""
+    return _KERNEL_NAMES.get(field, field)
+
+
+def require_one(present: Sequence[str], name: str) -> None:
+    """Refuse (`column_twice`) a name that several columns have."""
     # DuckDB takes names that differ in case alone for one, and would read whichever comes first.
     if sum(each.casefold() == name.casefold() for each in present) > 1:
         raise AdherenceError("two columns have this name, or one that differs in case alone", "column_twice", name)
@@ -208,10 +214,10 @@ def _chosen(relation: duckdb.DuckDBPyRelation, columns: Columns, extra: Sequence
     chosen: dict[str, str] = {}
     for field in fields(columns):
         name = getattr(columns, field.name)
-        _require_one(relation.columns, name)
+        require_one(relation.columns, name)
         if name in types:
-            read = _patient(name, types) if field.name == "patient" else _cast(name, types[name], _TYPES[field.name])
-            chosen[_KERNEL_NAMES.get(field.name, field.name)] = read
+            read = _patient(name, types) if field.name == "patient" else _cast(name, types[name], TYPES[field.name])
+            chosen[kernel_name(field.name)] = read
         elif field.name in _REQUIRED:
             raise AdherenceError("there is no such column", "column_missing", name)
     for name in extra:
