@@ -49,43 +49,41 @@ def up_to(supplies: Iterable[Supply], window: Days) -> list[Supply]:
 def covered_days(supplies: Iterable[Supply], shift: str) -> set[int]:
     """Each supply covers its whole days, the day it is handed over at least.
 
-    A day that a supply of the same ingredient (or of any, for `class`) covers already is not used up twice: the later
-    supply starts when that one ends.
+    A day that a supply of the same ingredient (or medication, for `class`) covers already is not used up twice: the
+    later supply goes on until its days are used. A combination `a|b` is a supply of each.
     """
-    covered: set[int] = set()
-    by_key: dict[str, set[int]] = {}
+    pools: dict[str, set[int]] = {}
     for each in in_order(supplies):
-        taken = by_key.setdefault({"ingredient": each.ingredient, "class": "", "none": ""}[shift], set())
-        left, day = max(1, int(each.days)), each.day
-        while left:
-            if shift == "none" or day not in taken:
-                left -= 1
-            taken.add(day)
-            day += 1
-        covered |= taken
-    return covered
+        names = {"ingredient": each.ingredient, "class": each.medication, "none": ""}[shift]
+        for name in names.split("|"):
+            _cover(each, pools.setdefault(name, set()), shifted=shift != "none")
+    return set().union(*pools.values())
+
+
+def _cover(supply: Supply, covered: set[int], *, shifted: bool) -> None:
+    left, day = max(1, int(supply.days)), supply.day
+    while left:
+        if not shifted or day not in covered:
+            left -= 1
+        covered.add(day)
+        day += 1
 
 
 @dataclass(frozen=True)
 class Covered:
     """PDC and what it is made of."""
 
+    fills: Sequence[int]
     period: Days
     covered: int
     allowed: int
     adherent: bool
-
-    @property
-    def days(self) -> int:
-        return self.period[1] - self.period[0]
-
-    @property
-    def pdc(self) -> float:
-        return self.covered / self.days
+    supply_end: int
 
 
 def pdc(
     supplies: Sequence[Supply],
+    follow_up: Days,
     window: Days,
     *,
     from_first_fill: bool = False,
@@ -94,21 +92,19 @@ def pdc(
 ) -> Covered | None:
     """Days of the period that some supply covers, by the days of the period.
 
-    The period is the window, and earlier supplies reach into it; or it begins with the first supply in the window, and
-    no earlier one counts.
+    The period is the window, and earlier supplies of the follow-up reach into it; or it begins with the first supply in
+    the window, and no earlier one counts.
     """
-    counted = [each for each in supplies if each.day < window[1]]
-    if from_first_fill:
-        counted = within(supplies, window)
-        if not counted:
-            return None
-        window = (counted[0].day, window[1])
-    days = set(range(*window))
-    if not days:
+    counted = within(supplies, window if from_first_fill else (follow_up[0], window[1]))
+    if not counted:
         return None
-    covered = len(covered_days(counted, shift) & days)
+    period = (counted[0].day, window[1]) if from_first_fill else window
+    days = set(range(*period))
+    covered = covered_days(counted, shift)
+    share = Fraction(len(covered & days), len(days))
     allowed = max(gap for gap in range(len(days) + 1) if Fraction(len(days) - gap, len(days)) >= threshold)
-    return Covered(window, covered, allowed, Fraction(covered, len(days)) >= threshold)
+    fills = [each.day for each in counted if each.day in days]
+    return Covered(fills, period, len(covered & days), allowed, share >= threshold, max(covered) + 1)
 
 
 # --- CMA ----------------------------------------------------------------------------------------------------------
@@ -215,7 +211,7 @@ def _by_interval(known: Sequence[Supply], follow_up: Days, observation: Days, st
     return sum(weight.get(day, 0.0) for day in days) / len(days) if days else None
 
 
-def mpr(supplies: Sequence[Supply], follow_up: Days, observation: Days) -> float | None:
+def mpr(supplies: Sequence[Supply], observation: Days) -> float | None:
     """Days supplied in the window by its days."""
     days = len(range(*observation))
     return sum(each.days for each in within(supplies, observation)) / days if days else None
