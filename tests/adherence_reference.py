@@ -171,7 +171,7 @@ def cma(
     _use(known, (first, observation[0]), store)
     start = observation[0]
     if number == 8:
-        start = min(start + round(store.stock + 0.499999), observation[1])
+        start = min(start + int(store.stock), observation[1])  # whole days; the kernel's may begin within one
     used = _use(known, observation, store)
     days = range(start, observation[1])
     return sum(used[day] for day in days) / len(days) if days else None
