@@ -79,9 +79,8 @@ def test_mpr_is_the_references() -> None:
 @given(cohorts(most=5), cohorts(most=3), windows(), SHIFTS)
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_adding_supply_never_lowers_pdc(
-    cohort: list[Patient], more: list[Patient], chosen: Windows, shift: str
+    cohort: list[Patient], more: list[Patient], chosen: Windows, shift: Any
 ) -> None:
-    window, _, observation = chosen
     # Nothing is added before the first supply: that would move the windows themselves.
     added = [
         [*patient, *(each for each in others if each.day >= min(own.day for own in patient))]
