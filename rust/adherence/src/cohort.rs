@@ -248,6 +248,11 @@ pub struct Period {
 }
 
 impl<'a> Patient<'a> {
+    /// A row of this patient, to take keys from.
+    pub fn first_row(&self) -> u32 {
+        self.rows.start as u32
+    }
+
     /// What a column says of this patient; None where its rows say nothing, or not the same.
     ///
     /// # Errors

@@ -18,10 +18,10 @@ pub mod medication;
 pub mod mpr;
 pub mod output;
 pub mod pdc;
-pub mod prescription;
-pub mod timeline;
 pub mod persistence;
+pub mod prescription;
 pub mod quality;
+pub mod timeline;
 pub mod window;
 
 use arrow_array::RecordBatch;

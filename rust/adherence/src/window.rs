@@ -148,7 +148,7 @@ impl Window {
     fn start(&self, start: &Start, patient: &Patient, origin: i32) -> Result<Option<i32>> {
         match start {
             Start::After(span) => Ok(span.after(origin)),
-            Start::On(day) => Ok(Some(*day)),
+            Start::On(day) => Ok(Some(*day).filter(|day| REACH.contains(day))),
             Start::Column(column) => column.after(patient, origin),
         }
     }
