@@ -22,6 +22,8 @@ pub mod persistence;
 pub mod prescription;
 pub mod quality;
 pub mod timeline;
+pub mod persistence;
+pub mod quality;
 pub mod window;
 
 use arrow_array::RecordBatch;
