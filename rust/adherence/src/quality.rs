@@ -80,11 +80,14 @@ enum Why {
 /// One row a patient.
 ///
 /// # Errors
-/// `settings_invalid`, `column_missing`, `column_type`.
+/// `settings_invalid`, `column_missing`.
 pub fn run(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
     let chosen: Settings = settings(text)?;
     if chosen.start >= chosen.end || chosen.classes.is_empty() {
         return Err(Error::new("settings_invalid", "settings", "no year or no class"));
+    }
+    if cohort.batch().column_by_name("class").is_none() {
+        return Err(Error::new("column_missing", "class", "a measure is of classes"));
     }
     let roles = chosen.roles(cohort);
     let ingredients = Ingredients::of(cohort);

@@ -24,6 +24,9 @@ from chartseal.adherence.cma import cma  # noqa: E402
 from chartseal.adherence.gaps import gaps  # noqa: E402
 from chartseal.adherence.pdc import covered, pdc  # noqa: E402
 from chartseal.adherence.episodes import EpisodeRule, Percent, episodes  # noqa: E402
+from chartseal.adherence.periods import with_periods  # noqa: E402
+from chartseal.adherence.persistence import persistence  # noqa: E402
+from chartseal.adherence.quality import Enrolment, QualityMeasure, Rate, measures, quality, summary  # noqa: E402
 from chartseal.adherence.ratio import mpr  # noqa: E402
 from chartseal.adherence.tables import Columns  # noqa: E402
 from chartseal.adherence.windows import Column, Span, Window  # noqa: E402
@@ -31,6 +34,9 @@ from chartseal.adherence.windows import Column, Span, Window  # noqa: E402
 __all__ = [
     "Column",
     "Columns",
+    "Enrolment",
+    "QualityMeasure",
+    "Rate",
     "Span",
     "Window",
     "cma",
@@ -45,5 +51,11 @@ __all__ = [
     "Window",
     "episodes",
     "mpr",
+    "measures",
+    "mpr",
+    "pdc",
+    "persistence",
+    "quality",
+    "summary",
+    "with_periods",
 ]
-__all__ = ["Column", "Columns", "Span", "Window", "covered", "mpr", "pdc"]
