@@ -89,7 +89,8 @@ def quality(
     `too_few_days_covered`; `no_fill_in_year`, `under_age`, `not_enrolled`, `fill_after_death`, `excluded`,
     `too_few_fill_dates`, `treatment_period_short`, `treatment_period_in_stay`; `birth_unknown`, `birth_ambiguous`,
     `patient_unknown`, `date_unknown`, `date_invalid`, `days_supply_unknown`, `days_supply_invalid`), `exclusion`
-    (which, where excluded), `index`, `treatment_days`, `stay_days`, `fill_dates`, `covered_days`, `pdc`, `gap_days_allowed`.
+    (which, where excluded), `index`, `treatment_days`, `stay_days`, `fill_dates`, `covered_days`, `pdc`,
+    `gap_days_allowed`.
 
     Raises:
         AdherenceError: `measure_unknown`, `year_invalid`, `threshold_invalid`, `column_missing`, `column_type`,

@@ -218,7 +218,7 @@ def test_a_combination_is_shifted_for_each_ingredient() -> None:
     combined = [fill("2031-01-01", 30, "lisinopril", "ras antagonist")]
     combined += [fill("2031-01-21", 30, "lisinopril|benazepril", "ras antagonist")]
     combined += [fill("2031-02-15", 30, "benazepril", "ras antagonist")]
-    # Lisinopril from 1 January to 1 March; benazepril from 21 January to 19 February, then from 20 February to 21 March.
+    # Lisinopril from 1 January to 1 March; benazepril from 21 January to 19 February, and on to 21 March.
     assert one(combined, "PDC-RASA")["covered_days"] == 31 + 28 + 21
 
 
