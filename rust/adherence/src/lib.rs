@@ -22,10 +22,6 @@ pub mod persistence;
 pub mod prescription;
 pub mod quality;
 pub mod timeline;
-pub mod persistence;
-pub mod prescription;
-pub mod quality;
-pub mod timeline;
 pub mod window;
 
 use arrow_array::RecordBatch;

@@ -314,7 +314,7 @@ impl Answers {
             Ok(()) if met == Some(true) => (Some(true), "adherent"),
             Ok(()) => (Some(true), "too_few_days_covered"),
         };
-        self.row.push(patient.first_row() as u32);
+        self.row.push(patient.first_row());
         self.denominator.push(denominator);
         self.numerator
             .push(denominator.map(|inside| inside && met == Some(true)));

@@ -21,9 +21,9 @@ for _name in ("duckdb", "pyarrow"):
         raise MissingExtraError(f"{_name} is not installed: pip install 'chartseal[adherence]'")
 
 from chartseal.adherence.cma import cma  # noqa: E402
+from chartseal.adherence.episodes import EpisodeRule, Percent, episodes  # noqa: E402
 from chartseal.adherence.gaps import gaps  # noqa: E402
 from chartseal.adherence.pdc import covered, pdc  # noqa: E402
-from chartseal.adherence.episodes import EpisodeRule, Percent, episodes  # noqa: E402
 from chartseal.adherence.periods import with_periods  # noqa: E402
 from chartseal.adherence.persistence import persistence  # noqa: E402
 from chartseal.adherence.quality import Enrolment, QualityMeasure, Rate, measures, quality, summary  # noqa: E402
@@ -35,22 +35,16 @@ __all__ = [
     "Column",
     "Columns",
     "Enrolment",
+    "EpisodeRule",
+    "Percent",
     "QualityMeasure",
     "Rate",
     "Span",
     "Window",
     "cma",
     "covered",
-    "gaps",
-    "mpr",
-    "pdc",
-    "Columns",
-    "EpisodeRule",
-    "Percent",
-    "Span",
-    "Window",
     "episodes",
-    "mpr",
+    "gaps",
     "measures",
     "mpr",
     "pdc",
