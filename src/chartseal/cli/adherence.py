@@ -12,6 +12,7 @@ import click
 _COMMANDS: dict[str, str] = {
     # command: module under chartseal.cli that defines it as `command`
     "generate": "adherence_generate",
+    "quality": "adherence_quality",
     "report": "adherence_report",
     "watch": "adherence_watch",
 }

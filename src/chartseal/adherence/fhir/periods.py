@@ -68,14 +68,16 @@ def _period(kind: str, patient: str, resource: Json, *, ended: bool) -> Row:
 
 
 def patient(resource: Json) -> list[Row]:
-    """The day of death.
+    """The days of birth and death, as far as they are known to the day.
 
     Raises:
         NotCountedError: `death_date_unknown`.
     """
+    born = day(text(resource, "birthDate"))
+    rows = [] if born is None else [Row("born", "", born)]
     if "deceasedDateTime" not in resource and resource.get("deceasedBoolean") is not True:
-        return []
+        return rows
     died = day(text(resource, "deceasedDateTime"))
     if died is None:
         raise NotCountedError("death_date_unknown")
-    return [Row("died", "", died)]
+    return [*rows, Row("died", "", died)]

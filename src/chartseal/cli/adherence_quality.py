@@ -1,0 +1,134 @@
+"""`chartseal adherence quality`: PQA's PDC measures of a year, each patient's answer with why, and the rate."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import click
+import pyarrow as pa
+from rich.console import Console
+from rich.text import Text
+
+from chartseal.adherence import Columns, Enrolment, Rate, measures, quality, summary, with_periods
+from chartseal.adherence.sources import read_table
+from chartseal.adherence.tables import EventTable
+from chartseal.cli.adherence_events import ColumnNames, gather
+from chartseal.cli.adherence_written import WRITTEN, write_table
+from chartseal.cli.opened import new_table, value_text
+from chartseal.errors import AdherenceError
+
+_PERIODS = {"births": "born", "deaths": "died", "enrolment": "enrolled", "exclusions": "excluded", "stays": "stay"}
+_MOST_ROWS = 200
+_FILE = click.Path()
+
+
+@click.command("quality")
+@click.argument("paths", nargs=-1, required=True, metavar="EVENTS...")
+@click.option("--measure", required=True, help="PDC-DR, PDC-RASA or PDC-STA.")
+@click.option("--year", required=True, type=int, help="The measurement year.")
+@click.option("--classes", type=_FILE, help="CSV of system, code, class, ingredient: which codes of FHIR mean what.")
+@click.option("--columns", type=ColumnNames(), help="A table's own names: patient=PATIENT_ID,date=DATE,…")
+@click.option("--date-format", default="%Y-%m-%d", show_default=True, help="Of dates in CSV and JSON rows.")
+@click.option("--births", type=_FILE, help="Table of patient, date: age is judged by it.")
+@click.option("--deaths", type=_FILE, help="Table of patient, date: treatment ends that day.")
+@click.option("--enrolment", type=_FILE, help="Table of patient, date, end: who is not in it is not enrolled.")
+@click.option("--exclusions", type=_FILE, help="Table of patient, date, end, class: hospice, esrd, …")
+@click.option("--stays", type=_FILE, help="Table of patient, date, end: hospital and skilled nursing stays.")
+@click.option("--exclude", multiple=True, help="Another class of exclusion that counts, as pregnancy (repeatable).")
+@click.option("--shift-inpatient", is_flag=True, help="Leave days of stays out; use what is on hand after them (CMS).")
+@click.option("-o", "--output", type=_FILE, help="Write a row a patient: FILE.csv, .parquet or .json.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    paths: tuple[str, ...],
+    measure: str,
+    year: int,
+    classes: str | None,
+    columns: Columns | None,
+    date_format: str,
+    exclude: tuple[str, ...],
+    shift_inpatient: bool,
+    output: str | None,
+    as_json: bool,
+    **tables: str | None,
+) -> None:
+    """Compute a PQA measure of a year: who is in its denominator and numerator, and why.
+
+    EVENTS are FHIR, or one table of rows, as `chartseal adherence report` takes them. In the tables of periods `end` is
+    the first day after; nothing there means that it goes on. FHIR tells deaths, stays and enrolment itself.
+    """
+    if output is not None and not output.lower().endswith(WRITTEN):
+        raise click.UsageError(f"-o takes a file ending in {', '.join(WRITTEN)}")
+    if measure not in measures():
+        raise AdherenceError(f"none of {', '.join(measures())}", "measure_unknown", "--measure")
+    gathered = gather(paths, classes=classes, columns=columns, date_format=date_format, supplies="dispensed")
+    found = quality(
+        with_periods(gathered.events, _periods(tables, date_format), gathered.columns),
+        measures()[measure].also_excluding(*exclude),
+        year,
+        enrolment=Enrolment(required=tables["enrolment"] is not None),
+        shift_stays=shift_inpatient,
+        columns=gathered.columns,
+    )
+    if output is not None:
+        write_table(output, found)
+    _print_json(measure, year, found) if as_json else _print(measure, year, found)
+
+
+def _periods(tables: dict[str, str | None], date_format: str) -> dict[str, EventTable]:
+    given = {_PERIODS[name]: path for name, path in tables.items() if path is not None}
+    return {kind: read_table(path, date_format=date_format) for kind, path in given.items()}
+
+
+def _print_json(measure: str, year: int, found: pa.Table) -> None:
+    rate = summary(found)
+    told: dict[str, Any] = {"measure": measure, "year": year, **_counts(rate), "rows": found.to_pylist()}
+    click.echo(json.dumps(told, ensure_ascii=False, default=str))
+
+
+def _counts(rate: Rate) -> dict[str, Any]:
+    return {
+        "rate": None if rate.rate is None else float(rate.rate),
+        "denominator": rate.denominator,
+        "numerator": rate.numerator,
+        "unknown": rate.unknown,
+        "why": dict(sorted(rate.why.items())),
+    }
+
+
+def _print(measure: str, year: int, found: pa.Table) -> None:
+    console, rate = Console(), summary(found)
+    table = new_table(f"{measures()[measure].title}, {year}", "patient", "counts", "met", "PDC", "days", "index", "why")
+    for row in found.slice(0, _MOST_ROWS).to_pylist():
+        table.add_row(*map(Text, _cells(row)))
+    console.print(table)
+    if found.num_rows > _MOST_ROWS:
+        console.print(Text(f"… and {found.num_rows - _MOST_ROWS:,} more: -o FILE.csv writes all"))
+    shown = "no rate: nobody is in the denominator" if rate.rate is None else f"{float(rate.rate):.1%}"
+    console.print(Text(f"{measure}: {rate.numerator} of {rate.denominator} patients, {shown}"))
+    if rate.unknown:
+        console.print(Text(f"{rate.unknown} more cannot be told: see why"))
+    console.print(Text(", ".join(f"{why.replace('_', ' ')}: {count}" for why, count in sorted(rate.why.items()))))
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    days = "" if row["covered_days"] is None else f"{row['covered_days']} of {row['treatment_days'] - row['stay_days']}"
+    why = row["why"].replace("_", " ") + (f": {value_text(row['exclusion'])}" if row["exclusion"] else "")
+    return [
+        value_text(str(row["patient"]).rpartition("/")[2]),
+        _word(row["denominator"]),
+        _word(row["numerator"]),
+        "" if row["pdc"] is None else f"{row['pdc']:.3f}",
+        days,
+        _day(row["index"]),
+        why,
+    ]
+
+
+def _word(answer: bool | None) -> str:
+    return "?" if answer is None else "yes" if answer else "no"
+
+
+def _day(day: date | None) -> str:
+    return "" if day is None else day.isoformat()
