@@ -68,8 +68,7 @@ impl Rules {
     /// `column_missing`: a rule needs `class` or `daily_dose`.
     pub fn need(self, cohort: &Cohort) -> Result<()> {
         let needs = [(self.same_medication, "class"), (self.dosage_change, "daily_dose")];
-        let schema = cohort.batch().schema_ref();
-        let lacks = |name| cohort.batch().num_rows() > 0 && schema.index_of(name).is_err();
+        let lacks = |name| cohort.batch().column_by_name(name).is_none();
         match needs.into_iter().find(|&(needed, name)| needed && lacks(name)) {
             Some((_, name)) => Err(Error::new("column_missing", name, "a rule of carry-over needs it")),
             None => Ok(()),
