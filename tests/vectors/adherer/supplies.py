@@ -12,6 +12,18 @@ ROW_NUMBERS = ("ROW", "..ORIGINAL.ROW.ORDER..")
 STEPS_OF_THE_COMPUTATION = (".TDIFF1", ".TDIFF2")
 """AdhereR's own: from a supply's end to the window's start, and to the next supply in follow-up, window or not."""
 
+COMPARED = (
+    ".CARRY.OVER.FROM.BEFORE",
+    ".FU.START.DATE",
+    ".FU.END.DATE",
+    ".OBS.START.DATE",
+    ".OBS.END.DATE",
+    ".OBS.WITHIN.FU",
+    ".EVENT.STARTS.BEFORE.OBS.WINDOW",
+    ".EVENT.STARTS.AFTER.OBS.WINDOW",
+    ".EVENT.WITHIN.FU.WINDOW",
+)
+
 
 def by_event(rows: list[dict[str, str]]) -> dict[str, dict[str, str]]:
     """Rows by the number of the event in the input."""
@@ -25,6 +37,10 @@ class RowCheck:
 
     names: ResultNames
     all_intervals: bool
+
+    def left_over(self, theirs: dict[str, str]) -> set[str]:
+        """Columns of AdhereR's own (they begin with a dot) that nothing here compares."""
+        return {name for name in theirs if name.startswith(".")} - {*COMPARED, *STEPS_OF_THE_COMPUTATION, *ROW_NUMBERS}
 
     def __call__(self, ours: dict[str, Any], theirs: dict[str, str]) -> bool:
         """Whether all that has a meaning of ours is the same."""

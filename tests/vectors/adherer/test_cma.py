@@ -90,6 +90,7 @@ def intervals(
         right = check(ours, row) and same_flag(ours["used"], row.pop(".EVENT.USED.IN.CMA"))
         if ".OBS.START.DATE.UPDATED" in row:
             right &= same_date(estimated[ours["patient"]]["window_start"], row.pop(".OBS.START.DATE.UPDATED"))
+        assert not check.left_over(row)
         if not right:
             wrong.add(ours["patient"])
     return wrong

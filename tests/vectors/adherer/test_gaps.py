@@ -38,4 +38,5 @@ def differing(case: Case) -> set[str]:
     theirs = by_event(case.rows("event_info"))
     assert theirs.keys() == kept.keys()
     check = RowCheck(names, all_intervals)
+    assert not any(check.left_over(row) for row in theirs.values())
     return {event for event, row in theirs.items() if not check(kept[event], row)}
