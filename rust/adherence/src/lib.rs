@@ -18,9 +18,12 @@ pub mod medication;
 pub mod mpr;
 pub mod output;
 pub mod pdc;
+pub mod per_episode;
 pub mod persistence;
+pub mod polypharmacy;
 pub mod prescription;
 pub mod quality;
+pub mod sliding;
 pub mod timeline;
 pub mod window;
 
@@ -36,16 +39,19 @@ use error::{Error, Result};
 pub fn measure(name: &str, events: &RecordBatch, settings: &str) -> Result<RecordBatch> {
     let cohort = Cohort::read(events)?;
     match name {
+        "cma" => cma::run(&cohort, settings),
         "covered" => pdc::run_covered(&cohort, settings),
         "durations" => durations::run(&cohort, settings),
-        "initiation" => initiation::run(&cohort, settings),
-        "cma" => cma::run(&cohort, settings),
-        "gaps" => gaps::run(&cohort, settings),
         "episodes" => episodes::run(&cohort, settings),
+        "gaps" => gaps::run(&cohort, settings),
+        "initiation" => initiation::run(&cohort, settings),
         "mpr" => mpr::run(&cohort, settings),
         "pdc" => pdc::run(&cohort, settings),
+        "per_episode" => per_episode::run(&cohort, settings),
         "persistence" => persistence::run(&cohort, settings),
+        "polypharmacy" => polypharmacy::run(&cohort, settings),
         "quality" => quality::run(&cohort, settings),
+        "sliding" => sliding::run(&cohort, settings),
         _ => Err(Error::new("measure_unknown", name, "no such measure")),
     }
 }

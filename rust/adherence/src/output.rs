@@ -37,14 +37,22 @@ macro_rules! rows {
 /// # Errors
 /// `output_failed`: what cannot be, as columns of unlike lengths.
 pub fn batch(cohort: &Cohort, row: Vec<u32>, columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
+    keyed(cohort, &cohort.keys(), row, columns)
+}
+
+/// The same with key columns of one's own choice: `patient` alone where groups are taken together.
+///
+/// # Errors
+/// As `batch`.
+pub fn keyed(cohort: &Cohort, keys: &[&str], row: Vec<u32>, columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
     let failed = |_| Error::new("output_failed", "", "the result is no batch");
     let rows = UInt32Array::from(row);
     let (mut fields, mut arrays) = (Vec::new(), Vec::new());
-    for name in cohort.keys() {
+    for name in keys {
         let Some(array) = column_at(cohort, name, &rows)? else {
             continue;
         };
-        fields.push(Field::new(name, array.data_type().clone(), true));
+        fields.push(Field::new(*name, array.data_type().clone(), true));
         arrays.push(array);
     }
     for (name, array) in columns {

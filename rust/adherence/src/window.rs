@@ -124,7 +124,15 @@ impl Window {
     /// # Errors
     /// `column_missing`, `column_type`: a window's column is not in the batch or is neither date nor number.
     pub fn of(&self, patient: &Patient) -> Result<std::result::Result<Windows, &'static str>> {
-        let Some(follow_start) = self.start(&self.follow_up_start, patient, patient.first_day)? else {
+        self.since(patient, patient.first_day)
+    }
+
+    /// The windows where `first_day` stands for the patient's first supply: that of one group.
+    ///
+    /// # Errors
+    /// As `of`.
+    pub fn since(&self, patient: &Patient, first_day: i32) -> Result<std::result::Result<Windows, &'static str>> {
+        let Some(follow_start) = self.start(&self.follow_up_start, patient, first_day)? else {
             return Ok(Err("window_unknown"));
         };
         let Some(follow_end) = Self::end(&self.follow_up_length, patient, follow_start)? else {

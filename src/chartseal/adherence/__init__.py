@@ -27,7 +27,10 @@ from chartseal.adherence.pdc import covered, pdc  # noqa: E402
 from chartseal.adherence.periods import with_periods  # noqa: E402
 from chartseal.adherence.persistence import persistence  # noqa: E402
 from chartseal.adherence.quality import Enrolment, QualityMeasure, Rate, measures, quality, summary  # noqa: E402
+from chartseal.adherence.per_episode import per_episode  # noqa: E402
+from chartseal.adherence.polypharmacy import polypharmacy, polypharmacy_intervals  # noqa: E402
 from chartseal.adherence.ratio import mpr  # noqa: E402
+from chartseal.adherence.sliding import sliding  # noqa: E402
 from chartseal.adherence.tables import Columns  # noqa: E402
 from chartseal.adherence.windows import Column, Span, Window  # noqa: E402
 
@@ -39,6 +42,8 @@ __all__ = [
     "Percent",
     "QualityMeasure",
     "Rate",
+    "EpisodeRule",
+    "Percent",
     "Span",
     "Window",
     "cma",
@@ -52,4 +57,10 @@ __all__ = [
     "quality",
     "summary",
     "with_periods",
+    "mpr",
+    "pdc",
+    "per_episode",
+    "polypharmacy",
+    "polypharmacy_intervals",
+    "sliding",
 ]
