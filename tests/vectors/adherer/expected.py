@@ -40,7 +40,7 @@ def cases(folder: Path, functions: Sequence[str]) -> Iterator[Case]:
     parameters = json.loads((folder / "params.json").read_text(encoding="utf-8"))
     for each in parameters["sets"]:
         if each["function"] in functions:
-            outputs = {name: folder / output["file"] for name, output in each["outputs"].items()}
+            outputs = {name: folder / output["file"] for name, output in dict(each["outputs"]).items()}
             yield Case(each["id"], each["function"], each["args"], folder / each["input"], outputs)
 
 
