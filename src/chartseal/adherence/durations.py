@@ -94,16 +94,18 @@ def durations(
     is null; it need not be there). `special` periods without a method in `rules` have no effect.
 
     Returns a row for each part of a supply, an event table that `supplies`, `prune`, `cover` and every measure takes:
-    patient, group, class, ingredient as the events have them; `date` and `days_supply` of the part; `daily_dose`;
-    `dispensed`; `supply` (numbered within the patient) and `part` (from 0); `quantity` at the part's start and
-    `leftover` at its end; why it `begun` and `ended` (`dispensed`, `used_up`, `dose_change`, `special_period`, `interruption`,
+    patient, group, class, ingredient as the events have them; `date`, `days_supply` and `daily_dose` of the part;
+    `dispensed`; `supply` (numbered within the patient) and `part` (from 0); `quantity` at the part's start, `leftover`
+    at its end; why it `begun` and `ended` (`dispensed`, `used_up`, `dose_change`, `special_period`, `interruption`,
     `unknown`); `waited_days` before it; `special_days` of it in periods or interruptions of method continue;
-    `episode_start`, `episode_end` of the prescription; `event` and `prescription`, the references of what it is derived
-    from (where events have a column `event`); `reason`. Nothing is guessed: `days_supply` is null from where a supply's
-    length cannot be told on (`no_prescription`, `prescribed_later`, `prescription_date_unknown`,
-    `prescription_invalid`, `prescriptions_contradict`, `daily_dose_unknown`, `daily_dose_invalid`, `quantity_unknown`, `quantity_invalid`,
-    `date_unknown`, `date_invalid`, `days_supply_invalid`, `too_many_parts`, `patient_unknown`), and 0 where none of it
-    is taken (`discarded`, `not_resumed`).
+    `episode_start`, `episode_end` of the prescription; `event` and `prescription`, the references of what it is
+    derived from (where events have a column `event`); `reason`.
+
+    Nothing is guessed: `days_supply` is null from where on a supply's length cannot be told (`no_prescription`,
+    `prescribed_later`, `prescription_date_unknown`, `prescription_invalid`, `prescriptions_contradict`,
+    `daily_dose_unknown`, `daily_dose_invalid`, `quantity_unknown`, `quantity_invalid`, `date_unknown`, `date_invalid`,
+    `days_supply_invalid`, `too_many_parts`, `patient_unknown`), and 0 where none of it is taken (`discarded`,
+    `not_resumed`).
 
     Raises:
         AdherenceError: `column_missing`, `column_type`, `table_unreadable`.

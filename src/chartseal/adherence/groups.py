@@ -291,7 +291,7 @@ def _select(table: pa.Table, compiled: Mapping[str, _Sql], others: str | None, k
     if others is not None:
         parts.append((f"{is_medication} AND NOT ({' OR '.join([*flags, 'false'])})", others))
     parts.append((f"NOT {is_medication}", None))
-    return table.schema.empty_table() if not parts else _run(table, source, values, parts)
+    return _run(table, source, values, parts)
 
 
 def _run(table: pa.Table, source: str, values: list[object], parts: list[tuple[str, str | None]]) -> pa.Table:
