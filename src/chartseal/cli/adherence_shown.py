@@ -117,7 +117,7 @@ def _print_rows(shown: Shown, title: str, console: Console) -> None:
             break
         cells = [_patient(row["patient"]), _label(row.get("group"), note)]
         cells += [f"{note.supplies}"] if tells else []
-        cells += _numbers(row, shown.value(), covers=covers)
+        cells += _numbers(row, shown.value(), note, covers=covers)
         cells += [counted(note.found)] if tells else []
         table.add_row(*map(Text, cells))
     console.print(table)
@@ -125,16 +125,21 @@ def _print_rows(shown: Shown, title: str, console: Console) -> None:
         console.print(Text(f"… and {shown.result.num_rows - _MOST_ROWS:,} more: -o FILE.csv writes all"))
 
 
-def _numbers(row: dict[str, Any], name: str, *, covers: bool) -> list[str]:
+def _numbers(row: dict[str, Any], name: str, note: Note, *, covers: bool) -> list[str]:
     """The measure's cells; where there is no number, the reason stands in its place."""
     value = row[name]
-    shown = "not known: " + words(row["reason"] or "") if value is None else f"{value:.3f}"
+    shown = "not known: " + _why(row["reason"] or "", note) if value is None else f"{value:.3f}"
     if not covers:
         return [shown]
     if value is None:
         return ["", shown, ""]
     left = row["gap_days_left"]
     return [f"{row['covered_days']} of {row['period_days']}", shown, f"{left}" if left >= 0 else f"none ({-left} over)"]
+
+
+def _why(reason: str, note: Note) -> str:
+    unknown = f" ({counted(note.unknown)})" if reason.endswith("_unknown") and note.unknown else ""
+    return words(reason) + unknown
 
 
 def _patient(patient: Any) -> str:

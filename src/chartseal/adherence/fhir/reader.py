@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from chartseal.adherence.fhir.members import Json, member, text
 from chartseal.adherence.fhir.rows import Row
 from chartseal.errors import AdherenceError, CoreError, FhirError, LimitError
 from chartseal.fhir import Document, Piece, Reading, Refused, is_ndjson, pieces
+from chartseal.fhir.ndjson import LARGEST
 from chartseal.verification.facts import Fact
 
 Source: TypeAlias = str | Path | bytes | BinaryIO | Fact
@@ -28,6 +31,7 @@ Source: TypeAlias = str | Path | bytes | BinaryIO | Fact
 FILES = ("*.json", "*.ndjson", "*.jsonl", "*.json.gz", "*.ndjson.gz", "*.jsonl.gz")
 """What is read of a folder, and of those in it."""
 _BATCH = 512
+_GZIP = b"\x1f\x8b"
 
 _TELLS: Mapping[str, Callable[[Json], list[Row]]] = {
     "Coverage": periods.coverage,
@@ -95,7 +99,8 @@ def _items(source: str | Path | bytes | BinaryIO) -> Iterator[tuple[str, Piece |
         for path in files_of(Path(source)):
             try:
                 with path.open("rb") as file:
-                    yield from ((path.name, item) for item in pieces(file, ndjson=is_ndjson(path.name)))
+                    lines = is_ndjson(path.name) or _begins_as_lines(file)
+                    yield from ((path.name, item) for item in pieces(file, ndjson=lines))
             except OSError as exc:
                 raise AdherenceError("cannot be read", "source_unreadable", path.name) from exc
         return
@@ -104,17 +109,20 @@ def _items(source: str | Path | bytes | BinaryIO) -> Iterator[tuple[str, Piece |
 
 
 def _begins_as_lines(stream: BinaryIO) -> bool:
-    """Whether the first line is a resource by itself and another follows; of a stream without a name."""
+    """Whether the first line is JSON by itself and another follows, where no name says so."""
     if not stream.seekable():
         return False
     start = stream.tell()
-    first, second = stream.readline(), stream.readline()
+    packed = stream.read(2) == _GZIP
     stream.seek(start)
+    lines: Any = gzip.GzipFile(fileobj=stream) if packed else stream
     try:
-        _core.check_json(first)
-    except ValueError:
-        return False
-    return bool(second.strip())
+        _core.check_json(lines.readline(LARGEST))
+        return bool(lines.readline(LARGEST).strip())
+    except (OSError, EOFError, ValueError, zlib.error):
+        return False  # one document, or nothing that is read: reading it says what is wrong
+    finally:
+        stream.seek(start)
 
 
 def files_of(path: Path) -> list[Path]:

@@ -1,0 +1,171 @@
+"""`chartseal adherence`: the report, its account of what is not known, its files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+from click.testing import CliRunner, Result
+
+from chartseal.cli import cli
+from chartseal.errors import AdherenceError
+from tests.supplies import METFORMIN, claim, dispense, request
+
+CLASSES = "system,code,class,ingredient\nrxnorm,860975,diabetes,metformin\n"
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner(env={"COLUMNS": "200"}).invoke(cli, ["adherence", *map(str, arguments)])
+
+
+def told(*arguments: str | Path) -> Any:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def chart(tmp_path: Path) -> Path:
+    """Fills on days 1, 41 and 81, 30 days each, of one patient; one of another of unknown days; an order."""
+    days = ("2031-01-01", "2031-02-10", "2031-03-22")
+    fills = [dispense(id=f"d{day}", whenHandedOver=day) for day in days]
+    unknown = dispense(id="u", subject={"reference": "Patient/p2"}, whenHandedOver="2031-01-05", daysSupply=None)
+    path = tmp_path / "chart.ndjson"
+    path.write_text("".join(json.dumps(each) + "\n" for each in [*fills, unknown, request(authoredOn="2031-01-01")]))
+    (tmp_path / "classes.csv").write_text(CLASSES)
+    return path
+
+
+def test_pdc_of_a_chart(chart: Path) -> None:
+    found = told(chart, "--from", "2031-01-01", "--to", "2031-04-20", "--classes", chart.parent / "classes.csv")
+    first, second = found["rows"]
+    # 1 January to 20 April is 110 days; the fills cover 30 each from days 1, 41, 81.
+    assert (first["group"], first["covered_days"], first["period_days"]) == ("diabetes", 90, 110)
+    assert (first["pdc"], first["adherent"], first["gap_days_left"]) == (90 / 110, True, 2)
+    assert (first["supplies"], first["days_found"]) == (3, "days_supply:3")
+    assert (second["pdc"], second["reason"], second["days_unknown"]) == (
+        None,
+        "days_supply_unknown",
+        "dosage_missing:1",
+    )
+    assert found["window"] == {"start": "2031-01-01", "end": "2031-04-21"}
+    assert (found["daysFound"], found["daysUnknown"]) == ({"days_supply": 3}, {"dosage_missing": 1})
+    assert found["kinds"] == {"prescribed": 1, "supply": 4}
+
+
+def test_a_table_for_people(chart: Path) -> None:
+    shown = run(chart, "--from", "2031-01-01", "--to", "2031-04-20").output
+    assert "90 of 110" in shown
+    assert "0.818" in shown
+    assert "not known: days supply unknown (1 dosage missing)" in shown
+    assert "with a number: 1, without: 1; at 0.80 or more: 1" in shown
+    assert "days of supply not known: 1 dosage missing" in shown
+
+
+def test_the_days_are_those_known_where_none_are_given(chart: Path) -> None:
+    assert told(chart)["window"] == {"start": "2031-01-01", "end": "2031-03-23"}
+    assert told(chart, "--from", "2031-01-11", "--days", "20")["window"] == {"start": "2031-01-11", "end": "2031-01-31"}
+    assert told(chart, "--days", "90")["rows"][0]["period_days"] == 90
+    later = told(chart, "--from", "2030-12-02", "--to", "2031-01-31")["rows"][0]
+    whole = told(chart, "--from", "2030-12-02", "--to", "2031-01-31", "--period", "window")["rows"][0]
+    assert (later["period_days"], whole["period_days"]) == (31, 61)
+
+
+def test_other_measures(chart: Path) -> None:
+    days = ("--from", "2031-01-01", "--to", "2031-04-20")
+    assert told(chart, *days, "--measure", "mpr")["rows"][0]["mpr"] == 90 / 110
+    assert told(chart, *days, "--by", "patient")["rows"][0].get("group") is None
+    assert told(chart, *days, "--patient", "p1")["rows"][0]["patient"] == "Patient/p1"
+    assert len(told(chart, *days, "--patient", "Patient/p2")["rows"]) == 1
+    assert isinstance(run(chart, *days, "--patient", "1").exception, AdherenceError)
+
+
+def test_prescribing_is_measured_where_asked(chart: Path) -> None:
+    found = told(chart, "--supplies", "prescribed", "--to", "2031-04-20")
+    assert [(row["fills"], row["supplies"], row["covered_days"]) for row in found["rows"]] == [(1, 1, 30)]
+
+
+def test_a_chart_without_supplies_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "chart.json"
+    path.write_text(json.dumps(request(dispenseRequest=None)))
+    shown = run(path).output
+    assert "nothing to measure: no supply is told" in shown
+    assert "prescriptions whose days are not known: 1 dosage missing" in shown
+    assert told(path)["rows"] == []
+
+
+def test_what_does_not_count_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "chart.ndjson"
+    path.write_text(
+        "".join(json.dumps(each) + "\n" for each in [claim(), dispense(), dispense(id="x", status="unknown")])
+    )
+    shown = run(path).output
+    assert "not counted: 1 ExplanationOfBenefit, same fill as dispense" in shown
+    assert "not counted: 1 MedicationDispense, status unknown" in shown
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "json"])
+def test_rows_as_a_file(chart: Path, suffix: str) -> None:
+    output = chart.parent / f"out.{suffix}"
+    assert run(chart, "-o", output).exit_code == 0
+    assert output.stat().st_mode & 0o777 == 0o600
+    if suffix == "csv":
+        patients = [row["patient"] for row in csv.DictReader(output.open())]
+    elif suffix == "json":
+        patients = [row["patient"] for row in json.loads(output.read_text())]
+    else:
+        patients = pyarrow.parquet.read_table(output)["patient"].to_pylist()
+    assert patients == ["Patient/p1", "Patient/p2"]
+
+
+def test_a_table_with_its_own_names(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("PATIENT_ID,DATE,DURATION,CATEGORY\n007,01/02/2031,30,a\n007,01/03/2031,30,b\n")
+    names = "patient=PATIENT_ID,date=DATE,days_supply=DURATION,class=CATEGORY"
+    options = ("--columns", names, "--date-format", "%d/%m/%Y", "--to", "2031-03-30")
+    found = told(path, *options)["rows"]
+    assert [(row["patient"], row["group"], row["covered_days"]) for row in found] == [
+        ("007", "a", 30),
+        ("007", "b", 30),
+    ]
+    (together,) = told(path, *options, "--by", "patient")["rows"]
+    assert (together["covered_days"], together["period_days"]) == (58, 58)
+    assert "with a number: 2" in run(path, *options).output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--to", "2030-01-01"], "--to is before"),
+        (["--to", "2031-04-20", "--days", "3"], "leave --to out"),
+        (["--columns", "patiënt=x"], "expected patient="),
+        (["--columns", "patient=x,patient=y"], "expected patient="),
+        (["--from", "2031"], "expected a date"),
+        (["-o", "out.xlsx"], "ending in"),
+        (["--plot", "out.pdf"], "ending in"),
+    ],
+)
+def test_misuse_is_named(chart: Path, options: list[str], message: str) -> None:
+    result = run(chart, *options)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_sources_that_do_not_go_together(chart: Path) -> None:
+    table = chart.parent / "events.csv"
+    table.write_text("patient,date,days_supply\n1,2031-01-01,30\n")
+    assert "or one table" in run(chart, table).output
+    assert "--classes is for FHIR" in run(table, "--classes", chart.parent / "classes.csv").output
+    assert isinstance(run(chart.parent / "none").exception, AdherenceError)
+
+
+def test_no_value_of_a_chart_reaches_the_terminal_raw(tmp_path: Path) -> None:
+    path = tmp_path / "chart.json"
+    path.write_text(json.dumps(dispense(medicationCodeableConcept={**METFORMIN, "text": "a\tb [red]c[/red]"})))
+    shown = run(path).output
+    assert "\\t" in shown
+    assert "[red]c[/red]" in shown
