@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import tomllib
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import cast
 
 import click
 import pyarrow as pa
 
 from chartseal.adherence import Columns, Window, mpr, pdc
+from chartseal.adherence.cma import CmaName, cma
 from chartseal.adherence.fhir import Supplies
+from chartseal.adherence.groups import grouped
 from chartseal.adherence.pdc import Period
 from chartseal.cli.adherence_events import ColumnNames, Gathered, OneDay, gather, grouped_by, window_of
 from chartseal.cli.adherence_notes import notes_of
@@ -107,8 +109,7 @@ def _measured(gathered: Gathered, measure: str, period: str, window: Window, col
     if measure == "pdc":
         since: Period = "from_first_fill" if period == "first-fill" else "window"
         return pdc(gathered.events, window, period=since, columns=columns)
-    adherence = importlib.import_module("chartseal.adherence")
-    return adherence.cma(gathered.events, measure.upper(), window, columns=columns)
+    return cma(gathered.events, cast("CmaName", measure.upper()), window, columns=columns)
 
 
 def _in_groups(gathered: Gathered, path: str) -> Gathered:
@@ -125,10 +126,10 @@ def _in_groups(gathered: Gathered, path: str) -> Gathered:
         raise AdherenceError("the groups cannot be read", "groups_unreadable", Path(path).name) from exc
     if len(text) > _LARGEST_GROUPS or not all(isinstance(each, str) for each in conditions.values()):
         raise AdherenceError("not lines of name = 'condition'", "groups_unreadable", Path(path).name)
-    grouped = importlib.import_module("chartseal.adherence").grouped
     return replace(gathered, events=grouped(gathered.events, conditions, columns=gathered.columns))
 
 
 def _draw(gathered: Gathered, window: Window, columns: Columns, path: str) -> None:
-    plot = importlib.import_module("chartseal.adherence.plot")
-    plot.timeline(gathered.events, window, path=path, columns=columns)
+    from chartseal.adherence.plot import timeline  # what draws takes long to load
+
+    timeline(gathered.events, window, path=path, columns=columns)

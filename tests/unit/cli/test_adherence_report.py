@@ -84,6 +84,40 @@ def test_other_measures(chart: Path) -> None:
     assert isinstance(run(chart, *days, "--patient", "1").exception, AdherenceError)
 
 
+@pytest.mark.parametrize("number", range(1, 10))
+def test_every_cma(chart: Path, number: int) -> None:
+    days = ("--from", "2031-01-01", "--to", "2031-04-20", "--patient", "p1")
+    (row,) = told(chart, *days, "--measure", f"cma{number}")["rows"]
+    # Two of three fills are over before the last, on day 81; gaps of 10 days follow each, and the window ends with one.
+    expected = {1: 60 / 80, 2: 90 / 110, 3: 60 / 80, 4: 90 / 110, 5: 60 / 80, 6: 90 / 110, 7: 90 / 110, 8: 90 / 110}
+    expected[9] = (0.75 * 80 + 1.0 * 30) / 110
+    assert row["cma"] == pytest.approx(expected[number], abs=1e-12)
+    shown = run(chart, *days, "--measure", f"cma{number}").output
+    assert f"{expected[number]:.3f}" in shown
+
+
+def test_groups_of_a_file(chart: Path) -> None:
+    groups = chart.parent / "groups.toml"
+    groups.write_text("early = 'date < 2031-02-01'\nlate = 'not early'\n")
+    found = told(chart, "--groups", groups, "--patient", "p1", "--to", "2031-04-20")["rows"]
+    assert [(row["group"], row["fills"]) for row in found] == [("early", 1), ("late", 2)]
+    for text in ("early = ", "early = 1", "\xff"):
+        groups.write_text(text)
+        error = run(chart, "--groups", groups).exception
+        assert isinstance(error, AdherenceError)
+        assert error.code == "groups_unreadable"
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "html"])
+def test_a_plot(chart: Path, suffix: str) -> None:
+    path = chart.parent / f"out.{suffix}"
+    assert run(chart, "--patient", "p1", "--plot", path).exit_code == 0
+    assert path.stat().st_size > 1_000
+    error = run(chart, "--plot", path).exception
+    assert isinstance(error, AdherenceError)
+    assert error.code == "patient_ambiguous"
+
+
 def test_prescribing_is_measured_where_asked(chart: Path) -> None:
     found = told(chart, "--supplies", "prescribed", "--to", "2031-04-20")
     assert [(row["fills"], row["supplies"], row["covered_days"]) for row in found["rows"]] == [(1, 1, 30)]
