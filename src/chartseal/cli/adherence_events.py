@@ -12,7 +12,7 @@ import click
 import duckdb
 import pyarrow as pa
 
-from chartseal.adherence import Columns, Span, Window
+from chartseal.adherence import Column, Columns, Span, Window
 from chartseal.adherence.fhir import ClassTable, FhirEvents, Supplies, read_events
 from chartseal.adherence.sources import is_fhir, read_table
 from chartseal.adherence.tables import EventTable
@@ -137,6 +137,39 @@ def window_of(gathered: Gathered, first: date | None, last: date | None, days: i
     if last < first:
         raise click.UsageError("--to is before --from, or before the first supply")
     return Window.between(first, last)
+
+
+def until_death(gathered: Gathered, window: Window) -> tuple[EventTable, Window]:
+    """Events and a window that ends, for who died in it, on the day of death: nobody is to take what is left.
+
+    Of FHIR alone; a table of rows says nothing of death but by its own window columns.
+    """
+    if gathered.fhir is None:
+        return gathered.events, window
+    events, starts, deaths = gathered.events, dict[str, date](), dict[str, date]()
+    for patient, day, kind in zip(*(events[name].to_pylist() for name in ("patient", "date", "kind")), strict=True):
+        if day is not None and kind in ("supply", "died"):
+            known = deaths if kind == "died" else starts
+            known[patient] = min(day, known.get(patient, day))
+    if not deaths:
+        return events, window
+    follow_up = [_days_until(window.follow_up_start, window.follow_up_length, starts, deaths, each) for each in starts]
+    observed = [
+        _days_until(window.observation_start, window.observation_length, starts, deaths, each) for each in starts
+    ]
+    for name, lengths in (("follow_up_days", follow_up), ("observation_days", observed)):
+        by_patient = dict(zip(starts, lengths, strict=True))
+        column = [by_patient.get(each) for each in events["patient"].to_pylist()]
+        events = events.append_column(name, pa.array(column, pa.int32()))
+    columns = {"follow_up_length": Column("follow_up_days"), "observation_length": Column("observation_days")}
+    return events, replace(window, **columns)
+
+
+def _days_until(start: Any, length: Any, starts: dict[str, date], deaths: dict[str, date], patient: str) -> int:
+    """Days of a patient's window, of those that `window_of` makes: whole days from a date, or from the first supply."""
+    begins = start if isinstance(start, date) else starts[patient]
+    whole: int = length.count
+    return max(0, min(whole, (deaths[patient] - begins).days)) if patient in deaths else whole
 
 
 def grouped_by(columns: Columns, by: str) -> Columns:

@@ -16,7 +16,7 @@ from chartseal.adherence.cma import CmaName, cma
 from chartseal.adherence.fhir import Supplies
 from chartseal.adherence.groups import grouped
 from chartseal.adherence.pdc import Period
-from chartseal.cli.adherence_events import ColumnNames, Gathered, OneDay, gather, grouped_by, window_of
+from chartseal.cli.adherence_events import ColumnNames, Gathered, OneDay, gather, grouped_by, until_death, window_of
 from chartseal.cli.adherence_notes import notes_of
 from chartseal.cli.adherence_shown import Shown, print_json, print_table
 from chartseal.cli.adherence_written import WRITTEN, write_table
@@ -104,12 +104,13 @@ def _require_suffix(path: str | None, known: tuple[str, ...], option: str) -> No
 
 def _measured(gathered: Gathered, measure: str, period: str, window: Window, columns: Columns) -> pa.Table:
     """A table of the measure, rows by patient and group."""
+    events, window = until_death(gathered, window)
     if measure == "mpr":
-        return mpr(gathered.events, window, columns=columns)
+        return mpr(events, window, columns=columns)
     if measure == "pdc":
         since: Period = "from_first_fill" if period == "first-fill" else "window"
-        return pdc(gathered.events, window, period=since, columns=columns)
-    return cma(gathered.events, cast("CmaName", measure.upper()), window, columns=columns)
+        return pdc(events, window, period=since, columns=columns)
+    return cma(events, cast("CmaName", measure.upper()), window, columns=columns)
 
 
 def _in_groups(gathered: Gathered, path: str) -> Gathered:

@@ -96,6 +96,17 @@ def test_every_cma(chart: Path, number: int) -> None:
     assert f"{expected[number]:.3f}" in shown
 
 
+@pytest.mark.parametrize("days", [("--from", "2031-01-01", "--to", "2031-04-20"), ("--days", "110")])
+def test_nobody_takes_anything_after_death(chart: Path, days: tuple[str, ...]) -> None:
+    died = {"resourceType": "Patient", "id": "p1", "deceasedDateTime": "2031-02-15"}
+    chart.write_text(chart.read_text() + json.dumps(died) + "\n")
+    pdc, unknown = told(chart, *days)["rows"]
+    assert (pdc["covered_days"], pdc["period_days"], unknown["reason"]) == (35, 45, "days_supply_unknown")
+    assert told(chart, *days, "--measure", "cma7")["rows"][0]["cma"] == pytest.approx(35 / 45, abs=1e-12)
+    chart.write_text(chart.read_text().replace("2031-02-15", "2030-02-15"))
+    assert told(chart, *days)["rows"][0]["reason"] == "window_empty"
+
+
 def test_groups_of_a_file(chart: Path) -> None:
     groups = chart.parent / "groups.toml"
     groups.write_text("early = 'date < 2031-02-01'\nlate = 'not early'\n")

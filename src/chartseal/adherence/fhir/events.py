@@ -109,7 +109,8 @@ class _Events:
                 keys[id(each)] = key
             if len(found) > MOST_EVENTS:
                 raise AdherenceError(f"more than {MOST_EVENTS} events", "too_many_events")
-        rows = [row for each in found.values() for row in self._followed(each, keys[id(each)])]
+        kept = enumerate(found.values())
+        rows = [row for number, each in kept for row in self._followed(each, keys[id(each)], number)]
         return self._tables(self._counted_once(rows))
 
     def _is_newest(self, found: dict[tuple[str, str] | int, Found], key: tuple[str, str] | int, each: Found) -> bool:
@@ -122,13 +123,13 @@ class _Events:
         found[key] = each
         return True
 
-    def _followed(self, found: Found, key: str) -> Iterator[Row]:
-        """Rows with keys in the place of references."""
+    def _followed(self, found: Found, key: str, number: int) -> Iterator[Row]:
+        """Rows with keys in the place of references; `number` tells resources without a key apart."""
         if found.reason:
             self.dropped[found.resource_type, found.reason] += 1
-        for place, row in enumerate(found.rows):
+        for row in found.rows:
             row.resource_type = found.resource_type
-            row.event = key or f"{row.source}#{place}"
+            row.event = key or f"{row.source}#{number}"
             patient = key if found.resource_type == "Patient" else self._key(row.patient, row.full_url)
             if not patient:
                 self.dropped[found.resource_type, "patient_unresolved"] += 1
