@@ -12,7 +12,7 @@ from chartseal.adherence.plot.course import Course, Estimate
 from chartseal.adherence.plot.days import instant
 from chartseal.adherence.plot.key import Entry, key
 from chartseal.adherence.plot.layout import GAP, Mark, Place
-from chartseal.adherence.plot.panel import WIDTH, Panel
+from chartseal.adherence.plot.panel import WIDTH, Layers, Panel
 from chartseal.adherence.plot.words import day_text, summaries, text, threshold_text
 
 _GREY, _OUTSIDE, _STAY = "#666666", "#ECECEC", "#9AA5B1"
@@ -23,13 +23,14 @@ def draw(course: Course, label: str, sliding: int) -> alt.VConcatChart:
     placed = layout.places(course)
     title = alt.Title(text(label) or "Supplies of medication", subtitle=[_window_text(course), *summaries(course)])
     panels = (_supplies(course, placed), _estimates(course, placed, sliding), _key(course, placed, sliding))
-    return (
+    drawn: alt.VConcatChart = (
         alt.vconcat(*panels, spacing=10, title=title, description=" ".join(summaries(course)), background="white")
         .configure(font="Liberation Sans, Arial, Helvetica, sans-serif", padding=12)
         .configure_title(anchor="start", fontSize=16, subtitleColor="#222222", subtitleFontSize=12, offset=8)
         .configure_view(stroke="#BBBBBB")
         .configure_axis(labelColor="#222222", titleColor="#222222", gridColor="#E2E2E2", titleFontWeight="normal")
     )
+    return drawn
 
 
 def _window_text(course: Course) -> str:
@@ -38,7 +39,7 @@ def _window_text(course: Course) -> str:
     return f"Observed from {day_text(window.start)} up to {day_text(window.end - timedelta(1))}{as_of}"
 
 
-def _supplies(course: Course, placed: tuple[Place, ...]) -> alt.LayerChart:
+def _supplies(course: Course, placed: tuple[Place, ...]) -> Layers:
     bottom = _bottom(placed)
     panel = Panel(course.shown, 0, bottom)
     layers = (
@@ -52,7 +53,7 @@ def _supplies(course: Course, placed: tuple[Place, ...]) -> alt.LayerChart:
         panel.margin(layout.names(placed), -8, align="right", fontSize=12),
         panel.boxes(_follow_up(course, bottom)),
     )
-    return alt.layer(*layers).properties(width=WIDTH, height=_height(placed))
+    return panel.over(layers, _height(placed))
 
 
 def _bottom(placed: tuple[Place, ...]) -> float:
@@ -65,9 +66,9 @@ def _height(placed: tuple[Place, ...]) -> int:
     return round(bottom * min(max(300 / bottom, 36), 84))
 
 
-def _estimates(course: Course, placed: tuple[Place, ...], sliding: int) -> alt.LayerChart:
+def _estimates(course: Course, placed: tuple[Place, ...], sliding: int) -> Layers:
     panel = Panel(course.shown, 1, 0, percent=True)
-    limit = {"y": float(course.threshold), "text": threshold_text(course.threshold), "colour": _GREY}
+    limit: Mark = {"y": float(course.threshold), "text": threshold_text(course.threshold), "colour": _GREY}
     layers = [
         *_background(course, panel),
         panel.level(limit["y"], color=_GREY, strokeDash=[6, 4]),
@@ -79,7 +80,7 @@ def _estimates(course: Course, placed: tuple[Place, ...], sliding: int) -> alt.L
         layers.append(panel.line(to_date, color=place.colour, strokeWidth=2.4, tooltip=("PDC", "gap days left")))
     for label, colour in layout.latest(placed):
         layers += panel.haloed([label], color=colour, align="right", dx=-6, fontSize=12, fontWeight="bold")
-    return alt.layer(*layers).properties(width=WIDTH, height=max(150, 370 - _height(placed)))
+    return panel.over(layers, max(150, 370 - _height(placed)))
 
 
 def _marks(estimates: Iterable[Estimate]) -> Iterator[Mark]:
@@ -114,7 +115,7 @@ def _follow_up(course: Course, bottom: float) -> Iterator[Mark]:
         yield layout.box(start, end, bottom - 0.16, bottom - 0.11, "#555555")
 
 
-def _key(course: Course, placed: tuple[Place, ...], sliding: int) -> alt.LayerChart:
+def _key(course: Course, placed: tuple[Place, ...], sliding: int) -> Layers:
     dark = "#444444"
     groups = [Entry(text(place.group.name) or "all supplies", place.colour) for place in placed]
     return key(

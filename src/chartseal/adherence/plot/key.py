@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from chartseal.adherence.plot.panel import WIDTH
+from chartseal.adherence.plot.panel import WIDTH, Layers
 
 _ROW, _SWATCH, _LETTER = 20, 22, 6.3
 
@@ -23,7 +23,7 @@ class Entry:
     dash: tuple[int, int] | None = None
 
 
-def key(entries: Iterable[Entry]) -> alt.LayerChart:
+def key(entries: Iterable[Entry]) -> Layers:
     """The entries one after the other, in as many rows as they need."""
     placed = list(_placed(entries))
     height = _ROW * (1 + max(row["row"] for row in placed))
@@ -74,4 +74,4 @@ def _placed(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
 
 
 def _chart(rows: Iterable[dict[str, Any]]) -> alt.Chart:
-    return alt.Chart(alt.Data(values=list(rows)))
+    return alt.Chart(alt.InlineData(values=list(rows)))
