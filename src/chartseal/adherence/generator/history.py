@@ -52,6 +52,8 @@ class History:
     behaviours: Mapping[str, tuple[Behaviour, ...]]
     """By medication class, sorted; a stay in hospital is one of each class."""
     supplies: tuple[Supply, ...]
+    stay: tuple[date, date] | None
+    """First day in hospital and first day after, if any."""
 
     def bundle(self) -> Resource:
         """A Bundle of type collection."""
@@ -116,7 +118,9 @@ def _history(
             resources.append(resource)
             if fill is not None:
                 supplies.append(_supply(resource, fill, start))
-    return History(patient, tuple(resources), _truth(therapies, in_hospital), tuple(supplies))
+    return History(
+        patient, tuple(resources), _truth(therapies, in_hospital), tuple(supplies), _dates(in_hospital, start)
+    )
 
 
 def _therapies(
@@ -174,6 +178,12 @@ def _supply(dispense: Resource, fill: Fill, start: date) -> Supply:
         product.medication_class,
         product.ingredient,
     )
+
+
+def _dates(in_hospital: Stay | None, start: date) -> tuple[date, date] | None:
+    if in_hospital is None:
+        return None
+    return start + timedelta(in_hospital.day), start + timedelta(in_hospital.end)
 
 
 def _truth(therapies: list[Therapy], in_hospital: Stay | None) -> dict[str, tuple[Behaviour, ...]]:

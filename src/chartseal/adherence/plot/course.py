@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chartseal.adherence.kernel import measure_table
+from chartseal.adherence.pdc import Period, covered, pdc
 from chartseal.adherence.plot.days import Days, windows_of
-from chartseal.adherence.windows import Window, days_since_epoch
+from chartseal.adherence.windows import Window
 from chartseal.errors import AdherenceError
 
 MOST_LANES = 30
@@ -127,11 +127,11 @@ class Course:
 _MARGIN = timedelta(62)
 
 
-def course_of(rows: pa.Table, window: Window, threshold: Fraction, as_of: date | None) -> Course:
+def course_of(rows: pa.Table, window: Window, *, period: Period, threshold: Fraction, as_of: date | None) -> Course:
     """Read one patient's rows (of the kernel's names), measured per group, else per class, else all together.
 
     Raises:
-        AdherenceError: `no_supply` or `limit_exceeded`, what the windows and what the kernel refuse.
+        AdherenceError: `no_supply` or `limit_exceeded`, what the windows and what `pdc` refuse.
     """
     rows = _grouped(rows, as_of)
     supplies = rows.filter(_is_kind(rows, "supply")).filter(pc.field("date").is_valid()).sort_by("date").to_pylist()
@@ -140,15 +140,10 @@ def course_of(rows: pa.Table, window: Window, threshold: Fraction, as_of: date |
     if len({(row["group"], row.get("ingredient")) for row in supplies}) > MOST_LANES:
         raise AdherenceError(f"a picture holds {MOST_LANES} ingredients at most", "limit_exceeded")
     follow_up, observation = windows_of(window, supplies[0], supplies[0]["date"])
-    settings: dict[str, Any] = {
-        "window": window.to_json(),
-        "threshold": [threshold.numerator, threshold.denominator],
-        "as_of": None if as_of is None else days_since_epoch(as_of),
-    }
-    proportions, spans = (
-        measure_table(name, rows, settings, extra=window.columns()).to_pylist() for name in ("pdc", "covered")
-    )
-    counted = [row for row in supplies if follow_up.start <= row["date"] < observation.end]
+    proportions = pdc(rows, window, period=period, threshold=threshold, as_of=as_of).to_pylist()
+    spans = covered(rows, window, period=period, as_of=as_of).to_pylist()
+    first = follow_up.start if period == "window" else max(follow_up.start, observation.start)
+    counted = [row for row in supplies if first <= row["date"] < observation.end]
     groups = tuple(_group(found, spans, counted) for found in proportions)
     return Course(groups, tuple(_stays(rows, observation)), follow_up, observation, threshold, as_of)
 

@@ -36,10 +36,11 @@ def save(chart: alt.TopLevelMixin, path: Path) -> None:
     Raises:
         AdherenceError: `format_unknown` or `file_unwritable`.
     """
-    if path.suffix not in FORMATS:
+    form = path.suffix.lower()
+    if form not in FORMATS:
         raise AdherenceError(f"a picture is one of {', '.join(FORMATS)}", "format_unknown", path.name)
     try:
-        path.write_bytes(rendered(chart, path.suffix))
+        path.write_bytes(rendered(chart, form))
     except OSError as exc:
         raise AdherenceError(f"cannot be written: {exc.strerror}", "file_unwritable", path.name) from exc
 
