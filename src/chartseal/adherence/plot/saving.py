@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import altair as alt
@@ -54,6 +55,12 @@ def rendered(chart: alt.TopLevelMixin, form: str) -> bytes:
         return bytes(vl_convert.vegalite_to_png(spec, scale=1))
     # Texts come out of records: none of them may end the script that they stand in.
     return _PAGE.format(
-        bundle=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
+        bundle=_bundle(),
         spec=json.dumps(spec).replace("<", "\\u003c"),
     ).encode()
+
+
+@cache
+def _bundle() -> str:
+    """Vega and all it needs, which takes seconds to gather."""
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
