@@ -32,7 +32,7 @@ def test_the_code_of_the_page_runs(tmp_path: Path) -> None:
     said = run(sys.executable, "-", text="\n".join(blocks("python")), folder=tmp_path)
     rows = [line.split() for line in said.splitlines()]
     (first,) = [row for row in rows if "made-up-12-1" in row]
-    assert first[1:6] == ["made-up-12-1", "statins", "11", "302", "0.827397"]
+    assert first[1:6] == ["made-up-12-1", "statins", "11.0", "302.0", "0.827397"]
     drawn = (tmp_path / "timeline.svg").read_text()
     assert drawn == (ROOT / "docs/adherence-timeline.svg").read_text()
 
