@@ -44,11 +44,6 @@ class Event(NamedTuple):
     medication_class: str
     ingredient: str
 
-    @property
-    def product(self) -> tuple[str, str]:
-        """What a supply is carried over within."""
-        return (self.medication_class, self.ingredient)
-
 
 def events_of(
     rows: EventTable | Iterable[Mapping[str, Any]], columns: Columns | None, refused: Counter[str]

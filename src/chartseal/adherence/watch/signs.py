@@ -5,14 +5,15 @@ A spell is a stretch of treatment without discontinuation: PDC is of implementat
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 from chartseal.adherence.watch.policy import WatchPolicy
-from chartseal.adherence.watch.supply import NEVER, Fill, Line, Uncovered, lay_out
+from chartseal.adherence.watch.supply import NEVER, Fill, Gap, Line, Uncovered, lay_out
 
 
 class Spell(NamedTuple):
@@ -27,39 +28,39 @@ class Spell(NamedTuple):
 
 def spells(line: Line, permissible: int) -> Iterator[Spell]:
     """The spells of a class; a supply of unknown days ends one, and the next known one begins another."""
-    start: int | None = None
-    gaps: list[tuple[int, int]] = []
-    by_fill = {gap.before.event: gap for gap in line.gaps}
-    for fill in line.fills:
-        if not fill.is_known:
-            if start is not None and start < fill.at:
-                yield Spell(start, fill.at, gaps, "supply_unknown")
-            start, gaps = None, []
-            continue
-        start = fill.at if start is None else start
-        gap = by_fill.get(fill.event)
-        if gap is None:
-            continue
-        end = gap.start + permissible + 1
-        if line.home.day(end) <= gap.closed:
-            yield Spell(start, end, [*gaps, (gap.start, end)], "discontinued")
-            start, gaps = None, []
-        else:
-            gaps.append((gap.start, gap.end))
+    unknown = [fill for fill in line.fills if not fill.is_known]
+    over = [gap for gap in line.gaps if gap.end > gap.start + permissible and _is_over(line, gap, permissible)]
+    starts = [(gap.after, bisect_left) for gap in over if gap.after is not None and gap.after.is_known]
+    starts += [(line.fills[0], bisect_left)] if line.fills[0].is_known else []
+    if unknown:
+        starts += [(fill, bisect_right) for before, fill in pairwise(line.fills) if fill.is_known > before.is_known]
+    ends = [(gap.start + permissible + 1, "discontinued") for gap in over]
+    ends = sorted(ends + [(fill.at, "supply_unknown") for fill in unknown])
+    gap_starts = [gap.start for gap in line.gaps]
+    for fill, past in sorted(starts, key=lambda each: (each[0].event.day, each[0].event.event)):
+        place = past(ends, (fill.at, "supply_unknown"))  # one of unknown days on the same day ends it at once
+        end, outcome = ends[place] if place < len(ends) else (NEVER, "discontinued")
+        inside = line.gaps[bisect_left(gap_starts, fill.at) : bisect_left(gap_starts, end)]
+        yield Spell(fill.at, end, [(gap.start, min(gap.end, end)) for gap in inside], outcome)
 
 
-def low_stretches(spell: Spell, policy: WatchPolicy) -> list[tuple[int, int]]:
-    """Home days on which the PDC of the `sliding_days` before is under the threshold."""
+def _is_over(line: Line, gap: Gap, permissible: int) -> bool:
+    """Whether the treatment was discontinued in that gap."""
+    return line.home.day(gap.start + permissible + 1) <= gap.closed
+
+
+def low_stretches(spell: Spell, policy: WatchPolicy, since: int) -> list[tuple[int, int]]:
+    """Home days on which the PDC of the `sliding_days` before is under the threshold: stretches that reach `since`."""
     length = policy.sliding_days
-    slopes = _slopes(spell.gaps, ((0, 1), (length, -1)))
-    return _at_least(slopes, most_gap_days(length, policy.threshold) + 1, spell.start + length, spell.end)
+    least = most_gap_days(length, policy.threshold) + 1
+    return _at_least(spell, ((0, 1), (length, -1)), least, spell.start + length, since)
 
 
-def falling_stretches(spell: Spell, policy: WatchPolicy) -> list[tuple[int, int]]:
+def falling_stretches(spell: Spell, policy: WatchPolicy, since: int) -> list[tuple[int, int]]:
     """Home days on which the PDC of the `sliding_days` before is by `drop` or more under that of the window before."""
     length = policy.sliding_days
-    slopes = _slopes(spell.gaps, ((0, 1), (length, -2), (2 * length, 1)))
-    return _at_least(slopes, -(-policy.drop * length // 1), spell.start + 2 * length, spell.end)
+    least = -(-policy.drop * length // 1)
+    return _at_least(spell, ((0, 1), (length, -2), (2 * length, 1)), least, spell.start + 2 * length, since)
 
 
 def most_gap_days(days: int, threshold: Fraction) -> int:
@@ -67,30 +68,52 @@ def most_gap_days(days: int, threshold: Fraction) -> int:
     return int((1 - threshold) * days // 1)
 
 
-def _slopes(gaps: Iterable[tuple[int, int]], lags: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Where the slope of Σ weight · (days of gaps before the day less `lag`) changes, and by how much."""
-    gaps = list(gaps)
+def _at_least(
+    spell: Spell, lags: Sequence[tuple[int, int]], least: int, begin: int, since: int
+) -> list[tuple[int, int]]:
+    """Where in a spell, from `begin` on, Σ weight · (days of gaps before the day less `lag`) is `least` or more.
+
+    Stretches of days, those that touch as one. All that end after `since` are found, and whole: it begins there, or as
+    far before as the sum is `least` without a break.
+    """
+    gaps = Uncovered(spell.gaps)
+
+    def value(day: int) -> int:
+        return sum(weight * gaps.before(day - lag) for lag, weight in lags)
+
+    at, step = max(begin, min(since, spell.end)), lags[-1][0]
+    while at > begin and value(at) >= least:
+        at, step = max(begin, at - step), 2 * step
+    return _stretches(_slopes(spell.gaps, lags, at), value(at), least, at, spell.end)
+
+
+def _slopes(gaps: Sequence[tuple[int, int]], lags: Sequence[tuple[int, int]], begin: int) -> list[tuple[int, int]]:
+    """Where the slope of that sum changes, and by how much; at `begin`, what it is there."""
+    first = bisect_right(gaps, begin - lags[-1][0], key=lambda gap: gap[1])
     found = []
     for lag, weight in lags:
-        for start, end in gaps:
-            found += [(start + lag, weight), (end + lag, -weight)]
+        for start, end in gaps[first:]:
+            if end + lag > begin:
+                found += [(max(begin, start + lag), weight), (end + lag, -weight)]
     found.sort()
     return found
 
 
-def _at_least(slopes: Sequence[tuple[int, int]], least: int, begin: int, end: int) -> list[tuple[int, int]]:
-    """Where in [begin, end) a sum of such slopes is `least` or more: stretches of days, those that touch as one."""
+def _stretches(
+    slopes: Iterable[tuple[int, int]], value: int, least: int, begin: int, end: int
+) -> list[tuple[int, int]]:
+    """Where in [begin, end) a sum of such slopes that begins with `value` is `least` or more."""
     found: list[tuple[int, int]] = []
-    value = slope = 0
-    at = slopes[0][0] if slopes else end
-    for day, change in [*slopes, (max(end, at), 0)]:
+    slope, at = 0, begin
+    for day, change in [*slopes, (end, 0)]:
+        if day > end:
+            day = end
         if day > at:
-            start, stop = _where(value, slope, least, day - at)
-            start, stop = max(begin, at + start), min(end, at + stop)
-            if start < stop:
-                if found and found[-1][1] == start:
-                    start = found.pop()[0]
-                found.append((start, stop))
+            if value >= least or slope > 0:
+                start, stop = _where(value, slope, least, day - at)
+                if start < stop:
+                    begun = found.pop()[0] if found and found[-1][1] == at + start else at + start
+                    found.append((begun, at + stop))
             value += slope * (day - at)
             at = day
         slope += change

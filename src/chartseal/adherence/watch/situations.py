@@ -16,9 +16,9 @@ from itertools import groupby
 from chartseal.adherence.watch.alert import MOST_EVIDENCE, Situation
 from chartseal.adherence.watch.event import STAYS, SUPPLY, Event
 from chartseal.adherence.watch.policy import Kind, WatchPolicy
-from chartseal.adherence.watch.regimen import Use, changes_of_dose, overstocked, overused, switches
+from chartseal.adherence.watch.regimen import changes_of_dose, overstocked, overused, switches
 from chartseal.adherence.watch.signs import Spell, falling_stretches, low_stretches, spells, years_left
-from chartseal.adherence.watch.supply import NEVER, Gap, HomeDays, Line, lay_out
+from chartseal.adherence.watch.supply import NEVER, Fill, Gap, HomeDays, Line, lay_out
 
 
 @dataclass
@@ -124,6 +124,8 @@ class _Teller:
 
     def _unknown(self, line: Line) -> Iterator[Situation | None]:
         """From a supply of unknown days to the next known one: the class cannot be watched."""
+        if len(line.fills) == sum(map(len, line.products.values())):
+            return
         for is_known, run in groupby(enumerate(line.fills), key=lambda each: each[1].is_known):
             if not is_known:
                 places = list(run)
@@ -158,12 +160,12 @@ class _Teller:
 
     def _signs(self, line: Line) -> Iterator[Situation | None]:
         """Sliding windows and the year's gap days."""
-        starts = [fill.at for fill in line.fills]
+        starts, since = [fill.at for fill in line.fills], self.home.number(self.since)
         for spell in spells(line, self.policy.permissible_gap_days):
-            if self.home.day(spell.end) < self.since:
+            if spell.end < since:
                 continue
-            yield from self._stretches("pdc_low", line, starts, spell, low_stretches(spell, self.policy))
-            yield from self._stretches("pdc_drop", line, starts, spell, falling_stretches(spell, self.policy))
+            yield from self._stretches("pdc_low", line, starts, spell, low_stretches(spell, self.policy, since))
+            yield from self._stretches("pdc_drop", line, starts, spell, falling_stretches(spell, self.policy, since))
         for left in years_left(line, self.policy, date.fromordinal(self.since).year):
             raised, lost = self.home.day(left.low), self.home.day(left.lost)
             until = date(left.year + 1, 1, 1).toordinal()
@@ -190,22 +192,25 @@ class _Teller:
     def _uses(self, line: Line) -> Iterator[Situation | None]:
         """Too much, and changes of what is taken."""
         floor = self.since - self.policy.notice_days
-        for use in Use.of(line):
-            for first, last, end in overstocked(use, self.policy.stock_days):
-                yield self._run("stock_high", use, first, last, end)
-            for first, last, end in overused(use, self.policy.overuse_ratio, self.policy.overuse_window_days):
-                yield self._run("overuse", use, first, last, end)
-            for before, event in changes_of_dose(use, floor):
+        policy = self.policy
+        for _, fills in sorted(line.products.items()):
+            for run in overstocked(fills, policy.stock_days):
+                yield self._run("stock_high", fills, run)
+            for run in overused(fills, policy.overuse_ratio, policy.overuse_window_days):
+                yield self._run("overuse", fills, run)
+            for before, event in changes_of_dose(fills, floor):
                 yield self._news("dose_change", event, [before, event])
         for kind, before, event in switches(line, self.policy.permissible_gap_days, floor):
             yield self._news(kind, event, [before, event])
 
-    def _run(self, kind: Kind, use: Use, first: int, last: int, end: int) -> Situation | None:
+    def _run(self, kind: Kind, fills: Sequence[Fill], run: tuple[int, int, int]) -> Situation | None:
         """A run of fills, from the one that began it to the last one, until a home day."""
-        event = use.fills[first].event
-        begun = max(0, first - 3)  # what was in stock comes from fills before
-        evidence = [fill.event for fill in use.fills[begun : last + 1]]
+        first, last, end = run
         until = self.home.day(end)
+        if until < self.since:
+            return None
+        event = fills[first].event
+        evidence = [fill.event for fill in fills[max(0, first - 3) : last + 1]]  # stock comes from fills before
         return self._situation(kind, event.event, event.day, event.day, until, "used_up", evidence)
 
 

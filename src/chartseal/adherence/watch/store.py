@@ -181,10 +181,10 @@ class Store:
     def events(self, patient: int, name: str) -> list[Event]:
         """All events of a patient, without reversals and what they take back, whichever came first."""
         rows = self.database.execute(
-            f"SELECT {_COLUMNS} FROM event WHERE patient = ?",  # noqa: S608 (our own names)
-            (patient,),
+            f"SELECT ?, {_COLUMNS} FROM event WHERE patient = ?",  # noqa: S608 (our own names)
+            (name, patient),
         )
-        found = [Event(name, *row) for row in rows]
+        found = list(map(Event._make, rows))
         reversed_ = {event.event for event in found if event.kind == REVERSAL}
         return [event for event in found if event.event not in reversed_] if reversed_ else found
 

@@ -9,7 +9,7 @@ several products cover counts once (PQA's proportion of days covered; CMS' inpat
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -75,11 +75,8 @@ class Fill(NamedTuple):
     start: int
     end: int
     event: Event
-
-    @property
-    def is_known(self) -> bool:
-        """Whether its days are known; one of unknown days is laid out without any."""
-        return self.event.days_supply is not None
+    is_known: bool
+    """Whether its days are known; one of unknown days is laid out without any."""
 
 
 class Gap(NamedTuple):
@@ -104,6 +101,8 @@ class Line:
 
     home: HomeDays
     fills: Sequence[Fill]
+    products: Mapping[tuple[str, str], Sequence[Fill]]
+    """Those of known days, by product."""
     gaps: Sequence[Gap]
     """In order; the last is open unless the days of the last fill are unknown."""
 
@@ -113,21 +112,28 @@ def lay_out(supplies: Iterable[Event], home: HomeDays) -> Line:
 
     From a supply of unknown days up to the next day with a known one, nothing is known: no gap is told there.
     """
-    fills, stock = [], dict[tuple[str, str], int]()
-    for event in sorted(supplies, key=lambda each: (each.day, each.days_supply is None, each.event)):
-        at = home.number(event.day)
-        start = max(at, stock.get(event.product, at))
-        end = start + (event.days_supply or 0)
-        fills.append(Fill(at, start, end, event))
-        stock[event.product] = end
-    return Line(home, fills, list(_gaps(fills)))
+    fills: list[Fill] = []
+    products: dict[tuple[str, str], list[Fill]] = {}
+    number = home.number if home.stays else None
+    for _, is_unknown, _, event in sorted((each.day, each.days_supply is None, each.event, each) for each in supplies):
+        at = number(event.day) if number else event.day
+        if is_unknown:
+            fills.append(Fill(at, at, at, event, False))
+            continue
+        same = products.setdefault((event.medication_class, event.ingredient), [])
+        start = same[-1].end if same and same[-1].end > at else at
+        fill = Fill(at, start, start + (event.days_supply or 0), event, True)
+        fills.append(fill)
+        same.append(fill)
+    return Line(home, fills, products, list(_gaps(fills)))
 
 
-def _gaps(fills: Sequence[Fill]) -> Iterable[Gap]:
+def _gaps(fills: Sequence[Fill]) -> Iterator[Gap]:
     covered = 0
     for before, after in pairwise(fills):
-        covered = max(covered, before.end)
-        if before.is_known and after.at > covered:
+        if before.end > covered:
+            covered = before.end
+        if after.at > covered and before.is_known:
             yield Gap(covered, after.at, before, after)
     if fills and fills[-1].is_known:
         yield Gap(max(covered, fills[-1].end), NEVER, fills[-1], None)

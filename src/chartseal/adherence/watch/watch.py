@@ -227,7 +227,7 @@ def _alerts(name: str, found: Iterable[Situation], home: HomeDays, as_of: int) -
 
 def _due(events: Iterable[Event], found: Iterable[Situation], home: HomeDays, as_of: int) -> int | None:
     """The next day on which anything changes by itself, if there is one."""
-    days = [event.day for event in events]
+    days = [event.day for event in events if event.day > as_of]
     for situation in found:
         days += (situation.raised, situation.until, situation.escalates)
     for stay in home.stays:

@@ -237,6 +237,30 @@ def test_unknown_days_are_not_guessed(days: float | None) -> None:
     assert (kinds(known), kinds(known, "resolved")) == (["late_refill"], ["supply_unknown"])
 
 
+def test_no_window_reaches_over_unknown_days() -> None:
+    policy = WatchPolicy(sliding_days=60, kinds=frozenset({"pdc_low", "supply_unknown"}))
+    later = [supply(2, 60, 5.0), supply(3, 75, 5.0), supply(4, 90, 60.0)]
+    known = alerts_of([supply(1, 0), *later], day(121), policy)
+    assert [(each.kind, each.since) for each in known] == [("pdc_low", day(60))]
+    both = [supply(1, 0, ingredient="a"), supply(9, 0, None, ingredient="b"), *later]
+    found = alerts_of(both, day(121), policy)
+    assert sorted((each.kind, each.since) for each in found) == [("pdc_low", day(120)), ("supply_unknown", day(0))]
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows_once, st.integers(0, 330))
+def test_what_is_over_for_long_leaves_the_rest_as_it_is(rows: list[Row], last: int) -> None:
+    """Only what lapses depends on how long things are kept."""
+    lapsing = {"discontinuation", "primary_nonadherence", "supply_unknown"}
+    short, long = (
+        alerts_of(rows, day(last), WatchPolicy(3, 12, stock_days=40, sliding_days=20, keep_days=keep))
+        for keep in (15, 3_660)
+    )
+    floor = day(last - 15)
+    kept = [each for each in long if each.kind not in lapsing and (each.until is None or each.until >= floor)]
+    assert [each for each in short if each.kind not in lapsing] == kept
+
+
 def test_death_ends_what_is_open() -> None:
     died = {"patient": "p", "event": "Patient/p", "kind": "died", "date": day(50)}
     found = alerts_of([supply(1, 0), died], day(416))
