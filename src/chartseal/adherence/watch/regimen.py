@@ -44,8 +44,8 @@ def overused(fills: Sequence[Fill], ratio: Fraction, window: int) -> Iterator[tu
 
     Source: CMA1 of Vollmer et al. 2012, BMC Health Serv Res 12:155, as a moving window.
     """
-    begun = 0
-    supplied = 0
+    above, below = ratio.numerator, ratio.denominator
+    begun = supplied = 0
     run: tuple[int, int, int] | None = None
     for place, fill in enumerate(fills):
         if place:
@@ -54,7 +54,7 @@ def overused(fills: Sequence[Fill], ratio: Fraction, window: int) -> Iterator[tu
             supplied -= fills[begun].event.days_supply or 0
             begun += 1
         gone_by = fill.at - fills[begun].at
-        is_over = 2 * gone_by >= window and supplied * ratio.denominator > gone_by * ratio.numerator
+        is_over = 2 * gone_by >= window and supplied * below > gone_by * above
         if run and (not is_over or fill.at > run[2]):
             yield (run[0], run[1], min(run[2], fill.at))
             run = None

@@ -21,13 +21,16 @@ class Spell(NamedTuple):
 
     start: int
     end: int
-    gaps: Sequence[tuple[int, int]]
+    gaps: Uncovered
     outcome: str
     """How it ends: `discontinued`, or `supply_unknown`."""
 
 
-def spells(line: Line, permissible: int) -> Iterator[Spell]:
-    """The spells of a class; a supply of unknown days ends one, and the next known one begins another."""
+def spells(line: Line, permissible: int, since: int) -> Iterator[Spell]:
+    """The spells of a class that end on the home day `since` or later.
+
+    A supply of unknown days ends one, and the next known one begins another.
+    """
     unknown = [fill for fill in line.fills if not fill.is_known]
     over = [gap for gap in line.gaps if gap.end > gap.start + permissible and _is_over(line, gap, permissible)]
     starts = [(gap.after, bisect_left) for gap in over if gap.after is not None and gap.after.is_known]
@@ -40,8 +43,11 @@ def spells(line: Line, permissible: int) -> Iterator[Spell]:
     for fill, past in sorted(starts, key=lambda each: (each[0].event.day, each[0].event.event)):
         place = past(ends, (fill.at, "supply_unknown"))  # one of unknown days on the same day ends it at once
         end, outcome = ends[place] if place < len(ends) else (NEVER, "discontinued")
+        if end < since:
+            continue
         inside = line.gaps[bisect_left(gap_starts, fill.at) : bisect_left(gap_starts, end)]
-        yield Spell(fill.at, end, [(gap.start, min(gap.end, end)) for gap in inside], outcome)
+        gaps = Uncovered((gap.start, gap.end if gap.end < end else end) for gap in inside)
+        yield Spell(fill.at, end, gaps, outcome)
 
 
 def _is_over(line: Line, gap: Gap, permissible: int) -> bool:
@@ -76,7 +82,7 @@ def _at_least(
     Stretches of days, those that touch as one. All that end after `since` are found, and whole: it begins there, or as
     far before as the sum is `least` without a break.
     """
-    gaps = Uncovered(spell.gaps)
+    gaps = spell.gaps
 
     def value(day: int) -> int:
         return sum(weight * gaps.before(day - lag) for lag, weight in lags)
@@ -84,7 +90,7 @@ def _at_least(
     at, step = max(begin, min(since, spell.end)), lags[-1][0]
     while at > begin and value(at) >= least:
         at, step = max(begin, at - step), 2 * step
-    return _stretches(_slopes(spell.gaps, lags, at), value(at), least, at, spell.end)
+    return _stretches(_slopes(gaps.gaps, lags, at), value(at), least, at, spell.end)
 
 
 def _slopes(gaps: Sequence[tuple[int, int]], lags: Sequence[tuple[int, int]], begin: int) -> list[tuple[int, int]]:

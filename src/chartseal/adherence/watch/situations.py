@@ -109,6 +109,8 @@ class _Teller:
 
     def _unfilled(self, line: Line, group: _Group) -> Iterator[Situation | None]:
         """New prescriptions that were not filled in time; several with no fill between them are one."""
+        if not group.prescribed:
+            return
         days = [fill.event.day for fill in line.fills]
         orders = sorted(group.prescribed, key=lambda each: (each.day, each.event))
         for at, chain in groupby(orders, key=lambda each: bisect_left(days, each.day)):
@@ -124,7 +126,7 @@ class _Teller:
 
     def _unknown(self, line: Line) -> Iterator[Situation | None]:
         """From a supply of unknown days to the next known one: the class cannot be watched."""
-        if len(line.fills) == sum(map(len, line.products.values())):
+        if all(fill.is_known for fill in line.fills):
             return
         for is_known, run in groupby(enumerate(line.fills), key=lambda each: each[1].is_known):
             if not is_known:
@@ -137,11 +139,11 @@ class _Teller:
 
     def _gaps(self, line: Line, refused: Sequence[Event]) -> Iterator[Situation | None]:
         """Late refills, discontinuations and restarts."""
-        for gap in line.gaps:
-            length = gap.end - gap.start
-            if length < self.policy.late_refill_days or gap.closed < self.since - self.policy.notice_days:
-                continue
-            yield from self._gap(gap, gap.closed, refused)
+        for gap in reversed(line.gaps):
+            if gap.closed < self.since - self.policy.notice_days:
+                return
+            if gap.end - gap.start >= self.policy.late_refill_days:
+                yield from self._gap(gap, gap.closed, refused)
 
     def _gap(self, gap: Gap, closed: int, refused: Sequence[Event]) -> Iterator[Situation | None]:
         since = self.home.day(gap.start)
@@ -161,9 +163,7 @@ class _Teller:
     def _signs(self, line: Line) -> Iterator[Situation | None]:
         """Sliding windows and the year's gap days."""
         starts, since = [fill.at for fill in line.fills], self.home.number(self.since)
-        for spell in spells(line, self.policy.permissible_gap_days):
-            if spell.end < since:
-                continue
+        for spell in spells(line, self.policy.permissible_gap_days, since):
             yield from self._stretches("pdc_low", line, starts, spell, low_stretches(spell, self.policy, since))
             yield from self._stretches("pdc_drop", line, starts, spell, falling_stretches(spell, self.policy, since))
         for left in years_left(line, self.policy, date.fromordinal(self.since).year):

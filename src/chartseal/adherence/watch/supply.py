@@ -2,8 +2,9 @@
 
 Everything is counted in home days, the days that a patient spends neither in hospital nor in a nursing facility, where
 the ward gives the medication: a stay neither uses up a supply nor makes a refill late, and a supply's end moves by it.
-Supplies of one product (class and ingredient) are shifted forward where they overlap, again and again; a day that
-several products cover counts once (PQA's proportion of days covered; CMS' inpatient stay adjustment).
+Supplies of one product (class and ingredient) are shifted forward where they overlap, again and again; a combination
+`a|b` is a supply of each; a day that several products cover counts once (PQA's proportion of days covered; CMS'
+inpatient stay adjustment).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 from chartseal.adherence.watch.event import Event
@@ -115,17 +117,27 @@ def lay_out(supplies: Iterable[Event], home: HomeDays) -> Line:
     fills: list[Fill] = []
     products: dict[tuple[str, str], list[Fill]] = {}
     number = home.number if home.stays else None
-    for _, is_unknown, _, event in sorted((each.day, each.days_supply is None, each.event, each) for each in supplies):
+    for event in _ordered(supplies):
         at = number(event.day) if number else event.day
-        if is_unknown:
+        days = event.days_supply
+        if days is None:
             fills.append(Fill(at, at, at, event, False))
             continue
-        same = products.setdefault((event.medication_class, event.ingredient), [])
-        start = same[-1].end if same and same[-1].end > at else at
-        fill = Fill(at, start, start + (event.days_supply or 0), event, True)
-        fills.append(fill)
-        same.append(fill)
+        for ingredient in event.ingredient.split("|"):
+            same = products.setdefault((event.medication_class, ingredient), [])
+            start = same[-1].end if same and same[-1].end > at else at
+            fill = Fill(at, start, start + days, event, True)
+            fills.append(fill)
+            same.append(fill)
     return Line(home, fills, products, list(_gaps(fills)))
+
+
+def _ordered(supplies: Iterable[Event]) -> list[Event]:
+    """By day; of one day the known first, then by reference and product."""
+    ordered = sorted(supplies, key=itemgetter(3, 1, 8, 9))
+    if any(event.days_supply is None for event in ordered):
+        ordered.sort(key=lambda event: (event.day, event.days_supply is None))
+    return ordered
 
 
 def _gaps(fills: Sequence[Fill]) -> Iterator[Gap]:
@@ -143,18 +155,16 @@ class Uncovered:
     """Home days without supply, counted: how many before a day, and on which day the n-th falls."""
 
     def __init__(self, gaps: Iterable[tuple[int, int]]) -> None:
-        self._gaps = list(gaps)
-        self._starts = [start for start, _ in self._gaps]
-        self._before = [0]
-        for start, end in self._gaps:
-            self._before.append(self._before[-1] + end - start)
+        self.gaps = list(gaps)
+        self._starts = [start for start, _ in self.gaps]
+        self._before = [0, *accumulate(end - start for start, end in self.gaps)]
 
     def before(self, day: int) -> int:
         """How many there are before that home day."""
         at = bisect_left(self._starts, day)
         if at == 0:
             return 0
-        return self._before[at - 1] + min(day, self._gaps[at - 1][1]) - self._gaps[at - 1][0]
+        return self._before[at - 1] + min(day, self.gaps[at - 1][1]) - self.gaps[at - 1][0]
 
     def nth(self, count: int) -> int:
         """The home day that is the n-th of them, from 1; `NEVER` where there are fewer."""

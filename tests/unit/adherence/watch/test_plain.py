@@ -7,9 +7,11 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
+import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chartseal.adherence import Window, pdc
 from chartseal.adherence.watch import WatchPolicy, alerts_of
 from tests.unit.adherence.watch.plain import Plain
 
@@ -65,6 +67,20 @@ def test_what_is_active_on_a_day(rows: list[dict[str, Any]], days: list[int]) ->
         assert told == plain.active()
         stocks = sum(each.kind == "stock_high" for each in active)
         assert len(told) == len(active) - max(0, stocks - 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories(), st.integers(20, 200))
+def test_low_cover_is_the_kernels(rows: list[dict[str, Any]], after: int) -> None:
+    """Within one spell, and without stays, a window's PDC is that of `pdc`; combinations count for each ingredient."""
+    policy = dataclasses.replace(POLICY, permissible_gap_days=3_000)
+    rows = [{**row, "ingredient": row["ingredient"].replace("b", "a|b")} for row in rows if "ingredient" in row]
+    as_of = rows[0]["date"] + timedelta(days=after)
+    window = Window.between(as_of - timedelta(days=20), as_of - timedelta(days=1))
+    [measured] = pdc(pa.Table.from_pylist(rows), window, threshold=POLICY.threshold).to_pylist()
+    told = {each.kind for each in alerts_of(rows, as_of, policy) if each.status == "active"}
+    if measured["reason"] is None:
+        assert ("pdc_low" in told) == (not measured["adherent"])
 
 
 def test_the_comparison_meets_every_kind() -> None:
