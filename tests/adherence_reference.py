@@ -240,7 +240,7 @@ def episodes(
             changed = change_starts_anew and start is not None and each.medication != before
             if start is not None and (changed or without > permissible_gap):
                 found.append((start, day - without))
-                start, store = None, Store(False, False)
+                start = None
             start, before = day if start is None else start, each.medication
             store.receive(each)
             without = 0

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import accumulate, pairwise
-from typing import Any
 
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chartseal.adherence import Window
-from chartseal.adherence.kernel import measure_batches, measure_table
+from chartseal.adherence import Columns, cma, covered, episodes, gaps, mpr, pdc
 from chartseal.adherence.tables import batches, whole_patients
 from tests.adherence_patients import Patient, cohorts, table
 
-MEASURES: Mapping[str, Mapping[str, Any]] = {
-    "mpr": {},
-    "pdc": {},
-    "covered": {},
+
+def _cma(number: int, events: pa.Table) -> pa.Table:
+    flags = {"carry_only_for_same_medication": number > 4, "consider_dosage_change": number > 4}
+    return cma(events, f"CMA{number}", **flags)  # type: ignore[arg-type]
+
+
+MEASURES: Mapping[str, Callable[[pa.Table], pa.Table]] = {
+    "covered": covered,
+    "episodes": episodes,
+    "gaps": gaps,
+    "mpr": mpr,
+    "pdc": pdc,
+    "pdc of each class": partial(pdc, columns=Columns(group="class")),
+    **{f"cma {number}": partial(_cma, number) for number in range(10)},
 }
-"""Each measure with settings beside the window."""
 
-FEW = settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-
-
-def measured(name: str, events: Any) -> list[Mapping[str, Any]]:
-    return measure_table(name, events, _settings(name)).to_pylist()  # type: ignore[no-any-return]
-
-
-def _settings(name: str) -> Mapping[str, Any]:
-    return {"window": Window().to_json(), **MEASURES[name]}
+FEW = settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def cut(events: pa.Table, lengths: Sequence[int]) -> pa.RecordBatchReader:
@@ -46,12 +46,13 @@ def cut(events: pa.Table, lengths: Sequence[int]) -> pa.RecordBatchReader:
 @pytest.mark.parametrize("name", MEASURES)
 def test_the_order_of_rows_is_irrelevant(name: str) -> None:
     @FEW
-    @given(cohorts(fractions=True), st.randoms())
+    @given(cohorts(fractions=True, most=5), st.randoms())
     def check(cohort: list[Patient], chance: random.Random) -> None:
         events = table(cohort)
         order = list(range(events.num_rows))
         chance.shuffle(order)
-        assert measured(name, events.take(order)) == measured(name, events)
+        measured = MEASURES[name]
+        assert measured(events.take(order)).to_pylist() == measured(events).to_pylist()
 
     check()
 
@@ -59,12 +60,12 @@ def test_the_order_of_rows_is_irrelevant(name: str) -> None:
 @pytest.mark.parametrize("name", MEASURES)
 def test_splitting_a_cohort_changes_nothing(name: str) -> None:
     @FEW
-    @given(cohorts(fractions=True), st.lists(st.integers(1, 30), min_size=1, max_size=5), st.sampled_from([1, 2, 64]))
+    @given(cohorts(fractions=True, most=5), st.lists(st.integers(1, 30), min_size=1, max_size=5), st.sampled_from([40, 150]))
     def check(cohort: list[Patient], lengths: list[int], rows: int) -> None:
         events = table(cohort)
-        parts = whole_patients(cut(events, lengths), rows)
-        found = pa.Table.from_batches(list(measure_batches(name, parts, _settings(name))))
-        assert found.to_pylist() == measured(name, events)
+        measured = MEASURES[name]
+        parts = [measured(pa.Table.from_batches([part])) for part in whole_patients(cut(events, lengths), rows)]
+        assert pa.concat_tables(parts).to_pylist() == measured(events).to_pylist()
 
     check()
 
