@@ -23,6 +23,7 @@ use arrow_cast::cast;
 use arrow_schema::DataType;
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// What stands for "no class", "no group".
 pub const NONE: i32 = -1;
@@ -41,10 +42,10 @@ pub struct Cohort<'a> {
     end: Option<Date32Array>,
     days_supply: Option<Float64Array>,
     daily_dose: Option<Float64Array>,
-    kind: Option<Codes>,
-    class: Option<Codes>,
-    ingredient: Option<Codes>,
-    group: Option<Codes>,
+    kind: Option<Arc<Codes>>,
+    class: Option<Arc<Codes>>,
+    ingredient: Option<Arc<Codes>>,
+    group: Option<Arc<Codes>>,
 }
 
 /// A text column as numbers: equal texts have equal codes within the batch.
@@ -70,6 +71,11 @@ impl<'a> Cohort<'a> {
             Ok(typed(batch, name, &DataType::Float64, "a number")?
                 .map(|array| array.as_primitive::<Float64Type>().clone()))
         };
+        let class = Codes::read(batch, "class")?;
+        let group = match &class {
+            Some(codes) if same(batch, "class", "group") => Some(Arc::clone(codes)),
+            _ => Codes::read(batch, "group")?,
+        };
         Ok(Self {
             batch,
             patient,
@@ -80,9 +86,9 @@ impl<'a> Cohort<'a> {
             days_supply: number("days_supply")?,
             daily_dose: number("daily_dose")?,
             kind: Codes::read(batch, "kind")?,
-            class: Codes::read(batch, "class")?,
+            class,
             ingredient: Codes::read(batch, "ingredient")?,
-            group: Codes::read(batch, "group")?,
+            group,
         })
     }
 
@@ -341,7 +347,7 @@ impl Scratch {
     }
 
     fn sort(&mut self, cohort: &Cohort) {
-        let rank = |codes: &Option<Codes>, row: usize| codes.as_ref().map_or(NONE, |codes| codes.rank(row));
+        let rank = |codes: &Option<Arc<Codes>>, row: usize| codes.as_ref().map_or(NONE, |codes| codes.rank(row));
         let number =
             |array: &Option<Float64Array>, row: usize| array.as_ref().map_or(f64::NAN, |array| value(array, row));
         let compare = |a: &u32, b: &u32| {
@@ -366,7 +372,8 @@ impl Scratch {
     }
 
     fn columns(&mut self, cohort: &Cohort) {
-        let codes = |column: &Option<Codes>, row: u32| column.as_ref().map_or(NONE, |codes| codes.code(row as usize));
+        let codes =
+            |column: &Option<Arc<Codes>>, row: u32| column.as_ref().map_or(NONE, |codes| codes.code(row as usize));
         let numbers = |array: &Option<Float64Array>, row: u32| {
             array.as_ref().map_or(f64::NAN, |array| value(array, row as usize))
         };
@@ -463,7 +470,7 @@ fn refill<T>(column: &mut Vec<T>, values: impl Iterator<Item = T>) {
 }
 
 impl Codes {
-    fn read(batch: &RecordBatch, name: &str) -> Result<Option<Self>> {
+    fn read(batch: &RecordBatch, name: &str) -> Result<Option<Arc<Self>>> {
         let target = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
         let Some(array) = column(batch, name)? else {
             return Ok(None);
@@ -485,11 +492,11 @@ impl Codes {
         for (place, &code) in order.iter().enumerate() {
             rank[code] = place as i32;
         }
-        Ok(Some(Self {
+        Ok(Some(Arc::new(Self {
             keys: dictionary.keys().clone(),
             texts,
             rank,
-        }))
+        })))
     }
 
     fn code(&self, row: usize) -> i32 {
@@ -513,6 +520,14 @@ impl Codes {
 
     fn at(&self, row: usize) -> Option<&str> {
         self.text(self.code(row))
+    }
+}
+
+/// Whether two columns are one in memory: measuring apart by class gives it twice, and it is read once.
+fn same(batch: &RecordBatch, one: &str, other: &str) -> bool {
+    match (batch.column_by_name(one), batch.column_by_name(other)) {
+        (Some(one), Some(other)) => one.to_data().ptr_eq(&other.to_data()),
+        _ => false,
     }
 }
 
