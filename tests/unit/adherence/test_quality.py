@@ -222,7 +222,7 @@ def test_a_combination_is_shifted_for_each_ingredient() -> None:
     assert one(combined, "PDC-RASA")["covered_days"] == 31 + 28 + 21
 
 
-# The three patterns of CMS's notes in 15 days: a gap after the stay, before it, on both sides.
+# By hand, in 15 days: a gap after the stay, before it, on both sides.
 FIFTEEN = QualityMeasure("short", "Fifteen days", ("statin",), minimum_age=0, minimum_days=0)
 PATTERNS = [
     ([(1, 8), (12, 4)], (5, 7), (12, 15), (12, 13)),
