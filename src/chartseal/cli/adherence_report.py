@@ -93,7 +93,7 @@ def command(
     if output is not None:
         write_table(output, shown.table())
     if plot is not None:
-        _draw(gathered, window, apart, plot)
+        _draw(gathered, window, period, apart, plot)
     print_json(shown) if as_json else print_table(shown)
 
 
@@ -108,8 +108,7 @@ def _measured(gathered: Gathered, measure: str, period: str, window: Window, col
     if measure == "mpr":
         return mpr(events, window, columns=columns)
     if measure == "pdc":
-        since: Period = "from_first_fill" if period == "first-fill" else "window"
-        return pdc(events, window, period=since, columns=columns)
+        return pdc(events, window, period=_since(period), columns=columns)
     return cma(events, cast("CmaName", measure.upper()), window, columns=columns)
 
 
@@ -130,7 +129,12 @@ def _in_groups(gathered: Gathered, path: str) -> Gathered:
     return replace(gathered, events=grouped(gathered.events, conditions, columns=gathered.columns))
 
 
-def _draw(gathered: Gathered, window: Window, columns: Columns, path: str) -> None:
+def _since(period: str) -> Period:
+    return "from_first_fill" if period == "first-fill" else "window"
+
+
+def _draw(gathered: Gathered, window: Window, period: str, columns: Columns, path: str) -> None:
     from chartseal.adherence.plot import timeline  # what draws takes long to load
 
-    timeline(gathered.events, window, path=path, columns=columns)
+    events, window = until_death(gathered, window)
+    timeline(events, window, period=_since(period), path=path, columns=columns)

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ from chartseal.adherence.plot.course import Course, course_of
 from chartseal.adherence.plot.days import windows_of
 from chartseal.adherence.plot.patient import rows_of
 from chartseal.adherence.plot.words import percent, summaries, summary, text
+from chartseal.cli import cli
 from chartseal.errors import AdherenceError
 
 ROOT = Path(__file__).parents[3]
@@ -300,3 +302,19 @@ def test_a_stay_is_drawn_where_the_table_has_it() -> None:
     rows = rows_of(events, "made-up-12-1", None, YEAR)
     found = course_of(rows, YEAR, period="window", threshold=Fraction(4, 5), as_of=None)
     assert [(each.start, each.end) for each in found.stays] == [(date(2025, 9, 23), date(2025, 9, 30))]
+
+
+@pytest.mark.parametrize("died", [None, "2025-07-15"])
+@pytest.mark.parametrize("period", ["window", "first-fill"])
+def test_a_picture_and_its_report_say_the_same(died: str | None, period: str, tmp_path: Path) -> None:
+    chart = json.loads((ROOT / "examples/adherence/made-up-12-1.json").read_text())
+    if died is not None:
+        chart["entry"][0]["resource"]["deceasedDateTime"] = died
+    (tmp_path / "chart.json").write_text(json.dumps(chart))
+    arguments = ["adherence", "report", str(tmp_path / "chart.json"), "--from", "2025-01-01", "--to", "2025-12-31"]
+    arguments += ["--classes", str(ROOT / "examples/adherence/classes.csv"), "--period", period]
+    ran = CliRunner().invoke(cli, [*arguments, "--plot", str(tmp_path / "a.svg"), "--json"])
+    assert ran.exit_code == 0, ran.output
+    (row,) = json.loads(ran.output)["rows"]
+    said = f"({row['covered_days']} of {row['period_days']} days), {row['gap_days_left']} gap days left"
+    assert said in (tmp_path / "a.svg").read_text()
