@@ -28,6 +28,7 @@ NAMES = (
     "delegated",
     "indexing",
     "reverify",
+    "watching",
     "sealing",
     "proving",
     "browser",

@@ -133,8 +133,8 @@ def lay_out(supplies: Iterable[Event], home: HomeDays) -> Line:
 
 
 def _ordered(supplies: Iterable[Event]) -> list[Event]:
-    """By day; of one day the known first, then by reference and product."""
-    ordered = sorted(supplies, key=itemgetter(3, 1, 8, 9))
+    """By day; of one day the known first, then by reference."""
+    ordered = sorted(supplies, key=itemgetter(3, 1))
     if any(event.days_supply is None for event in ordered):
         ordered.sort(key=lambda event: (event.day, event.days_supply is None))
     return ordered
