@@ -24,11 +24,11 @@ from chartseal.adherence.cma import cma  # noqa: E402
 from chartseal.adherence.episodes import EpisodeRule, Percent, episodes  # noqa: E402
 from chartseal.adherence.gaps import gaps  # noqa: E402
 from chartseal.adherence.pdc import covered, pdc  # noqa: E402
+from chartseal.adherence.per_episode import per_episode  # noqa: E402
 from chartseal.adherence.periods import with_periods  # noqa: E402
 from chartseal.adherence.persistence import persistence  # noqa: E402
-from chartseal.adherence.quality import Enrolment, QualityMeasure, Rate, measures, quality, summary  # noqa: E402
-from chartseal.adherence.per_episode import per_episode  # noqa: E402
 from chartseal.adherence.polypharmacy import polypharmacy, polypharmacy_intervals  # noqa: E402
+from chartseal.adherence.quality import Enrolment, QualityMeasure, Rate, measures, quality, summary  # noqa: E402
 from chartseal.adherence.ratio import mpr  # noqa: E402
 from chartseal.adherence.sliding import sliding  # noqa: E402
 from chartseal.adherence.tables import Columns  # noqa: E402
@@ -42,8 +42,6 @@ __all__ = [
     "Percent",
     "QualityMeasure",
     "Rate",
-    "EpisodeRule",
-    "Percent",
     "Span",
     "Window",
     "cma",
@@ -53,14 +51,12 @@ __all__ = [
     "measures",
     "mpr",
     "pdc",
-    "persistence",
-    "quality",
-    "summary",
-    "with_periods",
-    "mpr",
-    "pdc",
     "per_episode",
+    "persistence",
     "polypharmacy",
     "polypharmacy_intervals",
+    "quality",
     "sliding",
+    "summary",
+    "with_periods",
 ]
