@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chartseal.adherence.durations import Method, Rules, durations
+from chartseal.adherence.durations import DurationRules, Method, durations
 from tests.medication_events import number, period, prescribed, supply, table
 
 LAST = 400
@@ -31,7 +31,7 @@ class History:
     holidays: tuple[tuple[int, int], ...]
 
 
-def _episode(history: History, day: int, rules: Rules) -> tuple[int | None, int | None]:
+def _episode(history: History, day: int, rules: DurationRules) -> tuple[int | None, int | None]:
     """The dose prescribed on a day, and the last dose before it."""
     started = [each for each in history.prescriptions if each[0] <= day]
     if not started:
@@ -42,7 +42,7 @@ def _episode(history: History, day: int, rules: Rules) -> tuple[int | None, int 
     return (None if ended else dose), dose
 
 
-def _method(history: History, day: int, rules: Rules) -> Method:
+def _method(history: History, day: int, rules: DurationRules) -> Method:
     """What the special period that began last asks for; the strictest, of those that began on one day."""
     running = [(start, rules.special["stay"]) for start, end in history.stays if start <= day < end]
     running += [(start, rules.special["holiday"]) for start, end in history.holidays if start <= day < end]
@@ -50,7 +50,7 @@ def _method(history: History, day: int, rules: Rules) -> Method:
     return max(running, key=lambda each: (each[0], order.index(each[1])))[1] if running else "continue"
 
 
-def _use(history: History, rules: Rules, start: int, quantity: int) -> tuple[Taken, int] | None:
+def _use(history: History, rules: DurationRules, start: int, quantity: int) -> tuple[Taken, int] | None:
     """What is taken of a supply, and the first day after; None where no prescription came before."""
     left, taken, first_dose = Fraction(quantity), Taken(), None
     day, last = start, start
@@ -71,7 +71,7 @@ def _use(history: History, rules: Rules, start: int, quantity: int) -> tuple[Tak
     return taken, (last if left == 0 else day)
 
 
-def reference(history: History, rules: Rules) -> list[Taken | None]:
+def reference(history: History, rules: DurationRules) -> list[Taken | None]:
     found: list[Taken | None] = []
     free = 0
     for start, quantity in sorted(history.supplies):
@@ -82,7 +82,7 @@ def reference(history: History, rules: Rules) -> list[Taken | None]:
     return found
 
 
-def kernel(history: History, rules: Rules) -> list[Taken | None]:
+def kernel(history: History, rules: DurationRules) -> list[Taken | None]:
     """The parts of each supply, spread over their days."""
     rows = [supply(at, quantity) for at, quantity in history.supplies]
     rows += [prescribed(at, dose, end) for at, dose, end in history.prescriptions]
@@ -124,7 +124,7 @@ def histories(draw: st.DrawFn) -> History:
 
 METHODS = st.sampled_from(get_args(Method))
 RULES = st.builds(
-    Rules,
+    DurationRules,
     interruption=METHODS,
     special=st.fixed_dictionaries({"stay": METHODS, "holiday": METHODS}),
     split_on_dose_change=st.booleans(),
@@ -135,7 +135,7 @@ RULES = st.builds(
 
 @settings(max_examples=300, deadline=None)
 @given(histories(), RULES)
-def test_parts_are_those_of_the_reference(history: History, rules: Rules) -> None:
+def test_parts_are_those_of_the_reference(history: History, rules: DurationRules) -> None:
     expected, found = reference(history, rules), kernel(history, rules)
     assert len(found) == len(expected)
     for ours, theirs in zip(found, expected, strict=True):
@@ -150,7 +150,7 @@ def test_parts_are_those_of_the_reference(history: History, rules: Rules) -> Non
 
 @settings(max_examples=100, deadline=None)
 @given(histories(), RULES, st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(history: History, rules: Rules, random: Any) -> None:
+def test_the_order_of_rows_does_not_matter(history: History, rules: DurationRules, random: Any) -> None:
     rows = [supply(at, quantity) for at, quantity in history.supplies]
     rows += [prescribed(at, dose, end) for at, dose, end in history.prescriptions]
     rows += [period("stay", *each) for each in history.stays]
@@ -160,7 +160,7 @@ def test_the_order_of_rows_does_not_matter(history: History, rules: Rules, rando
 
 @settings(max_examples=100, deadline=None)
 @given(histories(), RULES)
-def test_quantity_is_taken_or_left(history: History, rules: Rules) -> None:
+def test_quantity_is_taken_or_left(history: History, rules: DurationRules) -> None:
     """What parts took and the last one's leftover make the quantity dispensed."""
     rows = [supply(at, quantity) for at, quantity in history.supplies] + [prescribed(0, 2), prescribed(30, 3, 50)]
     rows += [period("stay", *each) for each in history.stays]

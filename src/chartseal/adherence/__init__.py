@@ -31,6 +31,14 @@ from chartseal.adherence.polypharmacy import polypharmacy, polypharmacy_interval
 from chartseal.adherence.quality import Enrolment, QualityMeasure, Rate, measures, quality, summary  # noqa: E402
 from chartseal.adherence.ratio import mpr  # noqa: E402
 from chartseal.adherence.sliding import sliding  # noqa: E402
+from chartseal.adherence.durations import DurationRules, durations  # noqa: E402
+from chartseal.adherence.episodes import EpisodeRule, Percent, episodes  # noqa: E402
+from chartseal.adherence.gaps import gaps  # noqa: E402
+from chartseal.adherence.groups import grouped  # noqa: E402
+from chartseal.adherence.initiation import initiation  # noqa: E402
+from chartseal.adherence.pdc import covered, pdc  # noqa: E402
+from chartseal.adherence.ratio import mpr  # noqa: E402
+from chartseal.adherence.remainders import cover, prune, supplies  # noqa: E402
 from chartseal.adherence.tables import Columns  # noqa: E402
 from chartseal.adherence.windows import Column, Span, Window  # noqa: E402
 
@@ -42,6 +50,9 @@ __all__ = [
     "Percent",
     "QualityMeasure",
     "Rate",
+    "DurationRules",
+    "EpisodeRule",
+    "Percent",
     "Span",
     "Window",
     "cma",
@@ -59,4 +70,15 @@ __all__ = [
     "sliding",
     "summary",
     "with_periods",
+    "cover",
+    "covered",
+    "durations",
+    "episodes",
+    "gaps",
+    "grouped",
+    "initiation",
+    "mpr",
+    "pdc",
+    "prune",
+    "supplies",
 ]

@@ -34,7 +34,7 @@ MOST_WAIT_DAYS = 36_600
 
 
 @dataclass(frozen=True)
-class Rules:
+class DurationRules:
     """How supplies are used up.
 
     `interruption`: between the end of one prescription and the next of the same medication; it prevails over `special`.
@@ -82,7 +82,7 @@ class Rules:
 
 def durations(
     events: EventTable,
-    rules: Rules | None = None,
+    rules: DurationRules | None = None,
     *,
     quantity: str = "quantity",
     prescribed_days: str = "prescribed_days",
@@ -112,6 +112,6 @@ def durations(
 
     Source: Dima & Dediu 2017, PLoS ONE 12(4):e0174426; AdhereR's manual, compute_event_durations.
     """
-    settings = {**(rules or Rules()).to_json(), "quantity": quantity, "prescribed_days": prescribed_days}
+    settings = {**(rules or DurationRules()).to_json(), "quantity": quantity, "prescribed_days": prescribed_days}
     optional = (prescribed_days, "event")
     return measure_table("durations", events, settings, columns=columns, extra=(quantity,), optional=optional)

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from chartseal.adherence.durations import Rules, durations
+from chartseal.adherence.durations import DurationRules, durations
 from chartseal.adherence.pdc import pdc
 from chartseal.adherence.remainders import supplies
 from chartseal.adherence.windows import Window
@@ -15,12 +15,12 @@ from chartseal.errors import AdherenceError
 from tests.medication_events import day, number, period, prescribed, supply, table
 
 
-def parts(rules: Rules | None, *rows: dict[str, Any]) -> list[tuple[int | None, float | None]]:
+def parts(rules: DurationRules | None, *rows: dict[str, Any]) -> list[tuple[int | None, float | None]]:
     """Start and days of each part."""
     return [(number(row["date"]), row["days_supply"]) for row in durations(table(rows), rules).to_pylist()]
 
 
-def reasons(*rows: dict[str, Any], rules: Rules | None = None) -> list[str | None]:
+def reasons(*rows: dict[str, Any], rules: DurationRules | None = None) -> list[str | None]:
     found: list[str | None] = durations(table(rows), rules)["reason"].to_pylist()
     return found
 
@@ -45,7 +45,7 @@ def test_a_new_dose_cuts_supply_and_holds_for_what_is_left() -> None:
 
 
 def test_without_splitting_supply_is_finished_at_its_first_dose() -> None:
-    rules = Rules(split_on_dose_change=False)
+    rules = DurationRules(split_on_dose_change=False)
     assert parts(rules, prescribed(0, 2), prescribed(20, 4), supply(0, 100), supply(30, 100)) == [(0, 50), (30, 25)]
 
 
@@ -57,38 +57,38 @@ INTERRUPTED = (prescribed(0, 1, 10), prescribed(20, 1), supply(0, 30))
 
 
 def test_supply_is_taken_through_an_interruption() -> None:
-    [row] = durations(table(INTERRUPTED), Rules(interruption="continue")).to_pylist()
+    [row] = durations(table(INTERRUPTED), DurationRules(interruption="continue")).to_pylist()
     assert (row["days_supply"], row["special_days"]) == (30, 10)
 
 
 def test_supply_is_discarded_where_treatment_is_interrupted() -> None:
-    [row] = durations(table(INTERRUPTED), Rules(interruption="discard")).to_pylist()
+    [row] = durations(table(INTERRUPTED), DurationRules(interruption="discard")).to_pylist()
     assert (row["days_supply"], row["leftover"], row["ended"]) == (10, 20, "interruption")
 
 
 def test_supply_waits_until_treatment_goes_on() -> None:
-    [first, second] = durations(table(INTERRUPTED), Rules(interruption="carryover")).to_pylist()
+    [first, second] = durations(table(INTERRUPTED), DurationRules(interruption="carryover")).to_pylist()
     assert (first["days_supply"], number(second["date"]), second["days_supply"]) == (10, 20, 20)
     assert (second["begun"], second["waited_days"]) == ("interruption", 10)
 
 
 def test_supply_waits_no_longer_than_said() -> None:
-    assert parts(Rules("carryover", wait_days=10), *INTERRUPTED) == [(0, 10), (20, 20)]
-    assert parts(Rules("carryover", wait_days=9), *INTERRUPTED) == [(0, 10)]
+    assert parts(DurationRules("carryover", wait_days=10), *INTERRUPTED) == [(0, 10), (20, 20)]
+    assert parts(DurationRules("carryover", wait_days=9), *INTERRUPTED) == [(0, 10)]
 
 
 def test_supply_dispensed_in_an_interruption() -> None:
     rows = (prescribed(0, 2, 10), prescribed(20, 4), supply(15, 40))
-    assert parts(Rules("continue"), *rows) == [(15, 5), (20, 7.5)]
-    assert parts(Rules("discard"), *rows) == [(15, 0)]
-    assert parts(Rules("carryover"), *rows) == [(20, 10)]
-    assert reasons(*rows, rules=Rules("discard")) == ["discarded"]
+    assert parts(DurationRules("continue"), *rows) == [(15, 5), (20, 7.5)]
+    assert parts(DurationRules("discard"), *rows) == [(15, 0)]
+    assert parts(DurationRules("carryover"), *rows) == [(20, 10)]
+    assert reasons(*rows, rules=DurationRules("discard")) == ["discarded"]
 
 
 def test_supply_after_the_last_prescription_never_begins() -> None:
     rows = (prescribed(0, 2, 10), supply(15, 40))
-    assert parts(Rules("carryover"), *rows) == [(15, 0)]
-    assert reasons(*rows, rules=Rules("carryover")) == ["not_resumed"]
+    assert parts(DurationRules("carryover"), *rows) == [(15, 0)]
+    assert reasons(*rows, rules=DurationRules("carryover")) == ["not_resumed"]
 
 
 STAY = (prescribed(0, 1), supply(0, 30), period("stay", 10, 15))
@@ -96,20 +96,20 @@ STAY = (prescribed(0, 1), supply(0, 30), period("stay", 10, 15))
 
 def test_special_periods_by_method() -> None:
     assert parts(None, *STAY) == [(0, 30)]
-    assert parts(Rules(special={"stay": "continue"}), *STAY) == [(0, 30)]
-    assert parts(Rules(special={"stay": "discard"}), *STAY) == [(0, 10)]
-    assert parts(Rules(special={"stay": "carryover"}), *STAY) == [(0, 10), (15, 20)]
-    [row] = durations(table(STAY), Rules(special={"stay": "continue"})).to_pylist()
+    assert parts(DurationRules(special={"stay": "continue"}), *STAY) == [(0, 30)]
+    assert parts(DurationRules(special={"stay": "discard"}), *STAY) == [(0, 10)]
+    assert parts(DurationRules(special={"stay": "carryover"}), *STAY) == [(0, 10), (15, 20)]
+    [row] = durations(table(STAY), DurationRules(special={"stay": "continue"})).to_pylist()
     assert row["special_days"] == 5
 
 
 def test_a_period_of_another_kind_has_no_effect() -> None:
-    assert parts(Rules(special={"snf": "discard"}), *STAY) == [(0, 30)]
+    assert parts(DurationRules(special={"snf": "discard"}), *STAY) == [(0, 30)]
 
 
 def test_a_stay_without_an_end_keeps_supply_for_good() -> None:
     rows = (prescribed(0, 1), supply(0, 30), period("stay", 10, None))
-    assert parts(Rules(special={"stay": "carryover"}), *rows) == [(0, 10)]
+    assert parts(DurationRules(special={"stay": "carryover"}), *rows) == [(0, 10)]
 
 
 def test_of_overlapping_special_periods_the_last_begun_holds() -> None:
@@ -120,7 +120,7 @@ def test_of_overlapping_special_periods_the_last_begun_holds() -> None:
         period("holiday", 60, 74),
         period("day care", 64, 69),
     )
-    rules = Rules(
+    rules = DurationRules(
         special={"hospital": "carryover", "rehab": "continue", "holiday": "continue", "day care": "carryover"}
     )
     # Days 0-13, 24-34, 50-63 make 39; 21 are left from day 69.
@@ -129,37 +129,37 @@ def test_of_overlapping_special_periods_the_last_begun_holds() -> None:
 
 def test_an_interruption_prevails_over_special_periods() -> None:
     rows = (prescribed(0, 1, 10), prescribed(20, 1), supply(0, 30), period("stay", 5, 15))
-    rules = Rules("carryover", special={"stay": "continue"})
+    rules = DurationRules("carryover", special={"stay": "continue"})
     assert parts(rules, *rows) == [(0, 10), (20, 20)]
 
 
 def test_a_prescription_not_renewed_ends_at_the_next_visit() -> None:
     rows = (prescribed(0, 1), prescribed(10, 5, of="B"), prescribed(20, 1), supply(0, 30))
-    assert parts(Rules("carryover"), *rows) == [(0, 30)]
-    assert parts(Rules("carryover", renew=True), *rows) == [(0, 10), (20, 20)]
+    assert parts(DurationRules("carryover"), *rows) == [(0, 30)]
+    assert parts(DurationRules("carryover", renew=True), *rows) == [(0, 10), (20, 20)]
 
 
 def test_a_first_prescription_counts_from_an_earlier_supply() -> None:
     rows = (supply(0, 30), prescribed(10, 1))
     assert reasons(*rows) == ["prescribed_later"]
-    assert parts(Rules(backdate=True), *rows) == [(0, 30)]
-    assert parts(Rules(backdate=True, wait_days=10), *rows) == [(0, 30)]
-    assert reasons(*rows, rules=Rules(backdate=True, wait_days=9)) == ["prescribed_later"]
+    assert parts(DurationRules(backdate=True), *rows) == [(0, 30)]
+    assert parts(DurationRules(backdate=True, wait_days=10), *rows) == [(0, 30)]
+    assert reasons(*rows, rules=DurationRules(backdate=True, wait_days=9)) == ["prescribed_later"]
 
 
 def test_a_prescription_for_fixed_days_is_not_backdated() -> None:
     rows = (supply(0, 30), prescribed(10, 1, prescribed_days=30))
-    assert reasons(*rows, rules=Rules(backdate=True)) == ["prescribed_later"]
+    assert reasons(*rows, rules=DurationRules(backdate=True)) == ["prescribed_later"]
 
 
 def test_days_of_a_prescription_are_its_end() -> None:
     rows = (prescribed(0, 1, prescribed_days=10), supply(0, 30))
-    assert parts(Rules("discard"), *rows) == [(0, 10)]
+    assert parts(DurationRules("discard"), *rows) == [(0, 10)]
 
 
 def test_supplies_one_after_another() -> None:
     rows = (prescribed(0, 1), supply(0, 30), supply(20, 30), period("stay", 40, 45))
-    assert parts(Rules(special={"stay": "carryover"}, carry_over=True), *rows) == [(0, 30), (30, 10), (45, 20)]
+    assert parts(DurationRules(special={"stay": "carryover"}, carry_over=True), *rows) == [(0, 30), (30, 10), (45, 20)]
 
 
 def test_nothing_is_guessed() -> None:
@@ -186,7 +186,7 @@ def test_a_dose_that_becomes_unknown_leaves_the_rest_unknown() -> None:
 
 def test_a_supply_in_very_many_parts_is_refused() -> None:
     stays = [period("stay", 2 * at + 1, 2 * at + 2) for at in range(1_100)]
-    found = durations(table([prescribed(0, 1), supply(0, 3_000), *stays]), Rules(special={"stay": "carryover"}))
+    found = durations(table([prescribed(0, 1), supply(0, 3_000), *stays]), DurationRules(special={"stay": "carryover"}))
     assert found.num_rows == 1_001
     assert found["reason"].to_pylist()[-1] == "too_many_parts"
 
@@ -210,7 +210,7 @@ def test_no_events_are_no_parts() -> None:
 )
 def test_what_cannot_be_settings_is_refused(refused: dict[str, Any]) -> None:
     with pytest.raises(AdherenceError) as caught:
-        Rules(**refused)
+        DurationRules(**refused)
     assert caught.value.code == "settings_invalid"
 
 

@@ -7,14 +7,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from chartseal.adherence.durations import Rules, durations
+from chartseal.adherence.durations import DurationRules, durations
 from chartseal.adherence.pdc import pdc
 from chartseal.adherence.remainders import cover, prune, supplies
 from chartseal.adherence.windows import Window
 from chartseal.errors import AdherenceError
 from tests.medication_events import day, number, period, prescribed, supply, table
 
-KEEP = Rules("carryover", special={"stay": "carryover"}, carry_over=True)
+KEEP = DurationRules("carryover", special={"stay": "carryover"}, carry_over=True)
 STAY = [prescribed(0, 1), supply(0, 30), period("stay", 20, 25)]  # 0-19, then 25-34
 
 
@@ -22,12 +22,14 @@ def spans(parts: pa.Table) -> list[tuple[int | None, float | None]]:
     return [(number(row["date"]), row["days_supply"]) for row in parts.to_pylist()]
 
 
-def pruned(rows: list[dict[str, Any]], rules: Rules = KEEP, **chosen: Any) -> list[tuple[int | None, float | None]]:
+def pruned(
+    rows: list[dict[str, Any]], rules: DurationRules = KEEP, **chosen: Any
+) -> list[tuple[int | None, float | None]]:
     return spans(prune(durations(table(rows), rules), **chosen))
 
 
 def test_what_is_left_goes_where_the_patient_refills_after_discharge() -> None:
-    refill = Rules(special={"stay": "carryover"})
+    refill = DurationRules(special={"stay": "carryover"})
     for at, kept in ((25, False), (32, False), (33, True)):
         found = pruned([*STAY, supply(at, 30)], refill, refilled_within=7)
         assert ((25, 10) in found) is kept
@@ -70,7 +72,7 @@ def test_keeping_all_marks_what_would_go() -> None:
 
 
 def test_supplies_of_no_days_are_not_measured() -> None:
-    found = durations(table([prescribed(0, 1, 10), supply(15, 30), supply(0, 3)]), Rules("discard"))
+    found = durations(table([prescribed(0, 1, 10), supply(15, 30), supply(0, 3)]), DurationRules("discard"))
     assert spans(found) == [(0, 3), (15, 0)]
     assert spans(supplies(found)) == [(0, 3)]
 
@@ -97,7 +99,7 @@ def test_a_stay_too_far_from_supplies_is_not_covered() -> None:
 
 def test_a_stay_through_which_supply_is_taken_adds_nothing() -> None:
     rows = [prescribed(0, 1), supply(0, 20), period("stay", 20, 25), supply(25, 9), supply(21, 2, event="on leave")]
-    parts = durations(table(rows), Rules(special={}))
+    parts = durations(table(rows), DurationRules(special={}))
     assert (20, 5) not in spans(cover(parts, table(rows)))
 
 
