@@ -46,8 +46,8 @@ def prune(
     """Drop what was left of supplies after a change of dose, a special period or an interruption (`include`).
 
     A remainder that begins on day B goes if the medication is dispensed anew from B to B + `refilled_within` days, or
-    if it is not from B to B + `not_refilled_within`; so do later parts of the same supply. With `keep_all` nothing goes:
-    a column `pruned` tells what would.
+    if it is not from B to B + `not_refilled_within`; so do later parts of the same supply. With `keep_all` nothing
+    goes: a column `pruned` tells what would.
 
     Raises:
         AdherenceError: `settings_invalid`, `column_missing`.
