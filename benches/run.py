@@ -32,6 +32,9 @@ NAMES = (
     "sealing",
     "proving",
     "browser",
+    "adherence",
+    "adherence_spark",
+    "adherence_million",
 )
 """One module each, with `figures()`; the slowest last."""
 

@@ -18,10 +18,11 @@ use crate::error::{Error, Result};
 use crate::output::Rows;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Int32Type};
-use arrow_array::{Array, ArrayRef, Date32Array, Float64Array, Int32Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, Date32Array, Float64Array, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::DataType;
 use rayon::prelude::*;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -30,6 +31,9 @@ pub const NONE: i32 = -1;
 
 /// No supply lasts longer: ten years.
 pub const MOST_DAYS: f64 = 3_660.0;
+
+/// Texts of a column that are looked for one by one.
+const FEW: usize = 16;
 
 /// Patients that one task takes at a time.
 const TASK: usize = 2_048;
@@ -50,7 +54,7 @@ pub struct Cohort<'a> {
 
 /// A text column as numbers: equal texts have equal codes within the batch.
 struct Codes {
-    keys: Int32Array,
+    keys: Vec<i32>,
     texts: Vec<String>,
     /// The place of each code in the order of texts: sorting by it does not depend on the order of rows.
     rank: Vec<i32>,
@@ -471,40 +475,32 @@ fn refill<T>(column: &mut Vec<T>, values: impl Iterator<Item = T>) {
 
 impl Codes {
     fn read(batch: &RecordBatch, name: &str) -> Result<Option<Arc<Self>>> {
-        let target = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
         let Some(array) = column(batch, name)? else {
             return Ok(None);
         };
         if !is_text(array.data_type()) {
             return Err(wrong_type(name, "text"));
         }
-        let coded = cast(array, &target).map_err(|_| wrong_type(name, "text"))?;
-        let dictionary = coded.as_dictionary::<Int32Type>();
-        let texts: Vec<String> = dictionary
-            .values()
-            .as_string::<i32>()
-            .iter()
-            .map(|text| text.unwrap_or_default().to_owned())
-            .collect();
+        let (keys, texts) = match array.data_type() {
+            DataType::Utf8 => numbered(array.as_string::<i32>().iter()),
+            DataType::LargeUtf8 => numbered(array.as_string::<i64>().iter()),
+            DataType::Utf8View => numbered(array.as_string_view().iter()),
+            _ => {
+                let plain = cast(array, &DataType::Utf8).map_err(|_| wrong_type(name, "text"))?;
+                numbered(plain.as_string::<i32>().iter())
+            }
+        };
         let mut order: Vec<usize> = (0..texts.len()).collect();
         order.sort_unstable_by(|&a, &b| texts[a].cmp(&texts[b]));
         let mut rank = vec![0; texts.len()];
         for (place, &code) in order.iter().enumerate() {
             rank[code] = place as i32;
         }
-        Ok(Some(Arc::new(Self {
-            keys: dictionary.keys().clone(),
-            texts,
-            rank,
-        })))
+        Ok(Some(Arc::new(Self { keys, texts, rank })))
     }
 
     fn code(&self, row: usize) -> i32 {
-        if self.keys.is_null(row) {
-            NONE
-        } else {
-            self.keys.value(row)
-        }
+        self.keys[row]
     }
 
     fn rank(&self, row: usize) -> i32 {
@@ -529,6 +525,28 @@ fn same(batch: &RecordBatch, one: &str, other: &str) -> bool {
         (Some(one), Some(other)) => one.to_data().ptr_eq(&other.to_data()),
         _ => false,
     }
+}
+
+/// Each text's number, by first appearance, and the texts. Few texts are found sooner by comparing than by hashing.
+fn numbered<'t>(column: impl Iterator<Item = Option<&'t str>>) -> (Vec<i32>, Vec<String>) {
+    let (mut texts, mut places) = (Vec::new(), HashMap::new());
+    let keys = column
+        .map(|text| {
+            let Some(text) = text else { return NONE };
+            let found = if texts.len() <= FEW {
+                texts.iter().position(|&known| known == text).map(|place| place as i32)
+            } else {
+                places.get(text).copied()
+            };
+            found.unwrap_or_else(|| {
+                let place = texts.len() as i32;
+                texts.push(text);
+                places.insert(text, place);
+                place
+            })
+        })
+        .collect();
+    (keys, texts.into_iter().map(str::to_owned).collect())
 }
 
 fn is_text(data_type: &DataType) -> bool {
