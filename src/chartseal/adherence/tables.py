@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -109,10 +110,13 @@ def batches(
             relation = _relation(connection, events, _names(columns, [*extra, *optional]))
             present = [name for name in optional if name in relation.columns]
             chosen = _chosen(relation, columns, [*extra, *present])
-            reader = relation.project(", ".join(chosen)).order("patient").to_arrow_reader(rows)
+            once = {read: name for name, read in reversed(list(chosen.items()))}  # sorting a column twice costs twice
+            read = ", ".join(f"{read} AS {_quoted(name)}" for read, name in once.items())
+            reader = relation.project(read).order("patient").to_arrow_reader(rows)
             cut = whole_patients(reader, rows)
-            yield next(cut, pa.RecordBatch.from_pylist([], reader.schema))
-            yield from cut
+            for batch in chain([next(cut, pa.RecordBatch.from_pylist([], reader.schema))], cut):
+                named = {name: batch.column(once[read]) for name, read in chosen.items()}
+                yield pa.RecordBatch.from_arrays(list(named.values()), names=list(named))
     except (duckdb.ConversionException, duckdb.BinderException, pa.ArrowNotImplementedError) as exc:
         raise AdherenceError("a column cannot be read as what it must be", "column_type") from exc
     except (duckdb.Error, pa.ArrowException, UnicodeError) as exc:
@@ -208,8 +212,8 @@ def require_one(present: Sequence[str], name: str) -> None:
         raise AdherenceError("two columns have this name, or one that differs in case alone", "column_twice", name)
 
 
-def _chosen(relation: duckdb.DuckDBPyRelation, columns: Columns, extra: Sequence[str]) -> list[str]:
-    """The expressions of what the kernel reads: our names and types."""
+def _chosen(relation: duckdb.DuckDBPyRelation, columns: Columns, extra: Sequence[str]) -> Mapping[str, str]:
+    """What the kernel reads: our names, and expressions of our types."""
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
     chosen: dict[str, str] = {}
     for field in fields(columns):
@@ -222,7 +226,7 @@ def _chosen(relation: duckdb.DuckDBPyRelation, columns: Columns, extra: Sequence
             raise AdherenceError("there is no such column", "column_missing", name)
     for name in extra:
         chosen.setdefault(name, _extra(name, types))
-    return [f"{read} AS {_quoted(name)}" for name, read in chosen.items()]
+    return chosen
 
 
 def _patient(name: str, types: Mapping[str, str]) -> str:
@@ -238,7 +242,7 @@ def _cast(name: str, present: str, wanted: str) -> str:
         raise AdherenceError(
             f"{present.partition('(')[0].lower()} is not read as {_WORDS[wanted]}", "column_type", name
         )
-    return f"TRY_CAST({_quoted(name)} AS {wanted})"
+    return _quoted(name) if present == wanted else f"TRY_CAST({_quoted(name)} AS {wanted})"
 
 
 def _extra(name: str, types: Mapping[str, str]) -> str:
