@@ -60,7 +60,11 @@ def test_the_order_of_rows_is_irrelevant(name: str) -> None:
 @pytest.mark.parametrize("name", MEASURES)
 def test_splitting_a_cohort_changes_nothing(name: str) -> None:
     @FEW
-    @given(cohorts(fractions=True, most=5), st.lists(st.integers(1, 30), min_size=1, max_size=5), st.sampled_from([40, 150]))
+    @given(
+        cohorts(fractions=True, most=5),
+        st.lists(st.integers(1, 30), min_size=1, max_size=5),
+        st.sampled_from([40, 150]),
+    )
     def check(cohort: list[Patient], lengths: list[int], rows: int) -> None:
         events = table(cohort)
         measured = MEASURES[name]

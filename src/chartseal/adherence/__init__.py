@@ -21,16 +21,6 @@ for _name in ("duckdb", "pyarrow"):
         raise MissingExtraError(f"{_name} is not installed: pip install 'chartseal[adherence]'")
 
 from chartseal.adherence.cma import cma  # noqa: E402
-from chartseal.adherence.episodes import EpisodeRule, Percent, episodes  # noqa: E402
-from chartseal.adherence.gaps import gaps  # noqa: E402
-from chartseal.adherence.pdc import covered, pdc  # noqa: E402
-from chartseal.adherence.per_episode import per_episode  # noqa: E402
-from chartseal.adherence.periods import with_periods  # noqa: E402
-from chartseal.adherence.persistence import persistence  # noqa: E402
-from chartseal.adherence.polypharmacy import polypharmacy, polypharmacy_intervals  # noqa: E402
-from chartseal.adherence.quality import Enrolment, QualityMeasure, Rate, measures, quality, summary  # noqa: E402
-from chartseal.adherence.ratio import mpr  # noqa: E402
-from chartseal.adherence.sliding import sliding  # noqa: E402
 from chartseal.adherence.durations import DurationRules, durations  # noqa: E402
 from chartseal.adherence.episodes import EpisodeRule, Percent, episodes  # noqa: E402
 from chartseal.adherence.gaps import gaps  # noqa: E402
@@ -60,20 +50,6 @@ __all__ = [
     "Span",
     "Window",
     "cma",
-    "covered",
-    "episodes",
-    "gaps",
-    "measures",
-    "mpr",
-    "pdc",
-    "per_episode",
-    "persistence",
-    "polypharmacy",
-    "polypharmacy_intervals",
-    "quality",
-    "sliding",
-    "summary",
-    "with_periods",
     "cover",
     "covered",
     "durations",
