@@ -69,5 +69,8 @@ __all__ = [
     "sliding",
     "summary",
     "supplies",
+    "quality",
+    "sliding",
+    "summary",
     "with_periods",
 ]
