@@ -35,6 +35,14 @@ from chartseal.adherence.quality import Enrolment, QualityMeasure, Rate, measure
 from chartseal.adherence.ratio import mpr  # noqa: E402
 from chartseal.adherence.remainders import cover, prune, supplies  # noqa: E402
 from chartseal.adherence.sliding import sliding  # noqa: E402
+from chartseal.adherence.durations import DurationRules, durations  # noqa: E402
+from chartseal.adherence.episodes import EpisodeRule, Percent, episodes  # noqa: E402
+from chartseal.adherence.gaps import gaps  # noqa: E402
+from chartseal.adherence.groups import grouped  # noqa: E402
+from chartseal.adherence.initiation import initiation  # noqa: E402
+from chartseal.adherence.pdc import covered, pdc  # noqa: E402
+from chartseal.adherence.ratio import mpr  # noqa: E402
+from chartseal.adherence.remainders import cover, prune, supplies  # noqa: E402
 from chartseal.adherence.tables import Columns  # noqa: E402
 from chartseal.adherence.windows import Column, Span, Window  # noqa: E402
 
@@ -47,6 +55,9 @@ __all__ = [
     "Percent",
     "QualityMeasure",
     "Rate",
+    "DurationRules",
+    "EpisodeRule",
+    "Percent",
     "Span",
     "Window",
     "cma",
@@ -73,4 +84,15 @@ __all__ = [
     "sliding",
     "summary",
     "with_periods",
+    "cover",
+    "covered",
+    "durations",
+    "episodes",
+    "gaps",
+    "grouped",
+    "initiation",
+    "mpr",
+    "pdc",
+    "prune",
+    "supplies",
 ]
