@@ -35,20 +35,6 @@ from chartseal.adherence.quality import Enrolment, QualityMeasure, Rate, measure
 from chartseal.adherence.ratio import mpr  # noqa: E402
 from chartseal.adherence.remainders import cover, prune, supplies  # noqa: E402
 from chartseal.adherence.sliding import sliding  # noqa: E402
-from chartseal.adherence.durations import DurationRules, durations  # noqa: E402
-from chartseal.adherence.episodes import EpisodeRule, Percent, episodes  # noqa: E402
-from chartseal.adherence.gaps import gaps  # noqa: E402
-from chartseal.adherence.groups import grouped  # noqa: E402
-from chartseal.adherence.initiation import initiation  # noqa: E402
-from chartseal.adherence.pdc import covered, pdc  # noqa: E402
-from chartseal.adherence.per_episode import per_episode  # noqa: E402
-from chartseal.adherence.periods import with_periods  # noqa: E402
-from chartseal.adherence.persistence import persistence  # noqa: E402
-from chartseal.adherence.polypharmacy import polypharmacy, polypharmacy_intervals  # noqa: E402
-from chartseal.adherence.quality import Enrolment, QualityMeasure, Rate, measures, quality, summary  # noqa: E402
-from chartseal.adherence.ratio import mpr  # noqa: E402
-from chartseal.adherence.remainders import cover, prune, supplies  # noqa: E402
-from chartseal.adherence.sliding import sliding  # noqa: E402
 from chartseal.adherence.tables import Columns  # noqa: E402
 from chartseal.adherence.windows import Column, Span, Window  # noqa: E402
 
@@ -64,29 +50,6 @@ __all__ = [
     "Span",
     "Window",
     "cma",
-    "cover",
-    "covered",
-    "durations",
-    "episodes",
-    "gaps",
-    "grouped",
-    "initiation",
-    "measures",
-    "mpr",
-    "pdc",
-    "per_episode",
-    "persistence",
-    "polypharmacy",
-    "polypharmacy_intervals",
-    "prune",
-    "quality",
-    "sliding",
-    "summary",
-    "supplies",
-    "quality",
-    "sliding",
-    "summary",
-    "with_periods",
     "cover",
     "covered",
     "durations",
