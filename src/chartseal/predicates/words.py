@@ -114,7 +114,7 @@ def code_words(system: str, code: str) -> str:
 def name_of_code(system: str, code: str) -> str:
     """A common code's name; empty for others."""
     row = by_uri().get(system)
-    return _names().get((row.alias, code), "") if row else ""
+    return _names().get((row.alias if row else system, code), "")
 
 
 @lru_cache(maxsize=1)
