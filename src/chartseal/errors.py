@@ -6,8 +6,9 @@ command's `--json` output.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 _LONGEST_PATH = 1_024
 """Characters of a path that an error keeps: it may be a name out of a hostile file."""
@@ -486,3 +487,15 @@ class AdherenceError(CoreError):
     """Events, settings or a source of them are not what adherence can be measured on; the code says why."""
 
     code = "adherence_refused"
+
+
+class ReportDiffersError(AdherenceError):
+    """A report of adherence says other numbers than the dispensings beside it; `differences` has both.
+
+    `differences`: by the number's code (`pdc`, `covered-days`, `period-days`), what is stated and what was recomputed.
+    """
+
+    def __init__(self, differences: Mapping[str, tuple[Decimal, Decimal]]) -> None:
+        names = ", ".join(differences)
+        super().__init__(f"recomputed from the dispensings, these differ: {names}", "report_differs", "Observation")
+        self.differences = dict(differences)

@@ -11,10 +11,12 @@ import click
 
 _COMMANDS: dict[str, str] = {
     # command: module under chartseal.cli that defines it as `command`
+    "check": "adherence_check",
     "generate": "adherence_generate",
     "quality": "adherence_quality",
     "report": "adherence_report",
     "watch": "adherence_watch",
+    "observation": "adherence_observation",
 }
 
 _DEFAULT = "report"
