@@ -2,7 +2,7 @@
 local chain; the patient shows three facts to a named verifier, who trusts that authority and asks a node of the chain
 alone. What is tampered with, or revoked, is refused. Then the patient proves two facts without opening them
 (`predicates.py`): a vaccination, beside its seal, and a prescription, for which a contract pays once and learns
-no name.
+no name. Last a pharmacy measures, watches and seals how statins were taken (`medication.py`).
 
 Run: python examples/demo.py
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import medication
 import predicates
 from rich.console import Console
 from rich.table import Table
@@ -230,22 +231,22 @@ def run(url: str, chain: Chain, folder: Path) -> None:
     console.rule("7. A revoked one is refused", align="left")
     revoke(chain, hospital, disclosure.records[0].package.uid)
     require_refused(shown, url, trust, nonce, chain.deployment)
-    predicates.run(
-        predicates.Scene(
-            url=url,
-            node=chain.node,
-            deployment=chain.deployment,
-            authority=authority,
-            resolver=resolver,
-            hospital=hospital,
-            statuses=statuses,
-            wallet=wallet,
-            records=sealing.records,
-            anchors=anchored,
-            trust=trust,
-            folder=folder,
-        )
+    scene = predicates.Scene(
+        url=url,
+        node=chain.node,
+        deployment=chain.deployment,
+        authority=authority,
+        resolver=resolver,
+        hospital=hospital,
+        statuses=statuses,
+        wallet=wallet,
+        records=sealing.records,
+        anchors=anchored,
+        trust=trust,
+        folder=folder,
     )
+    predicates.run(scene)
+    medication.run(scene)
 
 
 if __name__ == "__main__":
