@@ -26,3 +26,6 @@ def test_the_demo_anchors_verifies_and_refuses() -> None:
     assert "9. anchor: checked" in text
     assert "refused: root_mismatch" in text
     assert "refused: seal_revoked: records[0]: the seal was revoked by its attester, reason entered-in-error" in text
+    assert "2025-04-01: late_refill, statins, since 2025-03-18 (active): made-up-12-1-fill-2" in text
+    assert "linked: the holder's proportion of days covered (urn:chartseal:1:adherence pdc) is at least 0.8" in text
+    assert "PDC 0.855555 follows from the 6 dispensings that the report names." in text
