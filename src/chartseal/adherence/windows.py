@@ -5,13 +5,17 @@ Source: Dima & Dediu 2017, PLoS ONE 12(4):e0174426.
 
 from __future__ import annotations
 
+from calendar import monthrange
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Literal, TypeAlias
 
 Unit: TypeAlias = Literal["days", "weeks", "months", "years"]
 
 _EPOCH = date(1970, 1, 1).toordinal()
+
+EARLIEST = date(1900, 1, 1)
+"""Where follow-up begins that takes every event."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +28,26 @@ class Span:
     count: int
     unit: Unit = "days"
 
+    def after(self, day: date) -> date | None:
+        """The day so long after `day`; None where the calendar of `date` has none."""
+        try:
+            if self.unit in ("days", "weeks"):
+                return day + timedelta(days=self.count * (7 if self.unit == "weeks" else 1))
+            months = day.year * 12 + day.month - 1 + self.count * (12 if self.unit == "years" else 1)
+            return _in_month(months, day.day)
+        except (OverflowError, ValueError):
+            return None
+
     def to_json(self) -> dict[str, Any]:
         """As the kernel reads it."""
         return {"count": self.count, "unit": self.unit}
+
+
+def _in_month(months: int, day: int) -> date:
+    """That day of a month counted from year 0, or the first of the next month where it has none."""
+    if day > monthrange(months // 12, months % 12 + 1)[1]:
+        months, day = months + 1, 1
+    return date(months // 12, months % 12 + 1, day)
 
 
 @dataclass(frozen=True)
@@ -61,8 +82,8 @@ class Window:
     def between(cls, start: date, end: date) -> Window:
         """Observation from `start` up to and including `end`; every event up to then counts, however early."""
         length = Span((end - start).days + 1)
-        follow_up = Span((end - _EARLIEST).days + 1)
-        return cls(_EARLIEST, follow_up, start, length)
+        follow_up = Span((end - EARLIEST).days + 1)
+        return cls(EARLIEST, follow_up, start, length)
 
     def columns(self) -> tuple[str, ...]:
         """The columns that events must have beside their own."""
@@ -77,9 +98,6 @@ class Window:
             "observation_start": _start(self.observation_start),
             "observation_length": _length(self.observation_length),
         }
-
-
-_EARLIEST = date(1900, 1, 1)
 
 
 def days_since_epoch(day: date) -> int:

@@ -1,10 +1,10 @@
-"""What adherence commands are given: paths, tables and FHIR, as one table of events, and the days to look at."""
+"""What adherence commands are given: paths, tables and FHIR, as one table of events."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import click
 import duckdb
 import pyarrow as pa
 
-from chartseal.adherence import Column, Columns, Span, Window
+from chartseal.adherence import Columns
 from chartseal.adherence.fhir import ClassTable, FhirEvents, Supplies, read_events
 from chartseal.adherence.sources import is_fhir, read_table
 from chartseal.adherence.tables import EventTable
@@ -39,19 +39,6 @@ class ColumnNames(click.ParamType[Any]):
                 self.fail("expected patient=…,date=…,days_supply=…,class=… and so on, each once", param, ctx)
             names[field] = theirs.strip()
         return Columns(**names)
-
-
-class OneDay(click.ParamType[Any]):
-    """`2031-04-05` as a date."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Read an ISO date."""
-        try:
-            return value if isinstance(value, date) else date.fromisoformat(str(value))
-        except ValueError:
-            self.fail("expected a date as 2031-04-05", param, ctx)
 
 
 @dataclass(frozen=True)
@@ -116,60 +103,6 @@ def gather(
     names = columns or Columns()
     table = read_table(paths[0], columns=names, date_format=date_format)
     return Gathered(table.read_all() if isinstance(table, pa.RecordBatchReader) else table, names)
-
-
-def window_of(gathered: Gathered, first: date | None, last: date | None, days: int | None) -> Window:
-    """The days to measure: from `first` to `last`, both counted, or so many; else all that is known.
-
-    Raises:
-        click.UsageError: `--to` before `--from`, or with `--days`.
-    """
-    if days is not None and last is not None:
-        raise click.UsageError("--days counts from --from, or from each patient's first supply: leave --to out")
-    if days is not None:
-        if first is None:
-            return Window(Span(0), Span(days), Span(0), Span(days))
-        return Window.between(first, first + timedelta(days=days - 1))
-    known = gathered.days() if first is None or last is None else (first, last)
-    first, last = first or known[0], last or known[1]
-    if first is None or last is None:
-        return Window()  # nothing is supplied
-    if last < first:
-        raise click.UsageError("--to is before --from, or before the first supply")
-    return Window.between(first, last)
-
-
-def until_death(gathered: Gathered, window: Window) -> tuple[EventTable, Window]:
-    """Events and a window that ends, for who died in it, on the day of death: nobody is to take what is left.
-
-    Of FHIR alone; a table of rows says nothing of death but by its own window columns.
-    """
-    if gathered.fhir is None:
-        return gathered.events, window
-    events, starts, deaths = gathered.events, dict[str, date](), dict[str, date]()
-    for patient, day, kind in zip(*(events[name].to_pylist() for name in ("patient", "date", "kind")), strict=True):
-        if day is not None and kind in ("supply", "died"):
-            known = deaths if kind == "died" else starts
-            known[patient] = min(day, known.get(patient, day))
-    if not deaths:
-        return events, window
-    follow_up = [_days_until(window.follow_up_start, window.follow_up_length, starts, deaths, each) for each in starts]
-    observed = [
-        _days_until(window.observation_start, window.observation_length, starts, deaths, each) for each in starts
-    ]
-    for name, lengths in (("follow_up_days", follow_up), ("observation_days", observed)):
-        by_patient = dict(zip(starts, lengths, strict=True))
-        column = [by_patient.get(each) for each in events["patient"].to_pylist()]
-        events = events.append_column(name, pa.array(column, pa.int32()))
-    columns = {"follow_up_length": Column("follow_up_days"), "observation_length": Column("observation_days")}
-    return events, replace(window, **columns)
-
-
-def _days_until(start: Any, length: Any, starts: dict[str, date], deaths: dict[str, date], patient: str) -> int:
-    """Days of a patient's window, of those that `window_of` makes: whole days from a date, or from the first supply."""
-    begins = start if isinstance(start, date) else starts[patient]
-    whole: int = length.count
-    return max(0, min(whole, (deaths[patient] - begins).days)) if patient in deaths else whole
 
 
 def grouped_by(columns: Columns, by: str) -> Columns:

@@ -1,0 +1,115 @@
+"""Days, lengths of time and permissible gaps as adherence commands take them: `2031-04-05`, `90d`, `6m`, `50%`."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+import click
+
+from chartseal.adherence import Column, Percent, Span
+from chartseal.adherence.windows import Unit
+
+_SPAN = re.compile(r"([0-9]{1,5})([dwmy])", re.ASCII)
+_PERCENT = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,6})?)%", re.ASCII)
+_UNITS: dict[str, Unit] = {"d": "days", "w": "weeks", "m": "months", "y": "years"}
+_MOST: dict[Unit, int] = {"days": 36_500, "weeks": 5_200, "months": 1_200, "years": 100}
+_COLUMN = "column:"
+_EXPECTED_SPAN = "a number and d, w, m (calendar months) or y, of a century at most"
+
+
+class OneDay(click.ParamType[Any]):
+    """`2031-04-05` as a date."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Read an ISO date."""
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(str(value))
+        except ValueError:
+            self.fail("expected a date as 2031-04-05", param, ctx)
+
+
+class Length(click.ParamType[Any]):
+    """`90d`, `12w`, `6m`, `2y` as a Span; of days alone where these must be counted the same for all."""
+
+    name = "length"
+
+    def __init__(self, *, days_alone: bool = False, least: int = 0) -> None:
+        self._days_alone, self._least = days_alone, least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Span:
+        """Read a length of time."""
+        span = value if isinstance(value, Span) else _span(str(value))
+        if span is None or span.count < self._least:
+            self.fail(f"expected {_EXPECTED_SPAN}" + (", not 0" if self._least else ""), param, ctx)
+        if self._days_alone and span.unit not in ("days", "weeks"):
+            self.fail("expected days or weeks: months have no fixed days", param, ctx)
+        return Span(span.count * 7) if self._days_alone and span.unit == "weeks" else span
+
+
+class Gap(click.ParamType[Any]):
+    """A permissible gap: `60d`, or `50%` of the days of the supply before it."""
+
+    name = "gap"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Span | Percent:
+        """Read a length of time, or a percentage."""
+        if isinstance(value, Span | Percent):
+            return value
+        percent = _percent(str(value))
+        gap = _span(str(value)) if percent is None else Percent(percent)
+        if gap is None:
+            self.fail(f"expected {_EXPECTED_SPAN}, or a percentage as 50%", param, ctx)
+        return gap
+
+
+class Share(click.ParamType[Any]):
+    """`50%` as 0.5; at most 100 %."""
+
+    name = "percentage"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a percentage."""
+        if isinstance(value, float):
+            return value
+        percent = _percent(str(value))
+        if percent is None or percent > 100:
+            self.fail("expected a percentage from 0% to 100%", param, ctx)
+        return percent / 100
+
+
+class Start(click.ParamType[Any]):
+    """Where a window begins: a date, `180d` after something, or `column:NAME`, which tells it for each patient."""
+
+    name = "start"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date | Span | Column:
+        """Read a start."""
+        if isinstance(value, date | Span | Column):
+            return value
+        text = str(value)
+        if text.startswith(_COLUMN) and len(text) > len(_COLUMN):
+            return Column(text.removeprefix(_COLUMN))
+        start = _span(text)
+        if start is not None:
+            return start
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            self.fail("expected a date as 2031-04-05, a length as 180d, or column:NAME", param, ctx)
+
+
+def _span(text: str) -> Span | None:
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        return None
+    span = Span(int(found[1]), _UNITS[found[2]])
+    return span if span.count <= _MOST[span.unit] else None
+
+
+def _percent(text: str) -> float | None:
+    found = _PERCENT.fullmatch(text)
+    return None if found is None else float(found[1])
