@@ -12,9 +12,21 @@ import click
 _COMMANDS: dict[str, str] = {
     # command: module under chartseal.cli that defines it as `command`
     "check": "adherence_check",
+    # command: module under chartseal.cli, and what it calls the command unless that is `command`
+    "cma": "adherence_intervals:cma_command",
+    "covered": "adherence_persistence:covered_command",
+    "durations": "adherence_durations",
+    "episodes": "adherence_episodes:episodes_command",
+    "gaps": "adherence_intervals:gaps_command",
     "generate": "adherence_generate",
+    "grouped": "adherence_grouped",
+    "initiation": "adherence_persistence:initiation_command",
+    "per-episode": "adherence_episodes:per_episode_command",
+    "persistence": "adherence_persistence:persistence_command",
+    "polypharmacy": "adherence_polypharmacy",
     "quality": "adherence_quality",
     "report": "adherence_report",
+    "sliding": "adherence_intervals:sliding_command",
     "watch": "adherence_watch",
     "observation": "adherence_observation",
 }
@@ -29,10 +41,11 @@ class _ReportUnlessNamed(click.Group):
         return sorted(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = _COMMANDS.get(cmd_name)
-        if module is None:
+        place = _COMMANDS.get(cmd_name)
+        if place is None:
             return None
-        command = importlib.import_module(f"chartseal.cli.{module}").command
+        module, _, name = place.partition(":")
+        command = getattr(importlib.import_module(f"chartseal.cli.{module}"), name or "command")
         assert isinstance(command, click.Command)  # noqa: S101 (our own table)
         return command
 
@@ -44,4 +57,4 @@ class _ReportUnlessNamed(click.Group):
 
 @click.group(cls=_ReportUnlessNamed)
 def adherence() -> None:
-    """Adherence to medication: report (also without its name), quality measures, alerts, seals."""
+    """Adherence to medication: report (also without its name), each measure, quality, alerts, seals."""
