@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from chartseal.adherence.fhir import claimed, fills
 from chartseal.adherence.fhir.classes import ClassOf, ClassTable, own_class
-from chartseal.adherence.fhir.links import Links
+from chartseal.adherence.fhir.links import Links, is_person, is_url
 from chartseal.adherence.fhir.medications import Medication
 from chartseal.adherence.fhir.reader import Found, Source, read
 from chartseal.adherence.fhir.rows import Claim, Row
@@ -97,6 +97,8 @@ class _Events:
         self.links = Links()
         self.dropped: Counter[tuple[str, str]] = Counter()
         self.medications: dict[str, Medication] = {}
+        self.ambiguous: set[str] = set()
+        """Keys under which there are two people: no resource of theirs can be told to be of one of them."""
 
     def of(self, sources: Iterable[Source], reading: Reading) -> FhirEvents:
         found: dict[tuple[str, str] | int, Found] = {}
@@ -105,11 +107,11 @@ class _Events:
             key = self.links.add(each.full_url, each.resource_type, each.id)
             if each.medication is not None:
                 self.medications[key] = each.medication
-            elif self._is_newest(found, (key, each.subject) if key else len(found), each):
+            elif self._is_newest(found, (key, each.subject) if key else len(keys), each):
                 keys[id(each)] = key
             if len(found) > MOST_EVENTS:
                 raise AdherenceError(f"more than {MOST_EVENTS} events", "too_many_events")
-        kept = enumerate(found.values())
+        kept = enumerate(self._last_versions(found.values(), keys))
         rows = [row for number, each in kept for row in self._followed(each, keys[id(each)], number)]
         return self._tables(self._counted_once(rows))
 
@@ -118,10 +120,35 @@ class _Events:
         older = found.get(key)
         if older is not None:
             self.dropped[each.resource_type, "older_version"] += 1
+            if isinstance(key, tuple) and not is_url(key[0]) and len(_births(older) | _births(each)) > 1:
+                self.ambiguous.add(key[0])
             if _moment(each.updated) < _moment(older.updated):
                 return False
+            del found[key]
         found[key] = each
         return True
+
+    def _last_versions(self, found: Iterable[Found], keys: Mapping[int, str]) -> Iterator[Found]:
+        """One of each resource, though its versions name the patient in other words, another patient, or none."""
+        listed, alike = list(found), defaultdict[str, list[Found]](list)
+        times = Counter(keys[id(each)] for each in listed)
+        for each in listed:
+            key = keys[id(each)]
+            if not key or times[key] == 1:
+                yield each
+            else:
+                alike[key].append(each)
+        for key, versions in alike.items():
+            kept = self._last(key, versions)
+            self.dropped[versions[0].resource_type, "older_version"] += len(versions) - len(kept)
+            yield from kept
+
+    def _last(self, key: str, versions: list[Found]) -> list[Found]:
+        """The last version; without a server or a time, what is of several patients need not be one resource."""
+        last = max(reversed(versions), key=lambda each: _moment(each.updated))
+        if is_url(key) or last.updated or not last.subject:
+            return [last]
+        return list({self._key(each.subject, each.full_url): each for each in versions}.values())
 
     def _followed(self, found: Found, key: str, number: int) -> Iterator[Row]:
         """Rows with keys in the place of references; `number` tells resources without a key apart."""
@@ -131,8 +158,11 @@ class _Events:
             row.resource_type = found.resource_type
             row.event = key or f"{row.source}#{number}"
             patient = key if found.resource_type == "Patient" else self._key(row.patient, row.full_url)
-            if not patient:
+            if not patient or not is_person(patient):
                 self.dropped[found.resource_type, "patient_unresolved"] += 1
+                continue
+            if patient in self.ambiguous:
+                self.dropped[found.resource_type, "patient_ambiguous"] += 1
                 continue
             row.patient = patient
             row.prescriptions = tuple(filter(None, (self._key(each, row.full_url) for each in row.prescriptions)))
@@ -222,6 +252,10 @@ def _values(row: Row, means: ClassOf | None) -> dict[str, object]:
         "reason": ("date_unknown" if row.date is None else row.reason) or None,
         "source": row.source,
     }
+
+
+def _births(found: Found) -> set[date | None]:
+    return {row.date for row in found.rows if row.kind == "born"}
 
 
 def _as_float(days: Fraction) -> float:

@@ -13,6 +13,17 @@ _LITERAL = re.compile(
 """A reference by type and id. Source: hl7.org/fhir/R4/references.html#literal."""
 
 
+def is_url(key: str) -> bool:
+    """Whether a key is that of a resource on a server, which no other one has."""
+    return key.startswith(("http://", "https://"))
+
+
+def is_person(key: str) -> bool:
+    """Whether a key can be a patient's: of that type, or of none."""
+    literal = _LITERAL.fullmatch(key)
+    return literal is None or literal["type"] == "Patient"
+
+
 class Links:
     """Resources by key: their URL on a server, else `Type/id`, else what their Bundle calls them."""
 
@@ -23,7 +34,7 @@ class Links:
         """Note a resource of a Bundle; its key, which may be empty."""
         if full_url:
             self._references.add(full_url, resource_type, id or None)
-        if full_url.startswith(("http://", "https://")):
+        if is_url(full_url):
             return full_url.partition("/_history/")[0]
         return f"{resource_type}/{id}" if id else full_url
 

@@ -228,6 +228,38 @@ def test_the_newest_version_alone_counts() -> None:
     assert len(rows(dispense(), dispense(subject={"reference": "Patient/p2"}))) == 2
 
 
+def test_a_version_that_names_the_patient_otherwise_is_still_a_version() -> None:
+    key, old = "https://a.example/MedicationDispense/d1", {"lastUpdated": "2031-04-06T00:00:00Z"}
+    new = {"lastUpdated": "2031-04-07T00:00:00Z"}
+    for subject, kept in (
+        ({"reference": "https://a.example/Patient/p1"}, ["https://a.example/Patient/p1"]),
+        ({"reference": "Patient/p2"}, ["https://a.example/Patient/p2"]),  # it was filed under the wrong patient
+    ):
+        versions = bundle((key, dispense(meta=old))), bundle((key, dispense(subject=subject, meta=new)))
+        for both in (versions, versions[::-1]):
+            assert read_events(both, CLASSES).events["patient"].to_pylist() == kept
+    mistaken = dispense(subject=None, status="entered-in-error", meta=new)
+    assert rows(dispense(meta=old), mistaken) == rows(mistaken, dispense(meta=old)) == []
+    assert rows(dispense(), dispense(subject=None, status="entered-in-error")) == []
+
+
+def test_two_people_under_one_key_are_not_one_patient() -> None:
+    def chart(letter: str, born: str) -> bytes:
+        patient = {"resourceType": "Patient", "id": "p1", "birthDate": born}
+        urls = (f"urn:uuid:{number}1111111-1111-4111-8111-11111111111{letter}" for number in "12")
+        return bundle((next(urls), patient), (next(urls), dispense(id=f"d{letter}")))
+
+    found = read_events([chart("a", "1950-01-01"), chart("b", "1980-01-01")], CLASSES)
+    assert found.events.num_rows == 0
+    counts = {each["reason"]: each["count"] for each in found.dropped.to_pylist() if each["resource_type"] != "Patient"}
+    assert counts == {"patient_ambiguous": 2}
+    assert read_events([chart("a", "1950-01-01"), chart("b", "1950-01-01")], CLASSES).events.num_rows == 3
+
+
+def test_a_group_is_no_patient() -> None:
+    assert dropped(dispense(subject={"reference": "Group/g1"})) == {("MedicationDispense", "patient_unresolved"): 1}
+
+
 def test_what_is_not_r4_is_counted_and_ends_nothing() -> None:
     broken = dispense(id="d2", daysSuply=days(30))
     assert len(rows(broken, dispense())) == 1
