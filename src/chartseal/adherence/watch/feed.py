@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from chartseal import _core
 from chartseal.adherence.fhir import ClassTable, read_events
-from chartseal.adherence.fhir.links import Links
+from chartseal.adherence.fhir.links import Links, is_person, is_url
 from chartseal.adherence.watch.alert import Alert
 from chartseal.adherence.watch.event import events_of
 from chartseal.adherence.watch.watch import Watch
@@ -24,6 +24,8 @@ from chartseal.fhir.reading import DEFAULT_READING
 
 LARGEST_RESOURCE = 1 << 20
 """Bytes of one resource that is kept."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 _OWNERS = {
     "Encounter": "subject",
@@ -85,6 +87,8 @@ class FhirFeed:
             owner = self._owner(resource, key, piece.full_url, links)
             if not owner and resource["resourceType"] != "Medication":
                 refused["patient_unknown"] += 1
+                if key:
+                    yield _Kept("", key, "", piece.full_url, _trace(resource))
             elif not key:
                 refused["event_unknown"] += 1
             else:
@@ -112,16 +116,24 @@ class FhirFeed:
         if resource["resourceType"] in ("Patient", "Medication"):
             return key if resource["resourceType"] == "Patient" else ""
         reference = resource.get(_OWNERS[resource["resourceType"]], {}).get("reference", "")
-        return (links.follow(reference, full_url) or "") if reference else ""
+        owner = links.follow(reference, full_url) if reference else None
+        return owner if owner is not None and is_person(owner) else ""
 
     def _put(self, resource: _Kept) -> Iterable[str]:
-        """Keep a resource unless a later version is known; whose events it may change."""
+        """Keep a resource unless a later version is known, of whichever patient; whose events it may change."""
         store = self.watch.store
-        known = store.resource(resource.owner, resource.key)
-        if known == resource.text or (known is not None and _updated(resource.text) < _updated(known)):
+        known = store.versions(resource.key)
+        is_one = is_url(resource.key) or not resource.owner or _updated(resource.text) > _NEVER
+        known = {owner: text for owner, text in known.items() if is_one or owner in ("", resource.owner)}
+        if known == {resource.owner: resource.text}:
             return []
+        if any(_updated(resource.text) < _updated(text) for text in known.values()):
+            return []
+        for owner in known:
+            store.drop_resource(owner, resource.key)
         store.put_resource(*resource)
-        return [resource.owner] if resource.owner else store.owners(resource.key)
+        changed = {*known, resource.owner} - {""}
+        return sorted(changed.union(() if resource.owner else store.owners(resource.key)))
 
     def _read(self, owner: str, new: set[str], refused: Counter[str]) -> list[Alert]:
         """All resources of one patient as events; what of the new ones is no event is counted."""
@@ -145,6 +157,11 @@ def _bundle(resources: Iterable[tuple[str, bytes]]) -> bytes:
         url = f'"fullUrl":{json.dumps(full_url)},'.encode() if full_url else b""
         entries.append(b"{" + url + b'"resource":' + text + b"}")
     return b'{"resourceType":"Bundle","type":"collection","entry":[' + b",".join(entries) + b"]}"
+
+
+def _trace(resource: dict[str, Any]) -> bytes:
+    """Of a resource that names no patient: that there is a version of that time, nothing else of it."""
+    return json.dumps({"meta": {"lastUpdated": resource.get("meta", {}).get("lastUpdated", "")}}).encode()
 
 
 def _updated(text: bytes) -> datetime:

@@ -39,6 +39,7 @@ CREATE TABLE resource (
     owner TEXT NOT NULL, key TEXT NOT NULL, medication TEXT NOT NULL, full_url TEXT NOT NULL, content BLOB NOT NULL,
     PRIMARY KEY (owner, key)
 ) WITHOUT ROWID;
+CREATE INDEX resource_key ON resource (key);
 CREATE INDEX resource_medication ON resource (medication) WHERE medication <> '';
 """
 _COLUMNS = 'event, kind, day, until, days_supply, daily_dose, "group", class, ingredient'
@@ -250,11 +251,14 @@ class Store:
         """How many rows were refused, by the code of the reason."""
         return dict(self.database.execute("SELECT reason, count FROM refused ORDER BY reason"))
 
-    def resource(self, owner: str, key: str) -> bytes | None:
-        """The text of a FHIR resource that is kept."""
-        where = "WHERE owner = ? AND key = ?"
-        found = self.database.execute(f"SELECT content FROM resource {where}", (owner, key)).fetchone()  # noqa: S608 (ours)
-        return None if found is None else bytes(found[0])
+    def versions(self, key: str) -> dict[str, bytes]:
+        """The texts of a FHIR resource that are kept, by owner."""
+        rows = self.database.execute("SELECT owner, content FROM resource WHERE key = ?", (key,))
+        return {owner: bytes(content) for owner, content in rows}
+
+    def drop_resource(self, owner: str, key: str) -> None:
+        """Forget a FHIR resource."""
+        self.database.execute("DELETE FROM resource WHERE owner = ? AND key = ?", (owner, key))
 
     def put_resource(self, owner: str, key: str, medication: str, full_url: str, content: bytes) -> None:
         """Keep a FHIR resource in the place of the one of that key."""

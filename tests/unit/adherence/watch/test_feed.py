@@ -95,6 +95,20 @@ def test_the_last_update_counts_whichever_came_first() -> None:
     assert found[0][0].since == date(2031, 2, 4)
 
 
+def test_a_correction_that_names_another_patient_or_none() -> None:
+    wrong = dispense(1, "2031-01-01", meta={"lastUpdated": "2031-01-01T10:00:00Z"})
+    later = {"lastUpdated": "2031-01-02T10:00:00Z"}
+    moved = {**wrong, "subject": {"reference": "Patient/q"}, "meta": later}
+    mistaken = {**wrong, "status": "entered-in-error", "meta": later}
+    del mistaken["subject"]
+    for parts in ([[wrong], [moved]], [[moved], [wrong]]):
+        assert [(each.patient, each.kind) for each in fed(parts, "2031-02-10")] == [("Patient/q", "late_refill")]
+    for parts in ([[wrong], [mistaken]], [[mistaken], [wrong]]):
+        assert fed(parts, "2031-02-10") == []
+    other = {**dispense(1, "2031-01-01"), "subject": {"reference": "Patient/q"}}
+    assert len(fed([[dispense(1, "2031-01-01")], [other]], "2031-02-10")) == 2  # nothing says that they are one
+
+
 def test_a_claim_is_reversed_whichever_came_first() -> None:
     filled, again = claim(1, "2031-01-01"), claim(2, "2031-01-30")
     reversal = claim(3, "2031-01-30", "cancelled", related=[{"reference": {"system": "urn:payer", "value": "2"}}])
