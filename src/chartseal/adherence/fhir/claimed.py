@@ -100,7 +100,9 @@ def _claim(resource: Json) -> Claim:
             earlier |= _reference(member(related, "claim")) | {_identifier(member(related, "reference"))}
     if cancelled and not later and not earlier - {""}:
         earlier = names
-    return Claim(cancelled, frozenset(names - {""}), frozenset(earlier - {""}), text(resource, "created"))
+    insurer = member(resource, "insurer")
+    payer = max(_reference(insurer)) or text(insurer, "display")
+    return Claim(cancelled, frozenset(names - {""}), frozenset(earlier - {""}), text(resource, "created"), payer)
 
 
 def _identifier(identifier: Json) -> str:
@@ -116,7 +118,8 @@ def settle(rows: Iterable[Row]) -> tuple[list[Row], Counter[str]]:
     """`rows` (their references followed) without reversals, and without the claims that these or replacements undo.
 
     A reversal takes back one claim: of those it names, of the same patient, the last made before it, of its own day if
-    one is. A claim that names a prior one of the same patient, day and medication replaces it.
+    one is. A claim that names a prior one of the same patient, day and medication replaces it. Claims of one number,
+    or of several payers, for the same supply are one.
     """
     listed = list(rows)
     gone = _Claims(listed).taken_back()
@@ -150,7 +153,33 @@ class _Claims:
             else:
                 earlier = {each for each in earlier if _same_supply(self.parts[each][0], row)}
             gone.update(dict.fromkeys(earlier, "reversed" if event in gone else "replaced"))
+        self.told_twice(gone)
         return gone
+
+    def told_twice(self, gone: dict[str, str]) -> None:
+        """One claim of each number and supply; of the claims that several payers had for one supply, those of one."""
+        alike: dict[object, list[str]] = defaultdict(list)
+        for event in sorted(self.parts.keys() - gone.keys(), key=lambda each: (self.created(each), each)):
+            alike[self.supply(event)].append(event)
+        for events in alike.values():
+            names = Counter(name for event in events for name in self.claim(event).names)
+            for event in events[:]:
+                if any(names[name] > 1 for name in self.claim(event).names):
+                    names.subtract(self.claim(event).names)
+                    gone[event] = "same_claim"
+                    events.remove(event)
+            payers = Counter(self.claim(event).payer for event in events)
+            most = max(payers, key=lambda each: (payers[each], each), default="")
+            gone.update({each: "other_payer" for each in events if self.claim(each).payer not in ("", most)})
+
+    def claim(self, event: str) -> Claim:
+        """What tells a claim from others."""
+        return self.parts[event][0].claim or Claim()
+
+    def supply(self, event: str) -> object:
+        """Whose claim it is, and what it supplies on which day for how long."""
+        rows = self.parts[event]
+        return rows[0].patient, frozenset((row.date, frozenset(_codes(row.medication)), row.days) for row in rows)
 
     def created(self, event: str) -> str:
         """When a claim was made, its day alone: times may lack zones; of one day, reversals come last."""

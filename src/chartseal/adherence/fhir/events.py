@@ -49,6 +49,8 @@ SCHEMA = pa.schema(
 
 _DROPPED = pa.schema([("resource_type", pa.string()), ("reason", pa.string()), ("count", pa.int64())])
 _OF_MEDICATIONS = frozenset({"supply", "prescribed", "not_dispensed", "missed_dose", "stop"})
+_ANSWERS = frozenset({"supply", "not_dispensed", "reversal"})
+"""What becomes of a prescription: it was filled, or not, or its claim was taken back."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def read_events(
     """The events that FHIR R4 tells: of files, folders, bytes, streams, or a verified disclosure's facts.
 
     What is dispensed or claimed is of kind `supply`, what is prescribed `prescribed`. With `supplies="prescribed"`
-    prescriptions are the supplies, and with `"either"` those that no dispense counted here fills. Without `classes` a
+    prescriptions are the supplies, and with `"either"` those that no dispense or claim answers, be it by a refusal. Without `classes` a
     medication's first code is its class. A resource that is not R4 is counted and ends nothing.
 
     Raises:
@@ -191,24 +193,24 @@ class _Events:
         return Medication(name=medication.name, reference=key)
 
     def _counted_once(self, rows: list[Row]) -> list[Row]:
+        answered = {each for row in rows if row.kind in _ANSWERS for each in row.prescriptions}
         rows, gone = claimed.settle(rows)
         for reason, count in gone.items():
             self.dropped["ExplanationOfBenefit", reason] += count
         rows, same = fills.once(rows, self.classes)
         if same:
             self.dropped["ExplanationOfBenefit", "same_fill_as_dispense"] += same
-        return self._supplied(rows)
+        return self._supplied(rows, answered)
 
-    def _supplied(self, rows: list[Row]) -> list[Row]:
-        """Which rows are supplies: those dispensed, those prescribed, or of a prescription and its fills the fills."""
+    def _supplied(self, rows: list[Row], answered: set[str]) -> list[Row]:
+        """Which rows are supplies: those dispensed, those prescribed, or those and prescriptions with no answer."""
         if self.supplies == "dispensed":
             return rows
-        filled = {each for row in rows if row.kind == "supply" for each in row.prescriptions}
         kept = []
         for row in rows:
             if row.kind == "supply" and self.supplies == "prescribed":
                 row.kind = "dispensed"
-            elif row.kind == "prescribed" and not (self.supplies == "either" and row.event in filled):
+            elif row.kind == "prescribed" and not (self.supplies == "either" and row.event in answered):
                 row.kind = "supply"
                 row.how.append("prescribed")
             kept.append(row)

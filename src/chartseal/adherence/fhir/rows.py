@@ -22,6 +22,8 @@ class Claim:
     names: frozenset[str] = frozenset()
     takes_back: frozenset[str] = frozenset()
     created: str = ""
+    payer: str = ""
+    """Who insures: as written, since it tells no two fills apart by itself."""
 
 
 @dataclass

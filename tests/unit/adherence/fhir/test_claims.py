@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.supplies import METFORMIN, UCUM, claim, dispense, dropped, read, rows
+from tests.supplies import METFORMIN, UCUM, claim, dispense, dropped, read, request, rows
 
 PRIOR = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/ex-relatedclaimrelationship", "code": "prior"}]}
 REPLACED_BY = {
@@ -166,3 +166,29 @@ def test_a_dispense_takes_the_days_of_its_claim() -> None:
 def test_a_reversed_claim_is_no_double_of_a_dispense() -> None:
     assert events(claim(), reversal(), dispense()) == ["d1"]
     assert reasons(claim(), reversal(), dispense()) == {"reversal": 1, "reversed": 1}
+
+
+def test_claims_of_one_number_are_one() -> None:
+    same = [claim(), claim(id="e2")]
+    assert events(*same) == events(*same[::-1]) == ["e2"]
+    assert reasons(*same) == {"same_claim": 1}
+    assert len(events(claim(), claim(id="e2", identifier=[SECOND]))) == 2
+    later = {"sequence": 1, "productOrService": METFORMIN, "servicedDate": "2031-05-05"}
+    assert len(events(claim(), claim(id="e2", item=[{**claim()["item"][0], **later}]))) == 2
+
+
+def test_claims_of_two_payers_for_one_supply_are_one() -> None:
+    second = claim(id="e2", identifier=[SECOND], insurer={"display": "another"})
+    assert len(events(claim(), second)) == 1
+    assert reasons(claim(), second) == {"other_payer": 1}
+    twice = [claim(), claim(id="e3", identifier=[{"value": "3"}]), second]
+    assert events(*twice) == ["e1", "e3"]  # the first payer knows of two fills
+
+
+def test_a_prescription_that_was_answered_is_no_supply() -> None:
+    named = [{"reference": "MedicationRequest/r1"}]
+    declined = dispense(status="declined", authorizingPrescription=named)
+    filled = claim(prescription=named[0])
+    assert events(request(), supplies="either") == ["r1"]
+    assert events(request(), declined, supplies="either") == []
+    assert events(request(), filled, reversal(prescription=named[0]), supplies="either") == []
