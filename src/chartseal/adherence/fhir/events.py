@@ -81,8 +81,8 @@ def read_events(
     """The events that FHIR R4 tells: of files, folders, bytes, streams, or a verified disclosure's facts.
 
     What is dispensed or claimed is of kind `supply`, what is prescribed `prescribed`. With `supplies="prescribed"`
-    prescriptions are the supplies, and with `"either"` those that no dispense or claim answers, be it by a refusal. Without `classes` a
-    medication's first code is its class. A resource that is not R4 is counted and ends nothing.
+    prescriptions are the supplies, and with `"either"` those that no dispense or claim answers, be it by a refusal.
+    Without `classes` a medication's first code is its class. A resource that is not R4 is counted and ends nothing.
 
     Raises:
         AdherenceError: `source_unreadable`, `source_empty`, `too_many_events`.
