@@ -10,9 +10,8 @@ import importlib
 import click
 
 _COMMANDS: dict[str, str] = {
-    # command: module under chartseal.cli that defines it as `command`
-    "check": "adherence_check",
     # command: module under chartseal.cli, and what it calls the command unless that is `command`
+    "check": "adherence_check",
     "cma": "adherence_intervals:cma_command",
     "covered": "adherence_persistence:covered_command",
     "durations": "adherence_durations",
@@ -21,6 +20,7 @@ _COMMANDS: dict[str, str] = {
     "generate": "adherence_generate",
     "grouped": "adherence_grouped",
     "initiation": "adherence_persistence:initiation_command",
+    "observation": "adherence_observation",
     "per-episode": "adherence_episodes:per_episode_command",
     "persistence": "adherence_persistence:persistence_command",
     "polypharmacy": "adherence_polypharmacy",
@@ -28,7 +28,6 @@ _COMMANDS: dict[str, str] = {
     "report": "adherence_report",
     "sliding": "adherence_intervals:sliding_command",
     "watch": "adherence_watch",
-    "observation": "adherence_observation",
 }
 
 _DEFAULT = "report"

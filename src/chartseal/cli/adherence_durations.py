@@ -9,7 +9,6 @@ import click
 
 from chartseal.adherence import DurationRules, Span, cover, durations, prune, supplies
 from chartseal.adherence.durations import Method
-from chartseal.adherence.remainders import Cut
 from chartseal.cli.adherence_options import Asked, table_options
 from chartseal.cli.adherence_spans import Length
 
@@ -70,10 +69,10 @@ def command(
     pruned with --refilled-within or --not-refilled-within; periods are covered after that. The rows written are events,
     which the other commands measure.
     """
-    events, columns = asked.gathered.events, asked.columns
+    events, columns, pruning = asked.gathered.events, asked.columns, _pruning(given)
     rules = _rules(given)
     found = durations(events, rules, quantity=quantity, prescribed_days=prescribed_days, columns=columns)
-    found = _pruned(found, given)
+    found = prune(found, **pruning) if pruning else found
     if covered:
         before, after = days_before.count, days_after.count
         found = cover(found, events, kinds=covered, days_before=before, days_after=after, columns=columns)
@@ -92,14 +91,20 @@ def _rules(given: Mapping[str, Any]) -> DurationRules:
     )
 
 
-def _pruned(found: Any, given: Mapping[str, Any]) -> Any:
+def _pruning(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of `prune`; empty where nothing is to be pruned."""
     near, far = _count(given["refilled_within"]), _count(given["not_refilled_within"])
     if near is None and far is None:
         if given["cuts"] or given["keep_all"]:
             raise click.UsageError("--cut and --keep-all are of --refilled-within and --not-refilled-within")
-        return found
-    cuts = cast("list[Cut]", [cut.replace("-", "_") for cut in given["cuts"] or _CUTS])
-    return prune(found, include=cuts, refilled_within=near, not_refilled_within=far, keep_all=given["keep_all"])
+        return {}
+    cuts = [cut.replace("-", "_") for cut in given["cuts"] or _CUTS]
+    return {
+        "include": cuts,
+        "refilled_within": near,
+        "not_refilled_within": far,
+        "keep_all": given["keep_all"],
+    }
 
 
 def _count(span: Span | None) -> int | None:

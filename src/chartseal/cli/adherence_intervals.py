@@ -37,7 +37,7 @@ def cma_command(asked: Asked, name: str, **carry: bool) -> None:
     "gaps",
     epilog="Example: chartseal adherence gaps supplies.csv --from 2025-01-01 --to 2025-12-31 --cma cma7 -o gaps.csv",
 )
-@click.option("--cma", "name", type=click.Choice(CMAS[4:]), help="Carry over as this CMA does, and say what it uses.")
+@click.option("--cma", "name", type=click.Choice(CMAS), help="Carry over as this CMA does, and say what it uses.")
 @click.option("--carry-over-within/--no-carry-over-within", default=True, help="Carry over within the window. [yes]")
 @click.option("--carry-over-into/--no-carry-over-into", default=True, help="Carry over from before the window. [yes]")
 @click.option("--outside-follow-up", is_flag=True, help="Measure supplies outside follow-up too.")
