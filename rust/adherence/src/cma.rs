@@ -22,14 +22,13 @@
 //! the window, several medications); Dima & Dediu 2017, PLoS ONE 12(4):e0174426 (the numbering, and CMA9).
 
 use crate::cohort::{Cohort, Group};
-use crate::error::Result;
+use crate::error::{Reasoned, Result};
 use crate::intervals::{Carry, Interval, Rules, intervals};
-use crate::output::{batch, texts};
+use crate::output::{batch, counts, dates, numbers, texts};
 use crate::window::{Days, Window, Windows};
 use crate::{rows, settings};
-use arrow_array::{ArrayRef, Date32Array, Float64Array, Int32Array, RecordBatch};
+use arrow_array::RecordBatch;
 use serde::Deserialize;
-use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -80,19 +79,15 @@ pub fn run(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
         dosage_change: chosen.consider_dosage_change,
     };
     rules.need(cohort)?;
-    let found = cohort.map(|patient, rows: &mut Estimates| {
-        let windows = chosen.window.of(patient)?;
-        for group in patient.groups() {
-            rows.add(chosen.cma, &group, windows, rules);
-        }
-        Ok(())
+    let found = chosen.window.map(cohort, |_, group, windows, rows: &mut Estimates| {
+        rows.add(chosen.cma, group, windows, rules);
     })?;
-    let mut columns: Vec<(&str, ArrayRef)> = vec![
-        ("cma", Arc::new(Float64Array::from(found.value))),
-        ("follow_up_supplies", Arc::new(Int32Array::from(found.in_follow_up))),
-        ("window_supplies", Arc::new(Int32Array::from(found.in_window))),
-        ("window_start", Arc::new(Date32Array::from(found.start))),
-        ("window_end", Arc::new(Date32Array::from(found.end))),
+    let mut columns = vec![
+        ("cma", numbers(found.value)),
+        ("follow_up_supplies", counts(found.in_follow_up)),
+        ("window_supplies", counts(found.in_window)),
+        ("window_start", dates(found.start)),
+        ("window_end", dates(found.end)),
         ("reason", texts(&found.reason)),
     ];
     if chosen.cma == Cma::Cma0 {
@@ -102,7 +97,7 @@ pub fn run(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
 }
 
 impl Estimates {
-    fn add(&mut self, cma: Cma, group: &Group, windows: Measurable, rules: Rules) {
+    fn add(&mut self, cma: Cma, group: &Group, windows: Reasoned<Windows>, rules: Rules) {
         let windows = measurable(group, windows, rules);
         let value = windows.and_then(|windows| estimate(cma, group, windows, rules));
         let followed = windows
@@ -121,11 +116,8 @@ impl Estimates {
     }
 }
 
-/// A patient's windows, or why a group of theirs cannot be measured.
-pub type Measurable = std::result::Result<Windows, &'static str>;
-
 /// `windows`, unless the group has a fault or lacks what the rules need.
-pub fn measurable(group: &Group, windows: Measurable, rules: Rules) -> Measurable {
+pub fn measurable(group: &Group, windows: Reasoned<Windows>, rules: Rules) -> Reasoned<Windows> {
     if let Some(fault) = group.fault {
         return Err(fault);
     }
@@ -167,7 +159,7 @@ impl Cma {
 ///
 /// # Errors
 /// The reason.
-pub fn estimate(cma: Cma, group: &Group, windows: Windows, rules: Rules) -> std::result::Result<f64, &'static str> {
+pub fn estimate(cma: Cma, group: &Group, windows: Windows, rules: Rules) -> Reasoned<f64> {
     if let Some(fault) = windows.fault() {
         return Err(fault);
     }
@@ -205,7 +197,7 @@ fn observed<'a>(followed: &Group<'a>, window: Days) -> Group<'a> {
 }
 
 /// How many supplies CMA 1 to 6 count, and the days from the first of them to where they end.
-fn stretch(cma: Cma, followed: &Group, window: Days) -> std::result::Result<(usize, f64), &'static str> {
+fn stretch(cma: Cma, followed: &Group, window: Days) -> Reasoned<(usize, f64)> {
     let days = observed(followed, window).day;
     let (Some(first), Some(last)) = (days.first(), days.last()) else {
         return Err("no_event_in_window");
@@ -223,14 +215,14 @@ fn stretch(cma: Cma, followed: &Group, window: Days) -> std::result::Result<(usi
 }
 
 /// CMA 1 and 2.
-fn supplied(cma: Cma, followed: &Group, window: Days) -> std::result::Result<f64, &'static str> {
+fn supplied(cma: Cma, followed: &Group, window: Days) -> Reasoned<f64> {
     let (count, length) = stretch(cma, followed, window)?;
     let supplied: f64 = observed(followed, window).days_supply[..count].iter().sum();
     Ok(supplied / length)
 }
 
 /// CMA 5 and 6.
-fn between(cma: Cma, followed: &Group, window: Days, rules: Rules) -> std::result::Result<f64, &'static str> {
+fn between(cma: Cma, followed: &Group, window: Days, rules: Rules) -> Reasoned<f64> {
     let (count, length) = stretch(cma, followed, window)?;
     let gaps: f64 = intervals(*followed, window, cma.carry(rules))
         .take(count)
@@ -240,7 +232,7 @@ fn between(cma: Cma, followed: &Group, window: Days, rules: Rules) -> std::resul
 }
 
 /// CMA 7 and 8.
-fn covered(cma: Cma, followed: &Group, window: Days, rules: Rules) -> std::result::Result<f64, &'static str> {
+fn covered(cma: Cma, followed: &Group, window: Days, rules: Rules) -> Reasoned<f64> {
     let start = start(cma, followed, window, rules);
     let length = f64::from(window.end) - start;
     let mut each = intervals(*followed, window, cma.carry(rules)).peekable();
@@ -254,7 +246,7 @@ fn covered(cma: Cma, followed: &Group, window: Days, rules: Rules) -> std::resul
 }
 
 /// CMA 9.
-fn weighted(followed: &Group, windows: Windows, rules: Rules) -> std::result::Result<f64, &'static str> {
+fn weighted(followed: &Group, windows: Windows, rules: Rules) -> Reasoned<f64> {
     let window = windows.observation;
     if followed.day.first().is_none_or(|&first| first > window.end) {
         return Err("no_event_in_window");

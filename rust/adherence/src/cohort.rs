@@ -233,6 +233,11 @@ pub struct Group<'a> {
 }
 
 impl Group<'_> {
+    /// The first day of a supply, of those that can be.
+    pub fn first_day(&self) -> Option<i32> {
+        self.day.iter().copied().find(|day| DAYS.contains(day))
+    }
+
     /// Those supplies whose first day is from `first` up to and including `last`.
     pub fn between(&self, first: i32, last: i32) -> Self {
         let end = self.day.partition_point(|&day| day <= last);

@@ -13,14 +13,13 @@
 
 use crate::calendar::{Span, Unit};
 use crate::cohort::{Cohort, Group, NONE};
-use crate::error::{Error, Result};
+use crate::error::{Error, Reasoned, Result};
 use crate::intervals::{Carry, Interval, Rules, intervals};
-use crate::output::{batch, texts};
+use crate::output::{batch, counts, dates, numbers, texts};
 use crate::window::{Days, Window, Windows};
 use crate::{rows, settings};
-use arrow_array::{ArrayRef, Date32Array, Float64Array, Int32Array, RecordBatch};
+use arrow_array::RecordBatch;
 use serde::Deserialize;
-use std::sync::Arc;
 
 /// The longest gap that leaves an episode whole.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -200,7 +199,7 @@ rows! {
 }
 
 impl Found {
-    fn push(&mut self, row: u32, found: std::result::Result<Episode, &'static str>) {
+    fn push(&mut self, row: u32, found: Reasoned<Episode>) {
         self.row.push(row);
         self.reason.push(found.as_ref().err().copied());
         let episode = found.ok();
@@ -220,31 +219,27 @@ pub fn run(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
     let chosen: Settings = settings(text)?;
     chosen.rule.check()?;
     let carry = chosen.carry();
-    let found = cohort.map(|patient, rows: &mut Found| {
-        let windows = chosen.window.of(patient)?;
-        for group in patient.groups() {
-            let before = rows.row.len();
-            let reason = match (chosen.rule.fault(&group, carry), windows) {
-                (Some(reason), _) | (None, Err(reason)) => reason,
-                (None, Ok(Windows { follow_up, .. })) => {
-                    let push = |episode| rows.push(group.row, Ok(episode));
-                    chosen.rule.episodes(&group, follow_up, carry, push);
-                    "no_event_in_follow_up"
-                }
-            };
-            if rows.row.len() == before {
-                rows.push(group.row, Err(reason));
+    let found = chosen.window.map(cohort, |_, group, windows, rows: &mut Found| {
+        let before = rows.row.len();
+        let reason = match (chosen.rule.fault(group, carry), windows) {
+            (Some(reason), _) | (None, Err(reason)) => reason,
+            (None, Ok(Windows { follow_up, .. })) => {
+                let push = |episode| rows.push(group.row, Ok(episode));
+                chosen.rule.episodes(group, follow_up, carry, push);
+                "no_event_in_follow_up"
             }
+        };
+        if rows.row.len() == before {
+            rows.push(group.row, Err(reason));
         }
-        Ok(())
     })?;
-    let columns: Vec<(&str, ArrayRef)> = vec![
-        ("episode", Arc::new(Int32Array::from(found.episode))),
-        ("start", Arc::new(Date32Array::from(found.start))),
-        ("end", Arc::new(Date32Array::from(found.end))),
-        ("days", Arc::new(Float64Array::from(found.days))),
-        ("gap_days", Arc::new(Float64Array::from(found.gap_days))),
-        ("supplies", Arc::new(Int32Array::from(found.supplies))),
+    let columns = vec![
+        ("episode", counts(found.episode)),
+        ("start", dates(found.start)),
+        ("end", dates(found.end)),
+        ("days", numbers(found.days)),
+        ("gap_days", numbers(found.gap_days)),
+        ("supplies", counts(found.supplies)),
         ("ended", texts(&found.ended)),
         ("reason", texts(&found.reason)),
     ];

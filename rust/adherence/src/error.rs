@@ -10,6 +10,9 @@ pub struct Error {
 
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// A value, or the code of the reason why a patient or group has none: a row of the result, never an error.
+pub type Reasoned<T> = std::result::Result<T, &'static str>;
+
 impl Error {
     pub fn new(code: &'static str, path: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {

@@ -1,16 +1,15 @@
 //! One row a supply: its interval, its gap days, what was carried over to it, and whether a CMA counts it.
 
-use crate::cma::{Cma, Measurable, estimate, followed, measurable, start};
+use crate::cma::{Cma, estimate, followed, measurable, start};
 use crate::cohort::{Cohort, Group};
-use crate::error::{Error, Result};
+use crate::error::{Error, Reasoned, Result};
 use crate::intervals::{Carry, Interval, Rules, intervals};
-use crate::output::{batch, column_at, texts};
+use crate::output::{batch, column_at, counts, dates, flags, numbers, texts};
 use crate::window::{Window, Windows};
 use crate::{rows, settings};
-use arrow_array::{ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, RecordBatch, UInt32Array};
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use serde::Deserialize;
 use std::ops::Range;
-use std::sync::Arc;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,7 +35,7 @@ rows! {
         follow_up_end: Option<i32>,
         window_start: Option<i32>,
         window_end: Option<i32>,
-        used: bool,
+        used: Option<bool>,
         reason: Option<&'static str>,
     }
 }
@@ -60,28 +59,23 @@ pub fn run(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
         ));
     }
     chosen.rules().need(cohort)?;
-    let found = cohort.map(|patient, rows: &mut Supplies| {
-        let windows = chosen.window.of(patient)?;
-        for group in patient.groups() {
-            rows.add(&chosen, &group, windows);
-        }
-        Ok(())
+    let found = chosen.window.map(cohort, |_, group, windows, rows: &mut Supplies| {
+        rows.add(&chosen, group, windows);
     })?;
     let at = UInt32Array::from(found.row.clone());
     let mut columns: Vec<(&str, ArrayRef)> = Vec::new();
     for name in REPEATED {
         columns.extend(column_at(cohort, name, &at)?.map(|column| (name, column)));
     }
-    let dates = |days: Vec<Option<i32>>| Arc::new(Date32Array::from(days)) as ArrayRef;
     columns.extend([
-        ("interval_days", Arc::new(Int32Array::from(found.interval)) as ArrayRef),
-        ("gap_days", Arc::new(Float64Array::from(found.gap))),
-        ("carried_over", Arc::new(Float64Array::from(found.carried))),
+        ("interval_days", counts(found.interval)),
+        ("gap_days", numbers(found.gap)),
+        ("carried_over", numbers(found.carried)),
         ("follow_up_start", dates(found.follow_up_start)),
         ("follow_up_end", dates(found.follow_up_end)),
         ("window_start", dates(found.window_start)),
         ("window_end", dates(found.window_end)),
-        ("used", Arc::new(BooleanArray::from(found.used))),
+        ("used", flags(found.used)),
         ("reason", texts(&found.reason)),
     ]);
     batch(cohort, found.row, columns)
@@ -132,7 +126,7 @@ impl Settings {
 }
 
 impl Supplies {
-    fn add(&mut self, chosen: &Settings, group: &Group, windows: Measurable) {
+    fn add(&mut self, chosen: &Settings, group: &Group, windows: Reasoned<Windows>) {
         let measured =
             measurable(group, windows, chosen.rules()).and_then(|windows| windows.fault().map_or(Ok(windows), Err));
         match measured {
@@ -164,13 +158,7 @@ impl Supplies {
         }
     }
 
-    fn push(
-        &mut self,
-        row: u32,
-        windows: Option<Windows>,
-        interval: std::result::Result<Interval, &'static str>,
-        used: bool,
-    ) {
+    fn push(&mut self, row: u32, windows: Option<Windows>, interval: Reasoned<Interval>, used: bool) {
         self.row.push(row);
         self.interval.push(interval.ok().map(|each| each.length));
         self.gap.push(interval.ok().map(|each| each.gap));
@@ -179,7 +167,7 @@ impl Supplies {
         self.follow_up_end.push(windows.map(|each| each.follow_up.end));
         self.window_start.push(windows.map(|each| each.observation.start));
         self.window_end.push(windows.map(|each| each.observation.end));
-        self.used.push(used);
+        self.used.push(Some(used));
         self.reason.push(interval.err());
     }
 }

@@ -4,13 +4,12 @@
 //! Br J Clin Pharmacol 73:691; Raebel et al. 2013, Med Care 51 Suppl 3:S11).
 
 use crate::cohort::{Cohort, Patient};
-use crate::error::Result;
+use crate::error::{Reasoned, Result};
 use crate::medication::{Medication, day_fault, medications};
-use crate::output::{batch, taken, texts};
+use crate::output::{batch, counts, dates, flags, taken, texts};
 use crate::{rows, settings};
-use arrow_array::{ArrayRef, BooleanArray, Date32Array, Int32Array, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch};
 use serde::Deserialize;
-use std::sync::Arc;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,7 +57,7 @@ struct Start {
     ended: &'static str,
 }
 
-fn start(patient: &Patient, medication: &Medication, ends: &Ends) -> std::result::Result<Start, &'static str> {
+fn start(patient: &Patient, medication: &Medication, ends: &Ends) -> Reasoned<Start> {
     if let Some(fault) = patient.fault() {
         return Err(fault);
     }
@@ -79,7 +78,7 @@ fn start(patient: &Patient, medication: &Medication, ends: &Ends) -> std::result
 }
 
 /// Rows with their days, by day.
-fn days(patient: &Patient, rows: &[u32], unknown: &'static str) -> std::result::Result<Vec<(i32, u32)>, &'static str> {
+fn days(patient: &Patient, rows: &[u32], unknown: &'static str) -> Reasoned<Vec<(i32, u32)>> {
     let mut found: Vec<(i32, u32)> = rows.iter().map(|&row| (patient.cohort.day(row), row)).collect();
     found.sort_unstable();
     if found.iter().any(|&(day, _)| day_fault(day).is_some()) {
@@ -113,7 +112,7 @@ impl Ends {
     }
 
     /// The first day after observation of one that began on `day`, and what ended it.
-    fn after(&self, day: i32) -> std::result::Result<(i32, &'static str), &'static str> {
+    fn after(&self, day: i32) -> Reasoned<(i32, &'static str)> {
         let enrolled = self.enrolled.iter().find(|period| period.0 <= day && day < period.1);
         if enrolled.is_none() && !self.enrolled.is_empty() {
             return Err("not_enrolled");
@@ -134,7 +133,7 @@ impl Ends {
 }
 
 impl Starts {
-    fn push(&mut self, medication: &Medication, start: std::result::Result<Start, &'static str>, within: i32) {
+    fn push(&mut self, medication: &Medication, start: Reasoned<Start>, within: i32) {
         self.row.push(medication.row());
         self.reason.push(start.as_ref().err().copied());
         let start = start.ok();
@@ -166,14 +165,11 @@ fn columns(cohort: &Cohort, found: Starts) -> Result<Vec<(&'static str, ArrayRef
     let named: Vec<Option<u32>> = found.row.iter().map(|&row| Some(row)).collect();
     let mut columns = taken(cohort, &[("class", "class"), ("ingredient", "ingredient")], &named)?;
     columns.extend([
-        (
-            "first_prescription",
-            Arc::new(Date32Array::from(found.prescribed)) as ArrayRef,
-        ),
-        ("first_supply", Arc::new(Date32Array::from(found.supplied))),
-        ("days", Arc::new(Int32Array::from(found.days))),
-        ("initiated", Arc::new(BooleanArray::from(found.initiated))),
-        ("primary_nonadherent", Arc::new(BooleanArray::from(found.nonadherent))),
+        ("first_prescription", dates(found.prescribed)),
+        ("first_supply", dates(found.supplied)),
+        ("days", counts(found.days)),
+        ("initiated", flags(found.initiated)),
+        ("primary_nonadherent", flags(found.nonadherent)),
         ("censored_by", texts(&found.censored)),
     ]);
     columns.extend(taken(cohort, &[("event", "prescription")], &found.prescription)?);

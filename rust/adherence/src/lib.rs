@@ -24,6 +24,8 @@ pub mod polypharmacy;
 pub mod prescription;
 pub mod quality;
 pub mod sliding;
+pub mod stretches;
+pub mod taking;
 pub mod timeline;
 pub mod window;
 

@@ -4,13 +4,12 @@
 //! (Andrade et al. 2006, Pharmacoepidemiology and Drug Safety 15:565).
 
 use crate::cohort::{Cohort, Group};
-use crate::error::Result;
-use crate::output::{batch, texts};
+use crate::error::{Reasoned, Result};
+use crate::output::{batch, numbers, texts};
 use crate::window::{Window, Windows};
 use crate::{rows, settings};
-use arrow_array::{Float64Array, RecordBatch};
+use arrow_array::RecordBatch;
 use serde::Deserialize;
-use std::sync::Arc;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,24 +25,17 @@ rows! {
 /// `settings_invalid`, `column_missing`, `column_type`.
 pub fn run(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
     let chosen: Settings = settings(text)?;
-    let found = cohort.map(|patient, rows: &mut Ratios| {
-        let windows = chosen.window.of(patient)?;
-        for group in patient.groups() {
-            let ratio = windows.and_then(|windows| ratio(&group, windows));
-            rows.row.push(group.row);
-            rows.ratio.push(ratio.ok());
-            rows.reason.push(ratio.err());
-        }
-        Ok(())
+    let found = chosen.window.map(cohort, |_, group, windows, rows: &mut Ratios| {
+        let ratio = windows.and_then(|windows| ratio(group, windows));
+        rows.row.push(group.row);
+        rows.ratio.push(ratio.ok());
+        rows.reason.push(ratio.err());
     })?;
-    let columns: Vec<(&str, arrow_array::ArrayRef)> = vec![
-        ("mpr", Arc::new(Float64Array::from(found.ratio))),
-        ("reason", texts(&found.reason)),
-    ];
+    let columns = vec![("mpr", numbers(found.ratio)), ("reason", texts(&found.reason))];
     batch(cohort, found.row, columns)
 }
 
-fn ratio(group: &Group, windows: Windows) -> std::result::Result<f64, &'static str> {
+fn ratio(group: &Group, windows: Windows) -> Reasoned<f64> {
     if let Some(fault) = group.fault {
         return Err(fault);
     }

@@ -3,7 +3,7 @@
 use crate::cohort::Cohort;
 use crate::error::{Error, Result};
 use arrow_array::builder::StringBuilder;
-use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_array::{ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, RecordBatch, UInt32Array};
 use arrow_schema::{Field, Schema};
 use arrow_select::take::take;
 use std::sync::Arc;
@@ -72,6 +72,26 @@ pub fn column_at(cohort: &Cohort, name: &str, rows: &UInt32Array) -> Result<Opti
     column
         .map(|column| take(column, rows, None).map_err(failed))
         .transpose()
+}
+
+/// Days as a column of dates.
+pub fn dates(days: Vec<Option<i32>>) -> ArrayRef {
+    Arc::new(Date32Array::from(days))
+}
+
+/// Whole numbers as a column.
+pub fn counts(numbers: Vec<Option<i32>>) -> ArrayRef {
+    Arc::new(Int32Array::from(numbers))
+}
+
+/// Numbers as a column.
+pub fn numbers(numbers: Vec<Option<f64>>) -> ArrayRef {
+    Arc::new(Float64Array::from(numbers))
+}
+
+/// Yes or no as a column.
+pub fn flags(flags: Vec<Option<bool>>) -> ArrayRef {
+    Arc::new(BooleanArray::from(flags))
 }
 
 /// Reasons as a column of text, null where there is none.

@@ -5,15 +5,14 @@
 //! Choudhry et al. 2009). `cover` says which days a supply covers.
 
 use crate::calendar::DAYS;
-use crate::cohort::{Cohort, Group, Patient};
+use crate::cohort::{Cohort, Group};
 use crate::cover::{Ingredients, Shift, clipped, cover, days_within, spans, supplies};
-use crate::error::Result;
-use crate::output::{batch, texts};
+use crate::error::{Reasoned, Result};
+use crate::output::{batch, counts, dates, flags, numbers, texts};
 use crate::window::{Days, Window, Windows};
 use crate::{rows, settings};
-use arrow_array::{ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, RecordBatch};
+use arrow_array::RecordBatch;
 use serde::Deserialize;
-use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -91,8 +90,6 @@ struct Found {
     whole_period: Days,
 }
 
-type Measured<T> = std::result::Result<T, &'static str>;
-
 rows! {
     pub struct Proportions {
         row: u32, fills: Option<i32>, first_fill: Option<i32>, last_fill: Option<i32>, period_start: Option<i32>,
@@ -109,23 +106,19 @@ rows! {
 pub fn run(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
     let chosen: Settings = settings(text)?;
     let ingredients = Ingredients::of(cohort);
-    let found = cohort.map(|patient, rows: &mut Proportions| {
-        let windows = chosen.window.of(patient)?;
-        for group in patient.groups() {
-            let found = windows.and_then(|windows| chosen.measure(patient, &group, windows, &ingredients));
-            rows.push(&group, found, chosen.threshold);
-        }
-        Ok(())
+    let found = chosen.window.map(cohort, |_, group, windows, rows: &mut Proportions| {
+        let found = windows.and_then(|windows| chosen.measure(group, windows, &ingredients));
+        rows.push(group, found, chosen.threshold);
     })?;
     found.batch(cohort)
 }
 
 impl Settings {
-    fn measure(&self, patient: &Patient, group: &Group, windows: Windows, known: &Ingredients) -> Measured<Found> {
+    fn measure(&self, group: &Group, windows: Windows, known: &Ingredients) -> Reasoned<Found> {
         if let Some(fault) = group.fault {
             return Err(fault);
         }
-        let window = checked(windows, patient.first_day)?;
+        let window = checked(windows, group.day[0])?;
         let until = self
             .as_of
             .map_or(window.end, |day| window.end.min(day.saturating_add(1)));
@@ -156,8 +149,9 @@ impl Settings {
     }
 }
 
-/// The observation window, if every supply that could cover its days is in the follow-up.
-pub(crate) fn checked(windows: Windows, first_day: i32) -> Measured<Days> {
+/// The observation window, if every supply of a group that could cover its days is in the follow-up; `first_day` is the
+/// group's.
+pub(crate) fn checked(windows: Windows, first_day: i32) -> Reasoned<Days> {
     let (window, follow_up) = (windows.observation, windows.follow_up);
     if window.length() == 0 {
         Err("window_empty")
@@ -171,7 +165,7 @@ pub(crate) fn checked(windows: Windows, first_day: i32) -> Measured<Days> {
 }
 
 impl Proportions {
-    fn push(&mut self, group: &Group, found: Measured<Found>, threshold: Threshold) {
+    fn push(&mut self, group: &Group, found: Reasoned<Found>, threshold: Threshold) {
         let reason = found.as_ref().err().copied();
         let found = found.ok();
         let found = found.as_ref();
@@ -200,21 +194,19 @@ impl Proportions {
     }
 
     fn batch(self, cohort: &Cohort) -> Result<RecordBatch> {
-        let number = |values: Vec<Option<i32>>| Arc::new(Int32Array::from(values)) as ArrayRef;
-        let date = |values: Vec<Option<i32>>| Arc::new(Date32Array::from(values)) as ArrayRef;
         let columns = vec![
-            ("fills", number(self.fills)),
-            ("first_fill", date(self.first_fill)),
-            ("last_fill", date(self.last_fill)),
-            ("period_start", date(self.period_start)),
-            ("period_days", number(self.period_days)),
-            ("covered_days", number(self.covered_days)),
-            ("pdc", Arc::new(Float64Array::from(self.pdc))),
-            ("adherent", Arc::new(BooleanArray::from(self.adherent))),
-            ("gap_days", number(self.gap_days)),
-            ("gap_days_allowed", number(self.gap_days_allowed)),
-            ("gap_days_left", number(self.gap_days_left)),
-            ("supply_end", date(self.supply_end)),
+            ("fills", counts(self.fills)),
+            ("first_fill", dates(self.first_fill)),
+            ("last_fill", dates(self.last_fill)),
+            ("period_start", dates(self.period_start)),
+            ("period_days", counts(self.period_days)),
+            ("covered_days", counts(self.covered_days)),
+            ("pdc", numbers(self.pdc)),
+            ("adherent", flags(self.adherent)),
+            ("gap_days", counts(self.gap_days)),
+            ("gap_days_allowed", counts(self.gap_days_allowed)),
+            ("gap_days_left", counts(self.gap_days_left)),
+            ("supply_end", dates(self.supply_end)),
             ("reason", texts(&self.reason)),
         ];
         batch(cohort, self.row, columns)
@@ -240,23 +232,18 @@ rows! {
 pub fn run_covered(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
     let chosen: Settings = settings(text)?;
     let ingredients = Ingredients::of(cohort);
-    let found = cohort.map(|patient, rows: &mut Spans| {
-        let windows = chosen.window.of(patient)?;
-        for group in patient.groups() {
-            match windows.and_then(|windows| chosen.measure(patient, &group, windows, &ingredients)) {
-                Ok(found) => {
-                    rows.push_days(group.row, &found);
-                    rows.push_spans(group.row, &spans(patient.periods("stay")), found.period, "stay");
-                }
-                Err(reason) => rows.push(group.row, None, None, Some(reason)),
+    let found = chosen.window.map(cohort, |patient, group, windows, rows: &mut Spans| {
+        match windows.and_then(|windows| chosen.measure(group, windows, &ingredients)) {
+            Ok(found) => {
+                rows.push_days(group.row, &found);
+                rows.push_spans(group.row, &spans(patient.periods("stay")), found.period, "stay");
             }
+            Err(reason) => rows.push(group.row, None, None, Some(reason)),
         }
-        Ok(())
     })?;
-    let date = |values: Vec<Option<i32>>| Arc::new(Date32Array::from(values)) as ArrayRef;
     let columns = vec![
-        ("start", date(found.start)),
-        ("end", date(found.end)),
+        ("start", dates(found.start)),
+        ("end", dates(found.end)),
         ("kind", texts(&found.kind)),
         ("reason", texts(&found.reason)),
     ];

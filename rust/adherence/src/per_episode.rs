@@ -8,14 +8,13 @@
 use crate::cma::{Cma, estimate, measurable};
 use crate::cohort::{Cohort, Group};
 use crate::episodes::{Episode, Rule};
-use crate::error::Result;
+use crate::error::{Reasoned, Result};
 use crate::intervals::Rules;
-use crate::output::{batch, texts};
+use crate::output::{batch, counts, dates, numbers, texts};
 use crate::window::{Days, Window, Windows};
 use crate::{rows, settings};
-use arrow_array::{ArrayRef, Date32Array, Float64Array, Int32Array, RecordBatch};
+use arrow_array::RecordBatch;
 use serde::Deserialize;
-use std::sync::Arc;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,11 +35,7 @@ impl Settings {
     }
 
     /// The windows of a group, or why it cannot be measured.
-    fn windows(
-        &self,
-        group: &Group,
-        windows: std::result::Result<Windows, &'static str>,
-    ) -> std::result::Result<Windows, &'static str> {
+    fn windows(&self, group: &Group, windows: Reasoned<Windows>) -> Reasoned<Windows> {
         let windows = measurable(group, windows, self.rules())?;
         self.rule
             .fault(group, self.cma.carry(self.rules()))
@@ -48,12 +43,7 @@ impl Settings {
     }
 
     /// The part of `episode` in the observation window, and its CMA.
-    fn value(
-        &self,
-        group: &Group,
-        windows: Windows,
-        episode: Episode,
-    ) -> Option<(Days, std::result::Result<f64, &'static str>)> {
+    fn value(&self, group: &Group, windows: Windows, episode: Episode) -> Option<(Days, Reasoned<f64>)> {
         let observation = Days {
             start: episode.start.max(windows.observation.start),
             end: episode.end().min(windows.observation.end),
@@ -80,7 +70,7 @@ rows! {
 }
 
 impl Found {
-    fn push(&mut self, row: u32, found: Option<(Episode, Days)>, cma: std::result::Result<f64, &'static str>) {
+    fn push(&mut self, row: u32, found: Option<(Episode, Days)>, cma: Reasoned<f64>) {
         self.row.push(row);
         self.episode.push(found.map(|(episode, _)| episode.number));
         self.start.push(found.map(|(_, days)| days.start));
@@ -99,30 +89,26 @@ pub fn run(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
     chosen.rule.check()?;
     chosen.rules().need(cohort)?;
     let carry = chosen.cma.carry(chosen.rules());
-    let found = cohort.map(|patient, rows: &mut Found| {
-        let windows = chosen.window.of(patient)?;
-        for group in patient.groups() {
-            let (before, windows) = (rows.row.len(), chosen.windows(&group, windows));
-            if let Ok(windows) = windows {
-                chosen.rule.episodes(&group, windows.follow_up, carry, |episode| {
-                    if let Some((days, value)) = chosen.value(&group, windows, episode) {
-                        rows.push(group.row, Some((episode, days)), value);
-                    }
-                });
-            }
-            if rows.row.len() == before {
-                rows.push(group.row, None, Err(windows.err().unwrap_or("no_episode_in_window")));
-            }
+    let found = chosen.window.map(cohort, |_, group, windows, rows: &mut Found| {
+        let (before, windows) = (rows.row.len(), chosen.windows(group, windows));
+        if let Ok(windows) = windows {
+            chosen.rule.episodes(group, windows.follow_up, carry, |episode| {
+                if let Some((days, value)) = chosen.value(group, windows, episode) {
+                    rows.push(group.row, Some((episode, days)), value);
+                }
+            });
         }
-        Ok(())
+        if rows.row.len() == before {
+            rows.push(group.row, None, Err(windows.err().unwrap_or("no_episode_in_window")));
+        }
     })?;
-    let columns: Vec<(&str, ArrayRef)> = vec![
-        ("episode", Arc::new(Int32Array::from(found.episode))),
-        ("start", Arc::new(Date32Array::from(found.start))),
-        ("end", Arc::new(Date32Array::from(found.end))),
-        ("days", Arc::new(Float64Array::from(found.days))),
-        ("gap_days", Arc::new(Float64Array::from(found.gap_days))),
-        ("cma", Arc::new(Float64Array::from(found.cma))),
+    let columns = vec![
+        ("episode", counts(found.episode)),
+        ("start", dates(found.start)),
+        ("end", dates(found.end)),
+        ("days", numbers(found.days)),
+        ("gap_days", numbers(found.gap_days)),
+        ("cma", numbers(found.cma)),
         ("reason", texts(&found.reason)),
     ];
     batch(cohort, found.row, columns)

@@ -8,14 +8,13 @@
 
 use crate::cohort::{Cohort, Group, Patient};
 use crate::cover::{Ingredients, Shift, clipped, cover, days_within, spans, supplies};
-use crate::error::{Error, Result};
-use crate::output::{batch, texts};
+use crate::error::{Error, Reasoned, Result};
+use crate::output::{batch, counts, dates, flags, numbers, texts};
 use crate::pdc::checked;
 use crate::window::{Days, Window, Windows};
 use crate::{rows, settings};
-use arrow_array::{ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, RecordBatch};
+use arrow_array::RecordBatch;
 use serde::Deserialize;
-use std::sync::Arc;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,29 +59,21 @@ pub fn run(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
         return Err(Error::new("settings_invalid", "permissible_gap", "under 0"));
     }
     let ingredients = Ingredients::of(cohort);
-    let found = cohort.map(|patient, rows: &mut Treatments| {
-        let windows = chosen.window.of(patient)?;
-        for group in patient.groups() {
-            let found = windows.and_then(|windows| chosen.measure(patient, &group, windows, &ingredients));
-            rows.push(&group, found);
-        }
-        Ok(())
-    })?;
+    let found = chosen
+        .window
+        .map(cohort, |patient, group, windows, rows: &mut Treatments| {
+            let found = windows.and_then(|windows| chosen.measure(patient, group, windows, &ingredients));
+            rows.push(group, found);
+        })?;
     found.batch(cohort)
 }
 
 impl Settings {
-    fn measure(
-        &self,
-        patient: &Patient,
-        group: &Group,
-        windows: Windows,
-        known: &Ingredients,
-    ) -> std::result::Result<Treatment, &'static str> {
+    fn measure(&self, patient: &Patient, group: &Group, windows: Windows, known: &Ingredients) -> Reasoned<Treatment> {
         if let Some(fault) = group.fault {
             return Err(fault);
         }
-        let window = checked(windows, patient.first_day)?;
+        let window = checked(windows, group.day[0])?;
         let mut fills = group.day.iter().copied();
         let start = fills.find(|&day| window.contains(day)).ok_or("no_event_in_window")?;
         let (end, censored_by) = followed_until(patient, window.end, start);
@@ -145,7 +136,7 @@ fn followed_until(patient: &Patient, window_end: i32, start: i32) -> (i32, &'sta
 }
 
 impl Treatments {
-    fn push(&mut self, group: &Group, found: std::result::Result<Treatment, &'static str>) {
+    fn push(&mut self, group: &Group, found: Reasoned<Treatment>) {
         let reason = found.as_ref().err().copied();
         let found = found.ok();
         let found = found.as_ref();
@@ -163,20 +154,15 @@ impl Treatments {
     }
 
     fn batch(self, cohort: &Cohort) -> Result<RecordBatch> {
-        let number = |values: Vec<Option<i32>>| Arc::new(Int32Array::from(values)) as ArrayRef;
-        let date = |values: Vec<Option<i32>>| Arc::new(Date32Array::from(values)) as ArrayRef;
         let columns = vec![
-            ("initiation", date(self.initiation)),
-            ("persistent_days", number(self.persistent_days)),
-            (
-                "discontinued",
-                Arc::new(BooleanArray::from(self.discontinued)) as ArrayRef,
-            ),
-            ("discontinuation", date(self.end)),
+            ("initiation", dates(self.initiation)),
+            ("persistent_days", counts(self.persistent_days)),
+            ("discontinued", flags(self.discontinued)),
+            ("discontinuation", dates(self.end)),
             ("censored_by", texts(&self.censored_by)),
-            ("restart", date(self.restart)),
-            ("restarts", number(self.restarts)),
-            ("implementation", Arc::new(Float64Array::from(self.implementation))),
+            ("restart", dates(self.restart)),
+            ("restarts", counts(self.restarts)),
+            ("implementation", numbers(self.implementation)),
             ("reason", texts(&self.reason)),
         ];
         batch(cohort, self.row, columns)

@@ -14,13 +14,12 @@ use crate::calendar::{Span, Unit};
 use crate::cohort::{Cohort, Group, Patient, Period, fault};
 use crate::cover::{Ingredients, Shift, cover, days_within, spans, supplies};
 use crate::error::{Error, Result};
-use crate::output::{batch, texts};
+use crate::output::{batch, counts, dates, flags, numbers, texts};
 use crate::pdc::Threshold;
 use crate::window::Days;
 use crate::{rows, settings};
-use arrow_array::{ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, RecordBatch};
+use arrow_array::RecordBatch;
 use serde::Deserialize;
-use std::sync::Arc;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,6 +75,8 @@ enum Why {
     Unknown(&'static str),
     Not(&'static str),
 }
+
+type OrWhy<T> = std::result::Result<T, Why>;
 
 /// One row a patient.
 ///
@@ -140,13 +141,7 @@ impl Settings {
     }
 
     /// Ok where the patient is in the denominator.
-    fn measure(
-        &self,
-        patient: &Patient,
-        roles: &Roles,
-        known: &Ingredients,
-        answer: &mut Answer,
-    ) -> std::result::Result<(), Why> {
+    fn measure(&self, patient: &Patient, roles: &Roles, known: &Ingredients, answer: &mut Answer) -> OrWhy<()> {
         let groups: Vec<Group> = patient.groups().collect();
         let fills = Fills::of(&groups, roles, self.start, self.end)?;
         let index = *fills.measured.first().ok_or(Why::Not("no_fill_in_year"))?;
@@ -176,7 +171,7 @@ impl Settings {
         Ok(())
     }
 
-    fn check_age(&self, patient: &Patient) -> std::result::Result<(), Why> {
+    fn check_age(&self, patient: &Patient) -> OrWhy<()> {
         if self.minimum_age == 0 {
             return Ok(());
         }
@@ -196,7 +191,7 @@ impl Settings {
     }
 
     /// From the index to the end of the year, of enrolment or of life: the day of death is the last.
-    fn treatment(&self, patient: &Patient, index: i32) -> std::result::Result<Days, Why> {
+    fn treatment(&self, patient: &Patient, index: i32) -> OrWhy<Days> {
         let death = patient
             .periods("died")
             .first()
@@ -208,7 +203,7 @@ impl Settings {
         Ok(Days { start: index, end })
     }
 
-    fn enrolled_until(&self, patient: &Patient, index: i32) -> std::result::Result<i32, Why> {
+    fn enrolled_until(&self, patient: &Patient, index: i32) -> OrWhy<i32> {
         let enrolled = spans(patient.periods("enrolled"));
         if enrolled.is_empty() && !self.enrolment.required {
             return Ok(i32::MAX);
@@ -263,7 +258,7 @@ struct Fills {
 }
 
 impl Fills {
-    fn of(groups: &[Group], roles: &Roles, start: i32, end: i32) -> std::result::Result<Self, Why> {
+    fn of(groups: &[Group], roles: &Roles, start: i32, end: i32) -> OrWhy<Self> {
         let (mut measured, mut excluding) = (Vec::new(), Vec::new());
         for group in groups {
             if group.fault == Some("patient_unknown") {
@@ -303,7 +298,7 @@ fn covered_days(groups: &[Group], roles: &Roles, known: &Ingredients, treatment:
 }
 
 impl Answers {
-    fn push(&mut self, patient: &Patient, answer: Answer, why: std::result::Result<(), Why>, threshold: Threshold) {
+    fn push(&mut self, patient: &Patient, answer: Answer, why: OrWhy<()>, threshold: Threshold) {
         let days = answer.treatment.map(Days::length);
         let counted = days.zip(answer.stay_days).map(|(days, stay)| days - stay);
         let both = counted.zip(answer.covered_days);
@@ -332,23 +327,19 @@ impl Answers {
     }
 
     fn batch(self, cohort: &Cohort) -> Result<RecordBatch> {
-        let number = |values: Vec<Option<i32>>| Arc::new(Int32Array::from(values)) as ArrayRef;
         let exclusions: Vec<Option<&str>> = self.exclusion.iter().map(Option::as_deref).collect();
         let columns = vec![
-            (
-                "denominator",
-                Arc::new(BooleanArray::from(self.denominator)) as ArrayRef,
-            ),
-            ("numerator", Arc::new(BooleanArray::from(self.numerator))),
+            ("denominator", flags(self.denominator)),
+            ("numerator", flags(self.numerator)),
             ("why", texts(&self.why)),
             ("exclusion", texts(&exclusions)),
-            ("index", Arc::new(Date32Array::from(self.index))),
-            ("treatment_days", number(self.treatment_days)),
-            ("stay_days", number(self.stay_days)),
-            ("fill_dates", number(self.fill_dates)),
-            ("covered_days", number(self.covered_days)),
-            ("pdc", Arc::new(Float64Array::from(self.pdc))),
-            ("gap_days_allowed", number(self.gap_days_allowed)),
+            ("index", dates(self.index)),
+            ("treatment_days", counts(self.treatment_days)),
+            ("stay_days", counts(self.stay_days)),
+            ("fill_dates", counts(self.fill_dates)),
+            ("covered_days", counts(self.covered_days)),
+            ("pdc", numbers(self.pdc)),
+            ("gap_days_allowed", counts(self.gap_days_allowed)),
         ];
         batch(cohort, self.row, columns)
     }

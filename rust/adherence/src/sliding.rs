@@ -8,14 +8,13 @@
 use crate::calendar::Span;
 use crate::cma::{Cma, estimate, measurable};
 use crate::cohort::Cohort;
-use crate::error::{Error, Result};
+use crate::error::{Error, Reasoned, Result};
 use crate::intervals::Rules;
-use crate::output::{batch, texts};
+use crate::output::{batch, counts, dates, numbers, texts};
 use crate::window::{Days, Window, Windows};
 use crate::{rows, settings};
-use arrow_array::{ArrayRef, Date32Array, Float64Array, Int32Array, RecordBatch};
+use arrow_array::RecordBatch;
 use serde::Deserialize;
-use std::sync::Arc;
 
 /// The most windows of one patient: one a day for 27 years.
 const MOST: i32 = 10_000;
@@ -45,8 +44,6 @@ struct Settings {
     carry_only_for_same_medication: bool,
     consider_dosage_change: bool,
 }
-
-type Reasoned<T> = std::result::Result<T, &'static str>;
 
 impl Settings {
     fn rules(&self) -> Rules {
@@ -138,28 +135,24 @@ pub fn run(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
     chosen.check()?;
     let rules = chosen.rules();
     rules.need(cohort)?;
-    let found = cohort.map(|patient, rows: &mut Found| {
-        let windows = chosen.window.of(patient)?;
-        for group in patient.groups() {
-            let sliding = measurable(&group, windows, rules)
-                .and_then(|windows| Ok((windows.follow_up, chosen.windows(windows.observation)?)));
-            match sliding {
-                Err(reason) => rows.push(group.row, None, Err(reason)),
-                Ok((follow_up, sliding)) => {
-                    for (number, observation) in (1..).zip(sliding) {
-                        let value = estimate(chosen.cma, &group, Windows { follow_up, observation }, rules);
-                        rows.push(group.row, Some((number, observation)), value);
-                    }
+    let found = chosen.window.map(cohort, |_, group, windows, rows: &mut Found| {
+        let sliding = measurable(group, windows, rules)
+            .and_then(|windows| Ok((windows.follow_up, chosen.windows(windows.observation)?)));
+        match sliding {
+            Err(reason) => rows.push(group.row, None, Err(reason)),
+            Ok((follow_up, sliding)) => {
+                for (number, observation) in (1..).zip(sliding) {
+                    let value = estimate(chosen.cma, group, Windows { follow_up, observation }, rules);
+                    rows.push(group.row, Some((number, observation)), value);
                 }
             }
         }
-        Ok(())
     })?;
-    let columns: Vec<(&str, ArrayRef)> = vec![
-        ("window", Arc::new(Int32Array::from(found.window))),
-        ("window_start", Arc::new(Date32Array::from(found.start))),
-        ("window_end", Arc::new(Date32Array::from(found.end))),
-        ("cma", Arc::new(Float64Array::from(found.cma))),
+    let columns = vec![
+        ("window", counts(found.window)),
+        ("window_start", dates(found.start)),
+        ("window_end", dates(found.end)),
+        ("cma", numbers(found.cma)),
         ("reason", texts(&found.reason)),
     ];
     batch(cohort, found.row, columns)

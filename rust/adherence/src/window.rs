@@ -2,16 +2,17 @@
 //! (Dima & Dediu 2017).
 
 use crate::calendar::{REACH, Span, Unit};
-use crate::cohort::{DayOrCount, Patient};
-use crate::error::Result;
+use crate::cohort::{Cohort, DayOrCount, Group, Patient};
+use crate::error::{Reasoned, Result};
+use crate::output::Rows;
 use serde::Deserialize;
 
 /// Where a window starts.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Start {
-    /// So long after the window that it stands in: follow-up after the patient's first event, observation after the
-    /// start of follow-up.
+    /// So long after what it counts from: follow-up from the first supply of the patient (or group), observation from
+    /// the start of follow-up.
     After(Span),
     /// On a day, the same for all (days since 1970).
     On(i32),
@@ -54,6 +55,8 @@ pub struct Window {
     pub follow_up_length: Length,
     pub observation_start: Start,
     pub observation_length: Length,
+    /// Follow-up counts from the first supply of each group, not of the patient.
+    pub per_group: bool,
 }
 
 impl Default for Window {
@@ -75,6 +78,7 @@ impl Default for Window {
             follow_up_length: length(),
             observation_start: start(),
             observation_length: length(),
+            per_group: false,
         }
     }
 }
@@ -119,52 +123,71 @@ impl Windows {
 }
 
 impl Window {
-    /// This patient's windows, or the reason why there are none.
-    ///
-    /// # Errors
-    /// `column_missing`, `column_type`: a window's column is not in the batch or is neither date nor number.
-    pub fn of(&self, patient: &Patient) -> Result<std::result::Result<Windows, &'static str>> {
-        self.since(patient, patient.first_day)
-    }
-
-    /// The windows where `first_day` stands for the patient's first supply: that of one group.
+    /// The rows that `measure` makes of every group of a cohort and its windows (or why there are none).
     ///
     /// # Errors
     /// As `of`.
-    pub fn since(&self, patient: &Patient, first_day: i32) -> Result<std::result::Result<Windows, &'static str>> {
-        let Some(follow_start) = self.start(&self.follow_up_start, patient, first_day)? else {
-            return Ok(Err("window_unknown"));
-        };
-        let Some(follow_end) = Self::end(&self.follow_up_length, patient, follow_start)? else {
-            return Ok(Err("window_unknown"));
-        };
-        let Some(start) = self.start(&self.observation_start, patient, follow_start)? else {
-            return Ok(Err("window_unknown"));
-        };
-        let Some(end) = Self::end(&self.observation_length, patient, start)? else {
-            return Ok(Err("window_unknown"));
-        };
-        Ok(Ok(Windows {
-            follow_up: Days {
-                start: follow_start,
-                end: follow_end,
-            },
-            observation: Days { start, end },
-        }))
+    pub fn map<R: Rows>(
+        &self,
+        cohort: &Cohort,
+        measure: impl Fn(&Patient, &Group, Reasoned<Windows>, &mut R) + Sync,
+    ) -> Result<R> {
+        cohort.map(|patient, rows| {
+            for group in patient.groups() {
+                measure(patient, &group, self.of(patient, &group)?, rows);
+            }
+            Ok(())
+        })
     }
 
-    fn start(&self, start: &Start, patient: &Patient, origin: i32) -> Result<Option<i32>> {
-        match start {
-            Start::After(span) => Ok(span.after(origin)),
-            Start::On(day) => Ok(Some(*day).filter(|day| REACH.contains(day))),
-            Start::Column(column) => column.after(patient, origin),
+    /// The windows of a patient's group, or the reason why there are none.
+    ///
+    /// # Errors
+    /// `column_missing`, `column_type`: a window's column is not in the batch or is neither date nor number.
+    pub fn of(&self, patient: &Patient, group: &Group) -> Result<Reasoned<Windows>> {
+        let first_day = if self.per_group {
+            group.first_day().unwrap_or(patient.first_day)
+        } else {
+            patient.first_day
+        };
+        let Some(follow_up) = days(patient, &self.follow_up_start, &self.follow_up_length, first_day)? else {
+            return Ok(Err("window_unknown"));
+        };
+        let observation = days(
+            patient,
+            &self.observation_start,
+            &self.observation_length,
+            follow_up.start,
+        )?;
+        Ok(observation
+            .map(|observation| Windows { follow_up, observation })
+            .ok_or("window_unknown"))
+    }
+}
+
+/// One window; None beyond the calendar, or where its column says nothing of the patient.
+fn days(patient: &Patient, start: &Start, length: &Length, origin: i32) -> Result<Option<Days>> {
+    let Some(start) = start.after(patient, origin)? else {
+        return Ok(None);
+    };
+    Ok(length.after(patient, start)?.map(|end| Days { start, end }))
+}
+
+impl Start {
+    fn after(&self, patient: &Patient, origin: i32) -> Result<Option<i32>> {
+        match self {
+            Self::After(span) => Ok(span.after(origin)),
+            Self::On(day) => Ok(Some(*day).filter(|day| REACH.contains(day))),
+            Self::Column(column) => column.after(patient, origin),
         }
     }
+}
 
-    fn end(length: &Length, patient: &Patient, start: i32) -> Result<Option<i32>> {
-        match length {
-            Length::Span(span) => Ok(span.after(start)),
-            Length::Column(column) => column.after(patient, start),
+impl Length {
+    fn after(&self, patient: &Patient, start: i32) -> Result<Option<i32>> {
+        match self {
+            Self::Span(span) => Ok(span.after(start)),
+            Self::Column(column) => column.after(patient, start),
         }
     }
 }

@@ -11,7 +11,7 @@ from chartseal.adherence.kernel import measure_table
 from chartseal.adherence.tables import Columns, EventTable
 from chartseal.adherence.windows import Window
 
-Method: TypeAlias = Literal["mean", "min", "max"]
+Method: TypeAlias = Literal["mean", "median", "min", "max"]
 
 
 def polypharmacy(
@@ -22,23 +22,24 @@ def polypharmacy(
     aggregate_first: bool = True,
     method: Method = "mean",
     skip_unknown: bool = True,
-    window_per_group: bool = False,
+    threshold: float | None = None,
     carry_only_for_same_medication: bool = False,
     consider_dosage_change: bool = False,
     columns: Columns | None = None,
 ) -> pa.Table:
     """`cma` of each patient's medications taken together; a medication is a `group` of the events.
 
-    Not `aggregate_first`: the mean, minimum or maximum of the groups' CMAs. `aggregate_first`: that of the groups'
-    values in each interval of `polypharmacy_intervals`, weighted by the interval's days. With aᵢ that aggregate in
-    interval i and wᵢ its days between s and e, the first start and last end of the windows of groups that have supply
-    in them: Σ aᵢ wᵢ / (e - s).
+    Not `aggregate_first`: the mean, median, minimum or maximum of the groups' CMAs. `aggregate_first`: that of the
+    groups' values in each interval of `polypharmacy_intervals`, weighted by the interval's days. With aᵢ that aggregate
+    in interval i and wᵢ its days between s and e, the first start and last end of the windows of groups that have
+    supply in them: Σ aᵢ wᵢ / (e - s).
 
     By CMA7 the mean says which share of the medications was at hand on an average day, the minimum on which share of
     the days all were, the maximum on which share any was. A group without supply in its window does not count.
 
-    `skip_unknown` leaves out what has no value; otherwise one such value leaves the patient without. With
-    `window_per_group` a group's follow-up counts from its own first supply, not from the patient's.
+    `skip_unknown` leaves out what has no value; otherwise one such value leaves the patient without. With a
+    `threshold` t (0 to 1, only with `aggregate_first`) aᵢ is 1 where it is t or more and 0 elsewhere: the share of days
+    on which that much of the medications was at hand.
 
     Returns columns `patient`, `cma`, `reason` (why `cma` is null: `no_supply_in_window`, `no_estimate`, or why one of
     the groups cannot be measured).
@@ -54,7 +55,7 @@ def polypharmacy(
         "aggregate_first": aggregate_first,
         "method": method,
         "skip_unknown": skip_unknown,
-        "window_per_group": window_per_group,
+        "threshold": threshold,
         "carry_only_for_same_medication": carry_only_for_same_medication,
         "consider_dosage_change": consider_dosage_change,
         "output": "patients",
@@ -69,7 +70,6 @@ def polypharmacy_intervals(
     *,
     method: Method = "mean",
     skip_unknown: bool = True,
-    window_per_group: bool = False,
     carry_only_for_same_medication: bool = False,
     consider_dosage_change: bool = False,
     columns: Columns | None = None,
@@ -91,7 +91,6 @@ def polypharmacy_intervals(
         "aggregate_first": True,
         "method": method,
         "skip_unknown": skip_unknown,
-        "window_per_group": window_per_group,
         "carry_only_for_same_medication": carry_only_for_same_medication,
         "consider_dosage_change": consider_dosage_change,
         "output": "intervals",

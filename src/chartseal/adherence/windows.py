@@ -69,14 +69,16 @@ class Column:
 class Window:
     """Follow-up and observation window; each two years from the first event unless said otherwise.
 
-    `follow_up_start` counts from the patient's first supply, `observation_start` from the start of follow-up; either
-    may be a date, the same for all. A window holds its first day and not its end.
+    `follow_up_start` counts from the patient's first supply (with `per_group` from that of each group), and
+    `observation_start` from the start of follow-up; either may be a date, the same for all. A window holds its first
+    day and not its end.
     """
 
     follow_up_start: Span | date | Column = Span(0)
     follow_up_length: Span | Column = Span(730)
     observation_start: Span | date | Column = Span(0)
     observation_length: Span | Column = Span(730)
+    per_group: bool = False
 
     @classmethod
     def between(cls, start: date, end: date) -> Window:
@@ -97,6 +99,7 @@ class Window:
             "follow_up_length": _length(self.follow_up_length),
             "observation_start": _start(self.observation_start),
             "observation_length": _length(self.observation_length),
+            "per_group": self.per_group,
         }
 
 

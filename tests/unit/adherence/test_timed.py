@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from chartseal.adherence import (
     EpisodeRule,
     Span,
     Window,
+    cma,
     per_episode,
     polypharmacy,
     polypharmacy_intervals,
@@ -157,7 +159,7 @@ def test_time_is_cut_where_any_supply_begins_or_runs_out() -> None:
 def test_windows_may_count_from_each_groups_first_supply() -> None:
     events = supplies((0, 50, "A"), (100, 50, "B"))
     shared, own = (
-        polypharmacy(events, "CMA7", windows(0, 50), method="max", window_per_group=own, columns=BY_CLASS).to_pylist()
+        polypharmacy(events, "CMA7", replace(windows(0, 50), per_group=own), method="max", columns=BY_CLASS).to_pylist()
         for own in (False, True)
     )
     assert [shared[0]["cma"], own[0]["cma"]] == [1.0, pytest.approx(100 / 150)]
@@ -188,3 +190,36 @@ def test_medications_are_groups() -> None:
     with pytest.raises(AdherenceError) as caught:
         polypharmacy(TOGETHER, "CMA7", windows(0, 100))
     assert (caught.value.code, caught.value.path) == ("column_missing", "group")
+
+
+@pytest.mark.parametrize(("threshold", "expected"), [(0.5, 90 / 100), (0.6, 20 / 100)])
+def test_days_on_which_enough_is_at_hand_are_counted_whole(threshold: float, expected: float) -> None:
+    """One of two is at hand on days 0 to 90, both on days 30 to 50."""
+    events = supplies((0, 50, "A"), (30, 60, "B"))
+    rows = polypharmacy(events, "CMA7", windows(0, 100), threshold=threshold, columns=BY_CLASS).to_pylist()
+    assert rows[0]["cma"] == pytest.approx(expected)
+
+
+def test_a_threshold_is_of_intervals() -> None:
+    for options in ({"aggregate_first": False, "threshold": 0.5}, {"threshold": 1.1}):
+        with pytest.raises(AdherenceError, match="from 0 to 1"):
+            polypharmacy(TOGETHER, "CMA7", windows(0, 100), columns=BY_CLASS, **options)  # type: ignore[arg-type]  # both kinds
+
+
+@pytest.mark.parametrize(("groups", "expected"), [("AB", 0.4), ("ABC", 0.5), ("ABCD", 0.6)])
+def test_the_median_of_groups(groups: str, expected: float) -> None:
+    days_supply = {"A": 30, "B": 50, "C": 70, "D": 90}
+    events = supplies(*((0, days_supply[name], name) for name in groups))
+    rows = polypharmacy(
+        events, "CMA7", windows(0, 100), aggregate_first=False, method="median", columns=BY_CLASS
+    ).to_pylist()
+    assert rows[0]["cma"] == pytest.approx(expected)
+
+
+def test_follow_up_of_a_group_may_count_from_its_own_first_supply() -> None:
+    events = supplies((0, 50, "A"), (100, 25, "B"))
+    window = windows(0, 50)
+    shared, own = (cma(events, "CMA7", each, columns=BY_CLASS) for each in (window, replace(window, per_group=True)))
+    assert shared["cma"].to_pylist() == [1.0, None]
+    assert own["cma"].to_pylist() == [1.0, 0.5]
+    assert own["window_start"].to_pylist() == [FIRST, FIRST + timedelta(100)]

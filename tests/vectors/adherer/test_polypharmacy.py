@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -60,8 +61,7 @@ def mapped(case: Case) -> tuple[Arguments, dict[str, Any]]:
         **vars(aggregation(arguments)),
         **vars(carry_rules(arguments)),
         "cma": cma_name(str(arguments.take("CMA.to.apply", ""))),
-        "window": arguments.window(),
-        "window_per_group": True,
+        "window": replace(arguments.window(), per_group=True),
         "columns": arguments.columns(group=group),
     }
     arguments.flag("force.NA.CMA.for.failed.patients", default=True)
