@@ -89,7 +89,7 @@ impl<'a> Cohort<'a> {
                 .map(|array| array.as_primitive::<Date32Type>().clone()),
             days_supply: number("days_supply")?,
             daily_dose: number("daily_dose")?,
-            kind: Codes::read(batch, "kind")?,
+            kind: kinds(batch)?,
             class,
             ingredient: Codes::read(batch, "ingredient")?,
             group,
@@ -347,7 +347,7 @@ impl Scratch {
                 .kind
                 .as_ref()
                 .and_then(|codes| codes.at(row))
-                .is_none_or(|kind| kind == "supply");
+                .is_none_or(|kind| kind.is_empty() || kind == "supply");
             (if supply { &mut self.order } else { &mut self.others }).push(row as u32);
         }
         self.sort(cohort);
@@ -522,6 +522,17 @@ impl Codes {
     fn at(&self, row: usize) -> Option<&str> {
         self.text(self.code(row))
     }
+}
+
+/// Kinds in small letters without space around them: a `Supply` passed over would be a patient who is not there.
+fn kinds(batch: &RecordBatch) -> Result<Option<Arc<Codes>>> {
+    let mut kinds = Codes::read(batch, "kind")?;
+    if let Some(codes) = kinds.as_mut().and_then(Arc::get_mut) {
+        for text in &mut codes.texts {
+            *text = text.trim().to_lowercase();
+        }
+    }
+    Ok(kinds)
 }
 
 /// Whether two columns are one in memory: measuring apart by class gives it twice, and it is read once.

@@ -36,7 +36,7 @@ DEEPEST = 32
 LONGEST_NUMBER = 30
 
 _OPERATORS = {"==": "IS NOT DISTINCT FROM", "!=": "IS DISTINCT FROM"}
-_MEDICATIONS = ("supply", "prescribed")
+_MEDICATIONS = ("", "supply", "prescribed")
 
 
 def grouped(
@@ -281,7 +281,7 @@ def _table(events: EventTable) -> pa.Table:
 
 def _select(table: pa.Table, compiled: Mapping[str, _Sql], others: str | None, kind: str | None) -> pa.Table:
     """Each filter is a column that later ones may name; then one SELECT for each group."""
-    is_medication = "true" if kind is None else f"(coalesce({_quoted(kind)}, 'supply') IN {_MEDICATIONS})"
+    is_medication = "true" if kind is None else f"(coalesce(lower(trim({_quoted(kind)})), '') IN {_MEDICATIONS})"
     source, values = "events", list[object]()
     for place, filter_ in enumerate(compiled.values()):
         source = f"(SELECT *, {is_medication} AND {filter_.text} AS {_flag(place)} FROM {source})"  # noqa: S608

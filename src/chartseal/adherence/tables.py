@@ -112,7 +112,7 @@ def batches(
             chosen = _chosen(relation, columns, [*extra, *present])
             once = {read: name for name, read in reversed(list(chosen.items()))}  # sorting a column twice costs twice
             read = ", ".join(f"{read} AS {_quoted(name)}" for read, name in once.items())
-            reader = relation.project(read).order("patient").to_arrow_reader(rows)
+            reader = _sorted(relation.project(read), events).to_arrow_reader(rows)
             cut = whole_patients(reader, rows)
             for batch in chain([next(cut, pa.RecordBatch.from_pylist([], reader.schema))], cut):
                 named = {name: batch.column(once[read]) for name, read in chosen.items()}
@@ -121,6 +121,13 @@ def batches(
         raise AdherenceError("a column cannot be read as what it must be", "column_type") from exc
     except (duckdb.Error, pa.ArrowException, UnicodeError) as exc:
         raise AdherenceError("the events cannot be read", "table_unreadable") from exc
+
+
+def _sorted(relation: duckdb.DuckDBPyRelation, events: EventTable) -> duckdb.DuckDBPyRelation:
+    """By patient: to the user's own connection `a` and `A` may be alike, and would not lie apart."""
+    is_text = relation.types[relation.columns.index("patient")] == "VARCHAR"
+    is_collated = is_text and isinstance(events, duckdb.DuckDBPyRelation)
+    return relation.order("patient COLLATE POSIX" if is_collated else "patient")
 
 
 def whole_patients(reader: Iterable[pa.RecordBatch], rows: int = 1) -> Iterator[pa.RecordBatch]:

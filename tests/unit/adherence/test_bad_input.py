@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from chartseal.adherence import Column, Columns, Span, Window, mpr
+from chartseal.adherence import Column, Columns, Span, Window, grouped, mpr
 from chartseal.adherence.kernel import measure
 from chartseal.errors import AdherenceError
 
@@ -234,3 +234,17 @@ def test_the_kernel_itself_refuses_what_a_table_does_not_reach_it_with() -> None
         with pytest.raises(AdherenceError) as caught:
             measure("mpr", changed, {"window": {}})
         assert caught.value.code == code
+
+
+@pytest.mark.parametrize("kind", ["supply", "Supply", " SUPPLY ", "", None])
+def test_a_supply_is_one_however_its_kind_is_written(kind: str | None) -> None:
+    assert rows(table(kind=[kind, "supply"])) == [("a", 0.3, None), GOOD]
+    split = grouped(table(kind=[kind, "supply"]), {"all": 'patient != ""'})
+    assert split["group"].to_pylist() == ["all", "all"]
+
+
+def test_ids_that_a_collation_takes_for_one_are_two_patients() -> None:
+    connection = duckdb.connect()
+    connection.execute("SET default_collation = 'nocase'")
+    connection.register("held", pa.table({"patient": ["a", "A", "a"], "date": [DAY] * 3, "days_supply": [30.0] * 3}))
+    assert rows(connection.sql("FROM held")) == [("A", 0.3, None), ("a", 0.6, None)]
