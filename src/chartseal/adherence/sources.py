@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow as pa
 from chartseal import _core
 from chartseal.adherence.fhir import ClassTable, read_events
 from chartseal.adherence.fhir.reader import FILES
-from chartseal.adherence.tables import ROWS, Columns, EventTable
+from chartseal.adherence.tables import ROWS, Columns, EventTable, require_one
 from chartseal.errors import AdherenceError, CoreError
 
 _HEAD = 1 << 20
@@ -141,10 +142,8 @@ def _of_file(path: Path, kind: str, columns: Columns, date_format: str) -> duckd
         return connection.read_parquet(f"{place}/**/*.parquet" if path.is_dir() else place, union_by_name=False)
     packed = "gzip" if _is_packed(path) else "none"
     if kind == "json":
-        return connection.sql(
-            "SELECT * FROM read_json(?, dateformat = ?, compression = ?, maximum_object_size = ?, sample_size = -1)",
-            params=[place, date_format, packed, _LONGEST_LINE],
-        )
+        read = "FROM read_json(?, compression = ?, maximum_object_size = ?, sample_size = -1"
+        return _of_rows(connection, read, [place, packed, _LONGEST_LINE], {}, columns, date_format)
     return _of_csv(connection, place, packed, columns, date_format)
 
 
@@ -153,11 +152,40 @@ def _of_csv(
 ) -> duckdb.DuckDBPyRelation:
     """Columns of names are text; of the others DuckDB sees which are numbers and dates, over the whole file."""
     options = [place, packed, _LONGEST_LINE]
-    read = "read_csv(?, header = true, compression = ?, max_line_size = ?, sample_size = -1"
-    present = connection.sql(f"FROM {read}, all_varchar = true)", params=options).columns
-    texts = {name: "VARCHAR" for name in (getattr(columns, each, each) for each in _TEXTS) if name in present}
-    query = f"FROM {read}, dateformat = ?, types = ?)" if texts else f"FROM {read}, dateformat = ?)"
-    return connection.sql(query, params=[*options, date_format, *([texts] if texts else [])])
+    read = "FROM read_csv(?, compression = ?, max_line_size = ?, sample_size = -1"
+    present = connection.sql(f"{read}, header = true, all_varchar = true)", params=options).columns
+    head = connection.sql(f"{read}, header = false, all_varchar = true) LIMIT 1", params=options).fetchall()
+    for name in present:
+        require_one([str(each).strip() for row in head for each in row], name)  # DuckDB renames the second one
+    named = _TEXTS if date_format == _ISO else (*_TEXTS, "date", "end")  # 04052031 is no number
+    texts = {name: "VARCHAR" for name in (getattr(columns, each, each) for each in named) if name in present}
+    return _of_rows(connection, f"{read}, header = true", options, texts, columns, date_format)
+
+
+def _of_rows(
+    connection: duckdb.DuckDBPyConnection,
+    read: str,
+    options: list[Any],
+    types: dict[str, str],
+    columns: Columns,
+    date_format: str,
+) -> duckdb.DuckDBPyRelation:
+    """Rows whose dates, if they are no ISO ones, are read one by one: one that is none is null, and ends no others."""
+    typed, options = (", types = ?", [*options, types]) if types else ("", options)
+    found = connection.sql(f"{read}, dateformat = '{_ISO}'{typed})", params=options)
+    if date_format == _ISO:
+        return found
+    formed, days = duckdb.ConstantExpression(date_format), (columns.date, columns.end)
+    return found.select(*(_day(name, formed) if name in days else _column(name) for name in found.columns))
+
+
+def _day(name: str, date_format: duckdb.Expression) -> duckdb.Expression:
+    written = _column(name).cast("VARCHAR")
+    return duckdb.FunctionExpression("try_strptime", written, date_format).cast("DATE").alias(name)
+
+
+def _column(name: str) -> duckdb.Expression:
+    return duckdb.ColumnExpression(name)
 
 
 def _connection() -> duckdb.DuckDBPyConnection:

@@ -142,3 +142,27 @@ def test_what_is_no_table(tmp_path: Path) -> None:
     assert refusal(path) == "source_unreadable"
     path.write_bytes(b"one column\n1\n")
     assert refusal(path) == "column_missing"
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.json"])
+def test_one_date_that_is_none_ends_no_others(tmp_path: Path, name: str) -> None:
+    listed = [{"patient": "1", "date": "04/05/2031"}, {"patient": "2", "date": "13/05/2031"}]
+    csv = "patient,date\n" + "".join(f"{row['patient']},{row['date']}\n" for row in listed)
+    (tmp_path / name).write_text(csv if name.endswith("csv") else json.dumps(listed))
+    (batch,) = batches(read_table(tmp_path / name, date_format="%m/%d/%Y"))
+    assert batch["date"].to_pylist() == [date(2031, 4, 5), None]
+
+
+def test_dates_of_digits_alone(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("patient,date\n1,04052031\n")
+    (batch,) = batches(read_table(path, date_format="%m%d%Y"))
+    assert batch["date"].to_pylist() == [date(2031, 4, 5)]
+
+
+def test_a_heading_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("patient,date,days_supply,days_supply\n1,2031-01-01,30,60\n")
+    with pytest.raises(AdherenceError) as caught:
+        read_table(path)
+    assert caught.value.code == "column_twice"
