@@ -18,6 +18,8 @@ from chartseal.adherence.sources import is_fhir, read_table
 from chartseal.adherence.tables import EventTable
 from chartseal.errors import AdherenceError
 
+_FIRST, _LAST = date(1900, 1, 1), date(2199, 12, 31)
+"""Days that an event may have, as in the kernel."""
 _NAMES = {"class": "medication_class"}
 
 
@@ -50,29 +52,34 @@ class Gathered:
     fhir: FhirEvents | None = None
 
     def days(self) -> tuple[date | None, date | None]:
-        """The first day of a supply, and the last day that any row names."""
+        """The first day of a supply, and the last day that any row names, of days that an event may have."""
         relation = duckdb.from_arrow(self.events) if isinstance(self.events, pa.Table) else self.events
         if self.columns.date not in relation.columns:
             return None, None  # measuring says so
         day = "TRY_CAST(" + _quoted(self.columns.date) + " AS DATE)"
         told = self.columns.kind in relation.columns
-        supply = f"coalesce({_quoted(self.columns.kind)}, 'supply') = 'supply'" if told else "true"
-        ((first, last),) = relation.aggregate(f"min({day}) FILTER ({supply}), max({day})").fetchall()
+        supply = f"coalesce(lower(trim({_quoted(self.columns.kind)})), '') IN ('', 'supply')" if told else "true"
+        known = relation.filter(f"{day} BETWEEN '{_FIRST}' AND '{_LAST}'")  # one impossible date is one patient's
+        ((first, last),) = known.aggregate(f"min({day}) FILTER ({supply}), max({day})").fetchall()
         return first, last
 
     def of_patient(self, patient: str) -> Gathered:
         """The events of one patient, by id or reference.
 
         Raises:
-            AdherenceError: `patient_unknown`.
+            AdherenceError: `patient_unknown`; `patient_ambiguous`: references of several end in this id.
         """
         relation = duckdb.from_arrow(self.events) if isinstance(self.events, pa.Table) else self.events
         if self.columns.patient not in relation.columns:
             return self  # measuring says so
         column, wanted = f"CAST({_quoted(self.columns.patient)} AS VARCHAR)", patient.replace("'", "''")
-        found = relation.filter(f"{column} = '{wanted}' OR ends_with({column}, '/{wanted}')").to_arrow_table()
+        found = relation.filter(f"{column} = '{wanted}'").to_arrow_table()
+        if not found.num_rows:
+            found = relation.filter(f"ends_with({column}, '/{wanted}')").to_arrow_table()
         if not found.num_rows:
             raise AdherenceError("there are no events of this patient", "patient_unknown")
+        if len(found[self.columns.patient].unique()) > 1:
+            raise AdherenceError("several patients have this id: give a whole reference", "patient_ambiguous")
         fhir = replace(self.fhir, events=found) if self.fhir is not None else None
         return replace(self, events=found, fhir=fhir)
 

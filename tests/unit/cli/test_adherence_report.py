@@ -214,3 +214,22 @@ def test_no_value_of_a_chart_reaches_the_terminal_raw(tmp_path: Path) -> None:
     shown = run(path).output
     assert "\\t" in shown
     assert "[red]c[/red]" in shown
+
+
+def test_an_impossible_date_is_one_patients_alone(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("patient,date,days_supply\na,2031-01-01,30\na,2031-01-31,30\nb,3031-01-01,30\nc,0001-01-01,30\n")
+    found = told(path)
+    assert found["window"] == {"start": "2031-01-01", "end": "2031-02-01"}
+    assert [row["reason"] for row in found["rows"]] == [None, "date_invalid", "date_invalid"]
+
+
+def test_an_id_that_several_patients_have_is_not_one_patients(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "patient,date,days_supply\nhttps://a.example/Patient/1,2031-01-01,30\nhttps://b.example/Patient/1,2031-01-01,30\n"
+    )
+    result = run(path, "--patient", "1")
+    assert isinstance(result.exception, AdherenceError)
+    assert result.exception.code == "patient_ambiguous"
+    assert len(told(path, "--patient", "https://a.example/Patient/1")["rows"]) == 1
