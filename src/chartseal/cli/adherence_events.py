@@ -63,6 +63,16 @@ class Gathered:
         ((first, last),) = known.aggregate(f"min({day}) FILTER ({supply}), max({day})").fetchall()
         return first, last
 
+    def apart(self, by: str | None) -> Columns:
+        """The columns with what is measured apart as the group: by class, by group, or all of a patient together.
+
+        By what the events call their groups where they do and `by` is None: a supply may be in two.
+        """
+        names = self.events.column_names if isinstance(self.events, pa.Table) else self.events.columns
+        by = by or ("group" if self.columns.group in names else "class")
+        group = {"class": self.columns.medication_class, "group": self.columns.group, "patient": ""}[by]
+        return replace(self.columns, group=group)
+
     def of_patient(self, patient: str) -> Gathered:
         """The events of one patient, by id or reference.
 
@@ -110,11 +120,6 @@ def gather(
     names = columns or Columns()
     table = read_table(paths[0], columns=names, date_format=date_format)
     return Gathered(table.read_all() if isinstance(table, pa.RecordBatchReader) else table, names)
-
-
-def grouped_by(columns: Columns, by: str) -> Columns:
-    """`columns` with what is measured apart: by class, by group, or all of a patient together."""
-    return replace(columns, group={"class": columns.medication_class, "group": columns.group, "patient": ""}[by])
 
 
 def _quoted(name: str) -> str:

@@ -23,7 +23,7 @@ import pyarrow as pa
 from chartseal.adherence import Columns, Window
 from chartseal.adherence.groups import grouped
 from chartseal.cli.adherence_days import Days, window_of
-from chartseal.cli.adherence_events import ColumnNames, Gathered, gather, grouped_by
+from chartseal.cli.adherence_events import ColumnNames, Gathered, gather
 from chartseal.cli.adherence_notes import notes_of
 from chartseal.cli.adherence_rows import Measured, print_json, print_rows
 from chartseal.cli.adherence_spans import Length, OneDay, Start
@@ -88,7 +88,11 @@ _SUPPLIES = click.option(
     show_default=True,
     help="What counts in FHIR: either takes prescriptions that no dispense fills, too.",
 )
-_BY = click.option("--by", type=click.Choice(("class", "patient", "group")), help="What is measured apart. [class]")
+_BY = click.option(
+    "--by",
+    type=click.Choice(("class", "patient", "group")),
+    help="What is measured apart. [a table's groups, else each class]",
+)
 _DAYS = (
     click.option("--from", "first", type=Start(), help="First day, or 180d after follow-up begins; else first supply."),
     click.option("--to", "last", type=OneDay(), help="Last day, counted; left out, the last that the events know."),
@@ -140,9 +144,7 @@ def _asking(command: _Command, options: Sequence[Callable[[_Command], _Command]]
         gathered = gather(paths, classes=classes, columns=columns, date_format=date_format, supplies=supplies)
         gathered = gathered.of_patient(patient) if patient is not None else gathered
         gathered = _in_groups(gathered, groups, others) if groups is not None else gathered
-        names = gathered.columns
-        if apart != "as they are":
-            names = grouped_by(names, apart or ("class" if groups is None else "group"))
+        names = gathered.columns if apart == "as they are" else gathered.apart(apart)
         command(asked=Asked(gathered, names, days, groups is not None, output, as_json), **given)
 
     return _applied(options, asking)
