@@ -1,8 +1,8 @@
 //! One row a supply: its interval, its gap days, what was carried over to it, and whether a CMA counts it.
 
-use crate::cma::{Cma, estimate, followed, measurable, start};
 use crate::cohort::{Cohort, Group};
 use crate::error::{Error, Reasoned, Result};
+use crate::estimate::{Cma, Estimator, followed, measurable};
 use crate::intervals::{Carry, Interval, Rules, intervals};
 use crate::output::{batch, column_at, counts, dates, flags, numbers, texts};
 use crate::window::{Window, Windows};
@@ -102,14 +102,18 @@ impl Settings {
     fn used(&self, group: &Group, windows: Windows) -> Range<usize> {
         let window = windows.observation;
         let end = group.day.partition_point(|&day| day <= window.end);
-        let from = match self.cma {
-            None => window.start,
-            Some(cma) if estimate(cma, group, windows, self.rules()).is_err() => return 0..0,
-            Some(Cma::Cma9) => windows.follow_up.start,
-            Some(cma) => start(cma, &followed(group, windows), window, self.rules()).ceil() as i32,
+        let Some(cma) = self.cma else {
+            return group.day.partition_point(|&day| day < window.start)..end;
         };
-        let last = usize::from(self.cma.is_some_and(Cma::ends_with_last_supply));
-        group.day.partition_point(|&day| day < from)..end - last
+        let estimator = Estimator::new(cma, group, windows.follow_up, self.rules());
+        if estimator.of(window).is_err() {
+            return 0..0;
+        }
+        let from = match cma {
+            Cma::Cma9 => windows.follow_up.start,
+            _ => estimator.start(window).ceil() as i32,
+        };
+        group.day.partition_point(|&day| day < from)..end - usize::from(cma.ends_with_last_supply())
     }
 
     /// Why a supply has no interval.
@@ -143,7 +147,7 @@ impl Supplies {
         let walked = if chosen.outside_follow_up {
             *group
         } else {
-            followed(group, windows)
+            followed(group, windows.follow_up)
         };
         let before = walked
             .day

@@ -108,8 +108,18 @@ pub fn intervals<'a>(group: Group<'a>, window: Days, carry: Carry) -> impl Itera
     } else {
         group.day.partition_point(|&day| day < window.start)
     };
+    intervals_from(group, window, carry, first, 0.0)
+}
+
+/// Those from supply `first` on, to which `carried` days are carried over.
+pub fn intervals_from<'a>(
+    group: Group<'a>,
+    window: Days,
+    carry: Carry,
+    first: usize,
+    mut carried: f64,
+) -> impl Iterator<Item = Interval> + 'a {
     let end = group.day.partition_point(|&day| day <= window.end);
-    let mut carried = 0.0;
     (first..end).map(move |at| {
         let (day, days_supply) = (group.day[at], group.days_supply[at]);
         let next = group.day.get(at + 1).map_or(window.end, |&next| next.min(window.end));
@@ -129,6 +139,15 @@ pub fn intervals<'a>(group: Group<'a>, window: Days, carry: Carry) -> impl Itera
         };
         interval
     })
+}
+
+/// Days carried over to each supply of `group`; where a window ends makes no difference to them.
+pub fn carried(group: Group, carry: Carry) -> Vec<f64> {
+    let last = group.day.last().copied().unwrap_or(0);
+    let all = Days { start: last, end: last };
+    intervals_from(group, all, carry, 0, 0.0)
+        .map(|each| each.carried)
+        .collect()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod cover;
 pub mod durations;
 pub mod episodes;
 pub mod error;
+pub mod estimate;
 pub mod gaps;
 pub mod initiation;
 pub mod intervals;

@@ -5,10 +5,10 @@
 //! supplies of follow-up from before it count as they do for the CMA. CMA9's follow-up ends with that part too: a supply
 //! is used up until the episode ends, not until follow-up does.
 
-use crate::cma::{Cma, estimate, measurable};
 use crate::cohort::{Cohort, Group};
 use crate::episodes::{Episode, Rule};
 use crate::error::{Reasoned, Result};
+use crate::estimate::{Cma, estimate, measurable};
 use crate::intervals::Rules;
 use crate::output::{batch, counts, dates, numbers, texts};
 use crate::window::{Days, Window, Windows};

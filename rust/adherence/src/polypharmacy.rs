@@ -15,9 +15,9 @@
 //! A group without a stretch in its window does not count. By CMA7 the mean says which share of the medications was at
 //! hand on an average day, the minimum on how many days all of them were, the maximum on how many any was.
 
-use crate::cma::{Cma, estimate, measurable};
 use crate::cohort::{Cohort, Patient};
 use crate::error::{Error, Reasoned, Result};
+use crate::estimate::{Cma, estimate, measurable};
 use crate::intervals::Rules;
 use crate::output::{batch, counts, dates, keyed, numbers, texts};
 use crate::stretches::{Interval, Medication, Value, cut};

@@ -6,12 +6,12 @@
 //! window is a row with a reason.
 
 use crate::calendar::Span;
-use crate::cma::{Cma, estimate, measurable};
 use crate::cohort::Cohort;
 use crate::error::{Error, Reasoned, Result};
+use crate::estimate::{Cma, Estimator, measurable};
 use crate::intervals::Rules;
 use crate::output::{batch, counts, dates, numbers, texts};
-use crate::window::{Days, Window, Windows};
+use crate::window::{Days, Window};
 use crate::{rows, settings};
 use arrow_array::RecordBatch;
 use serde::Deserialize;
@@ -141,9 +141,9 @@ pub fn run(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
         match sliding {
             Err(reason) => rows.push(group.row, None, Err(reason)),
             Ok((follow_up, sliding)) => {
+                let estimator = Estimator::for_many(chosen.cma, group, follow_up, rules);
                 for (number, observation) in (1..).zip(sliding) {
-                    let value = estimate(chosen.cma, group, Windows { follow_up, observation }, rules);
-                    rows.push(group.row, Some((number, observation)), value);
+                    rows.push(group.row, Some((number, observation)), estimator.of(observation));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Stretches of unbroken supply of a patient's medications, and the intervals in which none of them begins or ends.
 
-use crate::cma::{Cma, estimate};
 use crate::cohort::Group;
+use crate::estimate::{Cma, Estimator, followed};
 use crate::intervals::{Carry, Rules, intervals};
 use crate::window::{Days, Windows};
 
@@ -47,9 +47,10 @@ struct Run {
 
 impl<'a> Medication<'a> {
     pub fn new(group: Group<'a>, windows: Windows, worth: Value) -> Self {
+        let estimator = Estimator::for_many(worth.cma, &group, windows.follow_up, worth.rules);
         let stretches = runs(&group, windows, worth)
             .into_iter()
-            .filter_map(|run| run.stretch(&group, windows, worth))
+            .filter_map(|run| run.stretch(&estimator, windows.observation, worth.cma))
             .collect();
         Self {
             group,
@@ -71,7 +72,7 @@ impl<'a> Medication<'a> {
 }
 
 fn runs(group: &Group, windows: Windows, worth: Value) -> Vec<Run> {
-    let followed = group.between(windows.follow_up.start, windows.follow_up.end);
+    let followed = followed(group, windows.follow_up);
     let carry = Carry {
         into: true,
         ..worth.cma.carry(worth.rules)
@@ -95,15 +96,14 @@ fn runs(group: &Group, windows: Windows, worth: Value) -> Vec<Run> {
 
 impl Run {
     /// Its part in the observation window, if any is.
-    fn stretch(&self, group: &Group, windows: Windows, worth: Value) -> Option<Stretch> {
-        let window = windows.observation;
+    fn stretch(&self, estimator: &Estimator, window: Days, cma: Cma) -> Option<Stretch> {
         let runs_out = f64::from(self.end) - self.gap;
         if runs_out <= f64::from(window.start) || self.start >= window.end {
             return None;
         }
         let start = self.start.max(window.start);
         let covered_until = runs_out.min(f64::from(window.end));
-        let (end, value) = if worth.cma == Cma::Cma9 {
+        let (end, value) = if cma == Cma::Cma9 {
             let length = f64::from(self.end - self.start);
             (covered_until + self.gap, Some((self.supplied / length).min(1.0)))
         } else {
@@ -111,8 +111,7 @@ impl Run {
                 start,
                 end: covered_until.ceil() as i32,
             };
-            let value = estimate(worth.cma, group, Windows { observation, ..windows }, worth.rules);
-            (covered_until, value.ok())
+            (covered_until, estimator.of(observation).ok())
         };
         Some(Stretch {
             start: f64::from(start),
