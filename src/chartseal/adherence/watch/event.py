@@ -87,7 +87,8 @@ def _mappings(rows: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
 
 def _event(row: Mapping[str, Any], columns: Columns) -> Event | str:
     """The event of a row, or the code of why there is none."""
-    kind = row.get(columns.kind) or SUPPLY
+    stated = row.get(columns.kind) or ""
+    kind = (stated.strip().lower() or SUPPLY) if isinstance(stated, str) else ""
     if kind not in KINDS:
         return "kind_unwatched"
     patient, reference, medication_class, ingredient, group = (
@@ -121,7 +122,9 @@ def _event(row: Mapping[str, Any], columns: Columns) -> Event | str:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+    """A text or a number as text; what is neither is none, and so is a number that is none (NaN)."""
+    is_plain = isinstance(value, str) or not isinstance(value, Iterable)
+    return str(value) if is_plain and value is not None and value == value else ""
 
 
 def _day(value: Any) -> int | str | None:

@@ -422,3 +422,22 @@ def test_a_kill_loses_nothing(tmp_path: Path) -> None:
         assert watch.alerts() == alerts_of(rows, day(count - 1))
         assert watch.pending() == []
         assert {each.id: each.status for each in watch.alerts()}.items() <= told.items()
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"kind": ["supply"]}, "kind_unwatched"),
+        ({"kind": {"supply": 1}}, "kind_unwatched"),
+        ({"patient": float("nan")}, "patient_unknown"),
+        ({"patient": {"id": "p"}}, "patient_unknown"),
+        ({"event": ["d/1"]}, "event_unknown"),
+    ],
+)
+def test_a_row_of_odd_values_is_counted_and_ends_nothing(members: Row, reason: str) -> None:
+    with Watch(None) as watch:
+        watch.tick(day(100))
+        found = watch.add([{**supply(1, 0), **members}, supply(2, 0, kind=" Supply")])
+        assert found
+        assert {each.evidence for each in found} == {("d/2",)}
+        assert watch.refused() == {reason: 1}
