@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 import click
 import pyarrow as pa
@@ -86,7 +86,7 @@ def _known(gathered: Gathered, first: date | None, last: date | None) -> Window:
 
 
 def until_death(gathered: Gathered, window: Window) -> tuple[EventTable, Window]:
-    """Events and a window that ends, for who died in it, on the day of death: nobody is to take what is left.
+    """Events and a window whose last day, for who died in it, is the day of death: nobody is to take what is left.
 
     Of FHIR alone; a table of rows says nothing of death but by its own window columns.
     """
@@ -127,4 +127,4 @@ def _days(start: date | None, length: Span | Column, death: date | None) -> int 
     end = length.after(start) if isinstance(length, Span) and start is not None else None
     if start is None or end is None:
         return None
-    return max(0, (end - start if death is None else min(end, death) - start).days)
+    return max(0, (end - start if death is None else min(end, death + timedelta(days=1)) - start).days)

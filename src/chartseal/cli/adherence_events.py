@@ -16,10 +16,9 @@ from chartseal.adherence import Columns
 from chartseal.adherence.fhir import ClassTable, FhirEvents, Supplies, read_events
 from chartseal.adherence.sources import is_fhir, read_table
 from chartseal.adherence.tables import EventTable
+from chartseal.cli.adherence_spans import FIRST, LAST
 from chartseal.errors import AdherenceError
 
-_FIRST, _LAST = date(1900, 1, 1), date(2199, 12, 31)
-"""Days that an event may have, as in the kernel."""
 _NAMES = {"class": "medication_class"}
 
 
@@ -59,7 +58,7 @@ class Gathered:
         day = "TRY_CAST(" + _quoted(self.columns.date) + " AS DATE)"
         told = self.columns.kind in relation.columns
         supply = f"coalesce(lower(trim({_quoted(self.columns.kind)})), '') IN ('', 'supply')" if told else "true"
-        known = relation.filter(f"{day} BETWEEN '{_FIRST}' AND '{_LAST}'")  # one impossible date is one patient's
+        known = relation.filter(f"{day} BETWEEN '{FIRST}' AND '{LAST}'")  # one impossible date is one patient's
         ((first, last),) = known.aggregate(f"min({day}) FILTER ({supply}), max({day})").fetchall()
         return first, last
 

@@ -15,6 +15,8 @@ _SPAN = re.compile(r"([0-9]{1,5})([dwmy])", re.ASCII)
 _PERCENT = re.compile(r"([0-9]{1,5}(?:\.[0-9]{1,6})?)%", re.ASCII)
 _UNITS: dict[str, Unit] = {"d": "days", "w": "weeks", "m": "months", "y": "years"}
 _MOST: dict[Unit, int] = {"days": 36_500, "weeks": 5_200, "months": 1_200, "years": 100}
+FIRST, LAST = date(1900, 1, 1), date(2199, 12, 31)
+"""The days that an event may have."""
 _COLUMN = "column:"
 _EXPECTED_SPAN = "a number and d, w, m (calendar months) or y, of a century at most"
 
@@ -25,11 +27,14 @@ class OneDay(click.ParamType[Any]):
     name = "date"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Read an ISO date."""
+        """Read an ISO date of the days that an event may have."""
         try:
-            return value if isinstance(value, date) else date.fromisoformat(str(value))
+            day = value if isinstance(value, date) else date.fromisoformat(str(value))
         except ValueError:
             self.fail("expected a date as 2031-04-05", param, ctx)
+        if not FIRST <= day <= LAST:
+            self.fail(f"expected a date from {FIRST} to {LAST}", param, ctx)
+        return day
 
 
 class Length(click.ParamType[Any]):

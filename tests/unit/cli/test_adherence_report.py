@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import pyarrow.parquet
 import pytest
 from click.testing import CliRunner, Result
@@ -101,10 +102,32 @@ def test_nobody_takes_anything_after_death(chart: Path, days: tuple[str, ...]) -
     died = {"resourceType": "Patient", "id": "p1", "deceasedDateTime": "2031-02-15"}
     chart.write_text(chart.read_text() + json.dumps(died) + "\n")
     pdc, unknown = told(chart, *days)["rows"]
-    assert (pdc["covered_days"], pdc["period_days"], unknown["reason"]) == (35, 45, "days_supply_unknown")
-    assert told(chart, *days, "--measure", "cma7")["rows"][0]["cma"] == pytest.approx(35 / 45, abs=1e-12)
+    assert (pdc["covered_days"], pdc["period_days"], unknown["reason"]) == (36, 46, "days_supply_unknown")
+    assert told(chart, *days, "--measure", "cma7")["rows"][0]["cma"] == pytest.approx(36 / 46, abs=1e-12)
     chart.write_text(chart.read_text().replace("2031-02-15", "2030-02-15"))
     assert told(chart, *days)["rows"][0]["reason"] == "window_empty"
+
+
+def test_the_day_of_death_counts_as_in_a_quality_measure(tmp_path: Path) -> None:
+    path = tmp_path / "chart.ndjson"
+    fills = [dispense(id=day, whenHandedOver=day) for day in ("2031-01-01", "2031-02-10")]
+    person = {"resourceType": "Patient", "id": "p1", "birthDate": "1950-01-01", "deceasedDateTime": "2031-05-15"}
+    path.write_text("".join(json.dumps(each) + "\n" for each in [*fills, person]))
+    (tmp_path / "classes.csv").write_text(CLASSES.replace("diabetes", "biguanide"))
+    classes = ("--classes", tmp_path / "classes.csv")
+    (report,) = told(path, *classes, "--from", "2031-01-01", "--to", "2031-12-31")["rows"]
+    (answer,) = told("quality", path, *classes, "--measure", "PDC-DR", "--year", "2031")["rows"]
+    assert (report["covered_days"], report["period_days"]) == (60, 135)
+    assert (answer["covered_days"], answer["treatment_days"]) == (60, 135)
+
+
+@pytest.mark.parametrize(
+    "days", [("--to", "9999-12-31"), ("--from", "9999-12-31", "--days", "5"), ("--from", "0001-01-01")]
+)
+def test_days_that_no_calendar_of_ours_has_are_refused(chart: Path, days: tuple[str, ...]) -> None:
+    result = run(chart, *days)
+    assert isinstance(result.exception, click.UsageError | SystemExit)
+    assert "1900-01-01 to 2199-12-31" in f"{result.output} {result.exception}"
 
 
 def test_groups_of_a_file(chart: Path) -> None:
