@@ -118,10 +118,12 @@ impl Roles {
     }
 }
 
+/// Whether `text` is one of `names`, in whatever letters: an exclusion `Hospice` passed over would be a patient counted.
 fn named(names: &[String], text: &str) -> bool {
-    names.iter().any(|name| match name.strip_suffix('*') {
+    let text = text.trim().to_lowercase();
+    names.iter().any(|name| match name.to_lowercase().strip_suffix('*') {
         Some(prefix) => text.starts_with(prefix),
-        None => text == name,
+        None => text == name.to_lowercase(),
     })
 }
 
@@ -234,7 +236,7 @@ impl Settings {
         let period = self
             .exclusions
             .iter()
-            .find(|name| texts.iter().any(|text| text == name));
+            .find(|name| texts.iter().any(|text| named(std::slice::from_ref(name), text)));
         let fill = fills.excluding.iter().find(|(day, _)| treatment.contains(*day));
         period.cloned().or_else(|| {
             fill.and_then(|&(_, code)| patient.cohort.class_text(code))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 import click
+import duckdb
 import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
@@ -63,8 +65,9 @@ def command(
     if measure not in measures():
         raise AdherenceError(f"none of {', '.join(measures())}", "measure_unknown", "--measure")
     gathered = gather(paths, classes=classes, columns=columns, date_format=date_format, supplies="dispensed")
+    beside = _periods(tables, date_format)
     found = quality(
-        with_periods(gathered.events, _periods(tables, date_format), gathered.columns),
+        with_periods(gathered.events, beside, gathered.columns),
         measures()[measure].also_excluding(*exclude),
         year,
         enrolment=Enrolment(required=tables["enrolment"] is not None),
@@ -73,12 +76,37 @@ def command(
     )
     if output is not None:
         write_table(output, found)
+    for kind in _unmatched(found, beside):
+        click.echo(f"no patient of a period {kind} has a fill in the year: are ids written alike?", err=True)
     _print_json(measure, year, found) if as_json else _print(measure, year, found)
 
 
-def _periods(tables: dict[str, str | None], date_format: str) -> dict[str, EventTable]:
+def _periods(tables: dict[str, str | None], date_format: str) -> dict[str, pa.Table]:
     given = {_PERIODS[name]: path for name, path in tables.items() if path is not None}
-    return {kind: read_table(path, date_format=date_format) for kind, path in given.items()}
+    return {kind: _held(read_table(path, date_format=date_format), kind) for kind, path in given.items()}
+
+
+def _held(table: EventTable, kind: str) -> pa.Table:
+    """A table of periods in memory.
+
+    Raises:
+        AdherenceError: `column_missing`, `table_unreadable`.
+    """
+    try:
+        held = table.to_arrow_table() if isinstance(table, duckdb.DuckDBPyRelation) else pa.table(table)
+    except (duckdb.Error, pa.ArrowException) as exc:
+        raise AdherenceError("the periods cannot be read", "table_unreadable", kind) from exc
+    if "patient" not in held.column_names:
+        raise AdherenceError(f"periods {kind} have no such column", "column_missing", "patient")
+    return held
+
+
+def _unmatched(found: pa.Table, beside: Mapping[str, pa.Table]) -> list[str]:
+    """The kinds of periods none of which is of a patient who has a fill, where there are both."""
+    indexes = zip(found["patient"].to_pylist(), found["index"].to_pylist(), strict=True)
+    filled = {patient for patient, index in indexes if index is not None}
+    told = {kind: set(map(str, table["patient"].to_pylist())) for kind, table in beside.items()}
+    return [kind for kind, patients in told.items() if filled and patients and not filled & patients]
 
 
 def _print_json(measure: str, year: int, found: pa.Table) -> None:

@@ -74,6 +74,21 @@ def test_tables_of_periods(folder: Path) -> None:
     assert rows("--stays", "stays.csv")["8"]["stay_days"] == 0
 
 
+def test_names_in_other_letters_are_the_same_names(folder: Path) -> None:
+    (folder / "events.csv").write_text(FILES["events.csv"].replace(",statin,", ",Statin ,"))
+    assert told()["denominator"] == 3
+    (folder / "exclusions.csv").write_text("patient,date,class\n10,2031-06-01,Hospice\n")
+    assert rows("--exclusions", "exclusions.csv")["10"]["exclusion"] == "hospice"
+
+
+def test_periods_of_nobody_who_has_fills_are_told(folder: Path) -> None:
+    (folder / "exclusions.csv").write_text("patient,date,class\nPatient/10,2031-06-01,hospice\n")
+    result = ran("--exclusions", "exclusions.csv", "--json")
+    assert "no patient of a period excluded has a fill" in result.stderr
+    assert json.loads(result.stdout)["denominator"] == 3
+    assert not ran("--json").stderr
+
+
 def test_for_people(folder: Path) -> None:
     text = ran().output
     assert "PDC-STA: 1 of 3 patients, 33.3%" in text
