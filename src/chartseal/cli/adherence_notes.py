@@ -9,6 +9,7 @@ from typing import Any
 
 from chartseal.adherence import Columns
 from chartseal.cli.adherence_events import Gathered
+from chartseal.cli.opened import value_text
 
 Key = tuple[Any, Any]
 """Patient and group."""
@@ -38,7 +39,7 @@ def notes_of(gathered: Gathered, columns: Columns) -> Mapping[Key, Note]:
             note = notes.setdefault((patient, group), Note())
             note.supplies += 1
             note.medication = medication or note.medication
-            note.found.update([fallback] if fallback else [])
+            note.found.update([fallback] if fallback and not reason else [])
             note.unknown.update([reason] if reason else [])
     return notes
 
@@ -49,9 +50,41 @@ def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {words(code)}" for code, count in ordered)
 
 
+def counted_kinds(kinds: Mapping[str, int]) -> str:
+    """`11 supplies, 2 prescriptions`, the most frequent first."""
+    ordered = sorted(kinds.items(), key=lambda each: (-each[1], each[0]))
+    return ", ".join(f"{count:,} {_KINDS[kind][count != 1]}" for kind, count in ordered)
+
+
+def label(group: str | None, medication: str) -> str:
+    """A class for people: the short name of a code's system, and what the code is called."""
+    system, bar, code = (group or "").partition("|")
+    text = f"{_SYSTEMS.get(system, system)} {code} {medication}" if bar else group or ""
+    return value_text(text.strip())
+
+
+_KINDS = {
+    "born": ("date of birth", "dates of birth"),
+    "died": ("death", "deaths"),
+    "enrolled": ("period of enrolment", "periods of enrolment"),
+    "missed_dose": ("missed dose", "missed doses"),
+    "not_dispensed": ("dispense that was not made", "dispenses that were not made"),
+    "prescribed": ("prescription", "prescriptions"),
+    "snf": ("skilled nursing stay", "skilled nursing stays"),
+    "stay": ("hospital stay", "hospital stays"),
+    "stop": ("medication not taken", "medications not taken"),
+    "supply": ("supply", "supplies"),
+}
+_SYSTEMS = {
+    "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm",
+    "http://www.whocc.no/atc": "ATC",
+    "http://hl7.org/fhir/sid/ndc": "NDC",
+    "http://snomed.info/sct": "SNOMED",
+}
 _WORDS = {
     "days_supply": "as stated",
     "claim_days_supply": "as the claim states",
+    "expected_supply_duration": "by expected supply duration",
     "quantity_per_dose": "by quantity and dose",
     "when_prepared": "dated when prepared",
     "billable_period": "dated when billed",

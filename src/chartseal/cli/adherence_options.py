@@ -33,6 +33,9 @@ from chartseal.errors import AdherenceError
 _LARGEST_GROUPS = 1 << 20
 CMAS = tuple(f"cma{number}" for number in range(1, 10))
 
+_CODED = "each code is measured apart, so that another strength is another class: --classes says which go together"
+_ENDS = "days end with the last that the events name: --to says up to when they are complete"
+
 _Command: TypeAlias = Callable[..., Any]
 
 
@@ -57,12 +60,26 @@ class Asked:
         """
         return window_of(self.gathered, self.days)
 
+    def hints(self) -> list[str]:
+        """What was left to us that changes numbers, and could be asked for."""
+        kinds, names = {"supply"}, list[str | None]()
+        if self.gathered.fhir is not None:
+            events = self.gathered.fhir.events
+            kinds, names = set(events["kind"].to_pylist()), events["class"].unique().to_pylist()
+        if "supply" not in kinds:
+            asked = "prescriptions are no supplies: --supplies prescribed measures what was prescribed"
+            return [asked] if "prescribed" in kinds else []
+        coded = self.columns.group == self.columns.medication_class and any("|" in name for name in names if name)
+        ends = self.days.last is None and self.days.days is None and self.days.follow_up is None
+        return [*([_CODED] if coded else []), *([_ENDS] if ends else [])]
+
     def tell(self, measure: str, result: pa.Table, window: Window | None = None, *, shown: Sequence[str] = ()) -> None:
         """Write the rows where a file is named, and print them: all columns, or for people those `shown`."""
         if self.output is not None:
             write_table(self.output, result)
         notes = notes_of(self.gathered, self.columns)
-        found = Measured(result, measure, window, notes, self.gathered.fhir)
+        hints = self.hints() if window is not None else ()
+        found = Measured(result, measure, window, notes, self.gathered.fhir, hints)
         print_json(found) if self.as_json else print_rows(found, shown)
 
 
@@ -91,7 +108,7 @@ _SUPPLIES = click.option(
 _BY = click.option(
     "--by",
     type=click.Choice(("class", "patient", "group")),
-    help="What is measured apart. [a table's groups, else each class]",
+    help="What is measured apart.  [default: a table's groups, else each class]",
 )
 _DAYS = (
     click.option("--from", "first", type=Start(), help="First day, or 180d after follow-up begins; else first supply."),

@@ -12,7 +12,7 @@ from chartseal.adherence.cma import CmaName
 from chartseal.adherence.pdc import Period
 from chartseal.cli.adherence_days import until_death
 from chartseal.cli.adherence_events import Gathered
-from chartseal.cli.adherence_notes import notes_of
+from chartseal.cli.adherence_notes import label, notes_of
 from chartseal.cli.adherence_options import CMAS, Asked, measure_options, period_option, require_suffix
 from chartseal.cli.adherence_rows import print_json
 from chartseal.cli.adherence_shown import Shown, print_table
@@ -37,12 +37,12 @@ def command(asked: Asked, measure: str, period: Period, plot: str | None) -> Non
     window = asked.window()
     result = _measured(asked.gathered, measure, period, window, asked.columns)
     notes = notes_of(asked.gathered, asked.columns)
-    shown = Shown(result, measure, window, notes, asked.gathered.fhir)
+    shown = Shown(result, measure, window, notes, asked.gathered.fhir, asked.hints())
     if asked.output is not None:
         write_table(asked.output, shown.table())
+    print_json(shown) if asked.as_json else print_table(shown)
     if plot is not None:
         _draw(asked.gathered, window, period, asked.columns, plot)
-    print_json(shown) if asked.as_json else print_table(shown)
 
 
 def _measured(gathered: Gathered, measure: str, period: Period, window: Window, columns: Columns) -> pa.Table:
@@ -59,4 +59,14 @@ def _draw(gathered: Gathered, window: Window, period: Period, columns: Columns, 
     from chartseal.adherence.plot import timeline  # what draws takes long to load
 
     events, window = until_death(gathered, window)
+    if isinstance(events, pa.Table) and gathered.fhir is not None:
+        events = _with_labels(events)
     timeline(events, window, period=period, path=path, columns=columns)
+
+
+def _with_labels(events: pa.Table) -> pa.Table:
+    """Events whose classes are named as in the table for people."""
+    pairs = zip(events["class"].to_pylist(), events["medication"].to_pylist(), strict=True)
+    called = {name: medication or "" for name, medication in pairs}
+    labels = [name and label(name, called[name]) for name in events["class"].to_pylist()]
+    return events.set_column(events.column_names.index("class"), "class", pa.array(labels, pa.string()))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 
 import click
@@ -17,29 +19,27 @@ from rich.text import Text
 from chartseal.adherence import Column, Span, Window
 from chartseal.adherence.fhir import FhirEvents
 from chartseal.adherence.windows import EARLIEST
-from chartseal.cli.adherence_notes import Key, Note, counted, words
+from chartseal.cli.adherence_notes import Key, Note, counted, counted_kinds, label, words
 from chartseal.cli.opened import new_table, value_text
 
 MOST_ROWS = 200
 _RATIOS = ("cma", "implementation", "value", "aggregate")
 _CODES = ("reason", "ended", "begun", "censored_by")
-_SYSTEMS = {
-    "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm",
-    "http://www.whocc.no/atc": "ATC",
-    "http://hl7.org/fhir/sid/ndc": "NDC",
-    "http://snomed.info/sct": "SNOMED",
-}
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A result with what its events say of themselves; without a window where the measure has none."""
+    """A result with what its events say of themselves; without a window where the measure has none.
+
+    `hints` say what was left to us that changes numbers.
+    """
 
     result: pa.Table
     measure: str
     window: Window | None
     notes: Mapping[Key, Note]
     fhir: FhirEvents | None
+    hints: Sequence[str] = ()
 
     def rows(self) -> Iterator[tuple[dict[str, Any], Note]]:
         """Each row with its note."""
@@ -50,12 +50,17 @@ class Measured:
         """The rows as they are told."""
         return self.result
 
+    def found(self) -> Counter[str]:
+        """How days of supply were found, of all supplies whose days are known."""
+        return sum((note.found for note in self.notes.values()), Counter[str]())
+
     def days(self) -> str:
-        """The days in words."""
+        """The days in words, the last one counted, as `--from` and `--to` take them."""
         told = _observed(self.window) if self.window is not None else {"start": None, "end": None}
         if told["end"] is None:
             return "each patient's own days"
-        return f"{told['start']} up to {told['end']}" if told["start"] else f"up to {told['end']}"
+        last = date.fromisoformat(told["end"]) - timedelta(1)
+        return f"{told['start']} to {last}" if told["start"] else f"up to {last}"
 
 
 def print_json(found: Measured) -> None:
@@ -65,7 +70,7 @@ def print_json(found: Measured) -> None:
         told |= {"window": _observed(found.window), "followUp": _followed(found.window)}
     told["rows"] = found.table().to_pylist()
     if found.fhir is not None:
-        told["daysFound"] = found.fhir.counts("fallback")
+        told["daysFound"] = dict(sorted(found.found().items()))
         told["daysUnknown"] = found.fhir.counts("reason")
         told["kinds"] = _kinds(found.fhir)
         told["dropped"] = found.fhir.dropped.to_pylist()
@@ -96,7 +101,7 @@ def _kinds(fhir: FhirEvents) -> dict[str, int]:
 
 def print_rows(found: Measured, shown: Sequence[str] = ()) -> None:
     """Print the rows, columns as they are called (but those that say nothing), then what was read and what was not."""
-    console, result = Console(), found.result
+    console, result = wide_console(), found.result
     names = [name for name in shown or result.column_names if name in result.column_names]
     names = [name for name in names if name == "patient" or result[name].null_count < result.num_rows]
     if result.num_rows:
@@ -117,7 +122,7 @@ def _title(measure: str) -> str:
 
 def replaced(found: Measured, result: pa.Table) -> Measured:
     """The same with other rows."""
-    return Measured(result, found.measure, found.window, found.notes, found.fhir)
+    return replace(found, result=result)
 
 
 def print_rest(found: Measured, console: Console) -> None:
@@ -127,10 +132,17 @@ def print_rest(found: Measured, console: Console) -> None:
 
 
 def print_account(found: Measured, console: Console) -> None:
-    """Say what FHIR told."""
+    """Say what FHIR told, and what was left to us."""
     if found.fhir is not None:
-        for line in _account(found.fhir):
+        for line in _account(found.fhir, found.found()):
             console.print(Text(line))
+    for line in found.hints:
+        console.print(Text(line))
+
+
+def wide_console() -> Console:
+    """Standard output; a pipe or a file takes whole lines."""
+    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 160)
 
 
 def _cell(name: str, value: Any, note: Note) -> str:
@@ -139,7 +151,7 @@ def _cell(name: str, value: Any, note: Note) -> str:
     if name == "patient":
         return patient_text(value)
     if name in ("group", "class", "ingredient"):
-        return label(value, note if name == "group" else Note())
+        return label(value, note.medication if name == "group" else "")
     if name in _CODES:
         return why(str(value), note)
     if isinstance(value, bool):
@@ -160,13 +172,6 @@ def patient_text(patient: Any) -> str:
     return value_text(str(patient).rpartition("/")[2])
 
 
-def label(group: str | None, note: Note) -> str:
-    """A class for people: the short name of a code's system, and what the code is called."""
-    system, bar, code = (group or "").partition("|")
-    text = f"{_SYSTEMS.get(system, system)} {code} {note.medication}" if bar else group or note.medication
-    return value_text(text.strip())
-
-
 def _summary(result: pa.Table) -> str:
     if not result.num_rows:
         return "nothing to measure: no supply is told"
@@ -177,11 +182,11 @@ def _summary(result: pa.Table) -> str:
     return text + (f"; not measured: {counted(reasons)}" if reasons else "")
 
 
-def _account(fhir: FhirEvents) -> Iterator[str]:
+def _account(fhir: FhirEvents, found: Mapping[str, int]) -> Iterator[str]:
     """What was read, what stays unknown, and what does not count."""
     kinds = _kinds(fhir)
-    yield "read: " + (counted(kinds) or "nothing that tells of supply")
-    found, unknown = fhir.counts("fallback"), fhir.counts("reason")
+    yield "read: " + (counted_kinds(kinds) or "nothing that tells of supply")
+    unknown = fhir.counts("reason")
     if found:
         yield "days of supply found by: " + counted(found)
     if unknown:

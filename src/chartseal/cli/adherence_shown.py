@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
-from chartseal.cli.adherence_notes import Note, counted
-from chartseal.cli.adherence_rows import MOST_ROWS, Measured, label, patient_text, print_account, print_rest, why
+from chartseal.cli.adherence_notes import Note, counted, label
+from chartseal.cli.adherence_rows import MOST_ROWS, Measured, patient_text, print_account, print_rest, why, wide_console
 from chartseal.cli.opened import new_table
 
 
@@ -44,7 +45,7 @@ def _codes(counts: Mapping[str, int]) -> str | None:
 
 def print_table(shown: Shown) -> None:
     """Print the rows, then in plain words what was counted and what was not."""
-    console = Console()
+    console = wide_console()
     if shown.result.num_rows:
         _print_rows(shown, f"{shown.measure.upper()}, {shown.days()}", console)
     console.print(Text(_summary(shown)))
@@ -52,33 +53,43 @@ def print_table(shown: Shown) -> None:
 
 
 def _print_rows(shown: Shown, title: str, console: Console) -> None:
-    covers = "covered_days" in shown.result.column_names
-    tells = shown.fhir is not None
-    heads = ["patient", "class", *(["supplies"] if tells else []), *(["days covered"] if covers else [])]
-    heads += [shown.measure, *(["gap days left"] if covers else []), *(["days found by"] if tells else [])]
+    rows = list(islice(shown.rows(), MOST_ROWS))
+    heads = _heads(shown)
     table = new_table(title, *heads)
-    for number, (row, note) in enumerate(shown.rows()):
-        if number == MOST_ROWS:
-            break
-        cells = [patient_text(row["patient"]), label(row.get("group"), note)]
-        cells += [f"{note.supplies}"] if tells else []
-        cells += _numbers(row, shown.value(), note, covers=covers)
-        cells += [counted(note.found)] if tells else []
-        table.add_row(*map(Text, cells))
+    for row, note in rows:
+        cells = _cells(row, shown.value(), note)
+        table.add_row(*(Text(cells[head]) for head in heads))
+    longest = max(len(patient_text(row["patient"])) for row, _ in rows)
+    table.columns[0].no_wrap = longest <= console.width // 4
     console.print(table)
     print_rest(shown, console)
 
 
-def _numbers(row: dict[str, Any], name: str, note: Note, *, covers: bool) -> list[str]:
-    """The measure's cells; where there is no number, the reason stands in its place."""
-    value = row[name]
-    shown = "not known: " + why(row["reason"] or "", note) if value is None else f"{value:.3f}"
-    if not covers:
-        return [shown]
-    if value is None:
-        return ["", shown, ""]
-    left = row["gap_days_left"]
-    return [f"{row['covered_days']} of {row['period_days']}", shown, f"{left}" if left >= 0 else f"none ({-left} over)"]
+def _heads(shown: Shown) -> list[str]:
+    """The columns that this result has something for."""
+    names = shown.result.column_names
+    covers, tells = "covered_days" in names, shown.fhir is not None
+    heads = ["patient", *(["class"] if "group" in names else []), *(["supplies"] if tells else [])]
+    heads += ["days covered", shown.value().upper(), "gap days left"] if covers else [shown.value().upper()]
+    if tells:
+        return [*heads, "days of supply"]
+    return [*heads, "why none"] if shown.result["reason"].null_count < shown.result.num_rows else heads
+
+
+def _cells(row: dict[str, Any], name: str, note: Note) -> dict[str, str]:
+    """Cells by the heads of their columns; where there is no number, the last one says why."""
+    told = {"patient": patient_text(row["patient"]), "class": label(row.get("group"), note.medication)}
+    told |= {"supplies": f"{note.supplies}", "days of supply": counted(note.found), "why none": ""}
+    told |= {"days covered": "", name.upper(): "-", "gap days left": ""}
+    if row[name] is None:
+        reason = why(row["reason"] or "", note)
+        return told | {"days of supply": reason, "why none": reason}
+    told[name.upper()] = f"{row[name]:.3f}"
+    if "covered_days" in row:
+        left = row["gap_days_left"]
+        told["days covered"] = f"{row['covered_days']} of {row['period_days']}"
+        told["gap days left"] = f"{left}" if left >= 0 else f"none ({-left} over)"
+    return told
 
 
 def _summary(shown: Shown) -> str:

@@ -62,7 +62,9 @@ def test_a_table_for_people(chart: Path) -> None:
     shown = run(chart, "--from", "2031-01-01", "--to", "2031-04-20").output
     assert "90 of 110" in shown
     assert "0.818" in shown
-    assert "not known: days supply unknown (1 dosage missing)" in shown
+    assert "days supply unknown (1 dosage missing)" in shown
+    assert "PDC, 2031-01-01 to 2031-04-20" in shown  # as --from and --to say it
+    assert "read: 4 supplies, 1 prescription" in shown
     assert "with a number: 1, without: 1; at 0.80 or more: 1" in shown
     assert "days of supply not known: 1 dosage missing" in shown
 
@@ -147,9 +149,41 @@ def test_a_plot(chart: Path, suffix: str) -> None:
     path = chart.parent / f"out.{suffix}"
     assert run(chart, "--patient", "p1", "--plot", path).exit_code == 0
     assert path.stat().st_size > 1_000
-    error = run(chart, "--plot", path).exception
-    assert isinstance(error, AdherenceError)
-    assert error.code == "patient_ambiguous"
+    result = run(chart, "--plot", path)
+    assert isinstance(result.exception, AdherenceError)
+    assert result.exception.code == "patient_ambiguous"
+    assert "days of supply found by: 3 as stated" in result.output  # what was found is told all the same
+
+
+def test_a_picture_names_codes_apart(tmp_path: Path) -> None:
+    coding = METFORMIN["coding"][0]
+    other = {"coding": [{**coding, "code": "860981"}]}
+    chart, picture = tmp_path / "chart.ndjson", tmp_path / "out.svg"
+    fills = dispense(id="d1"), dispense(id="d2", medicationCodeableConcept=other)
+    chart.write_text("".join(json.dumps(each) + "\n" for each in fills))
+    assert "each code is measured apart" in run(chart, "--plot", picture).output
+    assert all(f"RxNorm {code}" in picture.read_text() for code in ("860975", "860981"))
+
+
+def test_what_is_left_to_us_is_said(chart: Path) -> None:
+    assert "--to says up to when" in run(chart).output
+    assert "each code is measured apart" in run(chart).output
+    chosen = run(chart, "--classes", chart.parent / "classes.csv", "--to", "2031-04-20").output
+    assert "--to says up to when" not in chosen
+    assert "each code is measured apart" not in chosen
+
+
+def test_patients_as_a_whole_bear_no_class(chart: Path) -> None:
+    assert "860975" in run(chart).output
+    assert "860975" not in run(chart, "--by", "patient").output
+
+
+def test_only_known_days_were_found(chart: Path) -> None:
+    prescribed = [request(authoredOn="2031-01-01"), request(id="r2", authoredOn="2031-02-01", dispenseRequest=None)]
+    chart.write_text("".join(json.dumps(each) + "\n" for each in prescribed))
+    found = told(chart, "--supplies", "prescribed")
+    assert sum(found["daysFound"].values()) == 1
+    assert sum(found["daysUnknown"].values()) == 1
 
 
 def test_prescribing_is_measured_where_asked(chart: Path) -> None:
@@ -162,6 +196,7 @@ def test_a_chart_without_supplies_says_so(tmp_path: Path) -> None:
     path.write_text(json.dumps(request(dispenseRequest=None)))
     shown = run(path).output
     assert "nothing to measure: no supply is told" in shown
+    assert "--supplies prescribed" in shown
     assert "prescriptions whose days are not known: 1 dosage missing" in shown
     assert told(path)["rows"] == []
 

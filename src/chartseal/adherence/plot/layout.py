@@ -14,7 +14,7 @@ from chartseal.adherence.plot.words import dose_text, left_text, text
 Mark: TypeAlias = dict[str, Any]
 """One row of a layer's data: days as `instant` gives them, heights in lanes from the top."""
 
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#8C6BB1", "#7F7F7F")
+PALETTE = ("#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#8C6BB1", "#7F7F7F", "#E69F00")
 """Of classes. Okabe & Ito 2008, told apart by colour-blind readers; their vermillion is kept for gaps."""
 
 GAP = "#D55E00"

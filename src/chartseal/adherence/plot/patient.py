@@ -45,6 +45,8 @@ def _only(batch: pa.RecordBatch, patient: object) -> pa.RecordBatch:
 
 def _check(found: list[pa.RecordBatch]) -> None:
     if found[-1].column("patient")[-1] != found[0].column("patient")[0]:
-        raise AdherenceError("the events are of several patients: say which", "patient_ambiguous")
+        raise AdherenceError(
+            "the events are of several patients, and a picture is of one: `patient` says which", "patient_ambiguous"
+        )
     if sum(batch.num_rows for batch in found) > MOST_EVENTS:
         raise AdherenceError(f"a picture holds {MOST_EVENTS} events at most", "limit_exceeded")
