@@ -10,13 +10,13 @@ from typing import Any
 import click
 import duckdb
 import pyarrow as pa
-from rich.console import Console
 from rich.text import Text
 
 from chartseal.adherence import Columns, Enrolment, Rate, measures, quality, summary, with_periods
 from chartseal.adherence.sources import read_table
 from chartseal.adherence.tables import EventTable
 from chartseal.cli.adherence_events import ColumnNames, gather
+from chartseal.cli.adherence_shown import wide_console
 from chartseal.cli.adherence_written import WRITTEN, write_table
 from chartseal.cli.opened import new_table, value_text
 from chartseal.errors import AdherenceError
@@ -126,8 +126,9 @@ def _counts(rate: Rate) -> dict[str, Any]:
 
 
 def _print(measure: str, year: int, found: pa.Table) -> None:
-    console, rate = Console(), summary(found)
-    table = new_table(f"{measures()[measure].title}, {year}", "patient", "counts", "met", "PDC", "days", "index", "why")
+    console, rate = wide_console(), summary(found)
+    heads = ("patient", "denominator", "numerator", "PDC", "days covered", "index", "why")
+    table = new_table(f"{measures()[measure].title}, {year}", *heads)
     for row in found.slice(0, _MOST_ROWS).to_pylist():
         table.add_row(*map(Text, _cells(row)))
     console.print(table)
@@ -137,6 +138,9 @@ def _print(measure: str, year: int, found: pa.Table) -> None:
     console.print(Text(f"{measure}: {rate.numerator} of {rate.denominator} patients, {shown}"))
     if rate.unknown:
         console.print(Text(f"{rate.unknown} more cannot be told: see why"))
+    if found.num_rows and set(rate.why) == {"no_fill_in_year"}:
+        known = ", ".join(measures()[measure].classes)
+        console.print(Text(f"no fill in {year} is of a class of this measure, which are: {known}"))
     console.print(Text(", ".join(f"{why.replace('_', ' ')}: {count}" for why, count in sorted(rate.why.items()))))
 
 

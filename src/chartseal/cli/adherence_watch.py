@@ -52,6 +52,8 @@ def command(
 
     Standard input is read line by line, and alerts are printed as they change. Without EVENTS, only time passes.
     """
+    if events is None and not state.exists():  # a mistyped name would watch nobody, and say nothing
+        raise AdherenceError("nobody is watched there yet: give EVENTS", "state_missing", state.name)
     day = as_of.date() if as_of is not None else date.today()
     table = ClassTable.read(classes) if classes is not None else None
     show = _shown(form, as_json)

@@ -188,7 +188,7 @@ def test_the_words_say_how_many_gap_days_are_left() -> None:
 
     assert words((0, 292.0)) == (
         "statins: PDC to date 80.0 % (292 of 365 days), 0 gap days left before it falls under 80 %; "
-        "supply ends on 19 Oct 2025"
+        "last day of supply 19 Oct 2025"
     )
     assert words((0, 291.0)).startswith("statins: PDC to date 79.7 % (291 of 365 days), 1 gap day too many for 80 %")
     assert words((0, 30.0), (40, 30.0), as_of=date(2025, 2, 20)).startswith(

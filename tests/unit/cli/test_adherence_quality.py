@@ -123,3 +123,10 @@ def test_what_is_refused(folder: Path) -> None:
     assert (refused.exit_code, getattr(refused.exception, "code", "")) == (1, "period_invalid")
     unknown = ran("--measure", "PDC-XYZ")
     assert getattr(unknown.exception, "code", "") == "measure_unknown"
+
+
+def test_fills_of_other_classes_alone_are_told(folder: Path) -> None:
+    assert "class of this measure" not in ran().output
+    text = " ".join(ran("--measure", "PDC-RASA").output.split())
+    assert "no fill in 2031 is of a class of this measure" in text
+    assert "angiotensin receptor blocker" in text

@@ -64,7 +64,7 @@ def summary(group: Group, threshold: Fraction) -> str:
     left = f"{left_text(group)} " + (
         f"before it falls under {limit}" if found["gap_days_left"] >= 0 else f"for {limit}"
     )
-    end = "" if found["supply_end"] is None else f"; supply ends on {day_text(found['supply_end'] - timedelta(1))}"
+    end = "" if found["supply_end"] is None else f"; last day of supply {day_text(found['supply_end'] - timedelta(1))}"
     return f"{name}: PDC to date {percent(covered, days)} ({covered} of {days} days), {left}{end}"
 
 

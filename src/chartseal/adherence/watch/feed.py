@@ -145,7 +145,8 @@ class FhirFeed:
             seen[key] += 1
             if seen[key] > 1:  # items of one claim
                 row["event"] = f"{row['event']}#{seen[key]}"
-        for _ in events_of((row for row in rows if row["event"] in new), None, refused):
+        asked = (row for row in rows if row["event"] in new and row["kind"] != "born")  # births are no news to a watch
+        for _ in events_of(asked, None, refused):
             pass
         return self.watch.set_events(owner, rows)
 

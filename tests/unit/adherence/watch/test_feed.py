@@ -185,6 +185,23 @@ def run(*arguments: str, given: str = "") -> tuple[int, str]:
     return done.exit_code, done.stdout
 
 
+def test_dates_of_birth_are_not_counted_as_refused() -> None:
+    patient = {"resourceType": "Patient", "id": "p", "birthDate": "1950-01-01"}
+    lines = "".join(json.dumps(each) + "\n" for each in (patient, dispense(1, "2031-01-01")))
+    with Watch(None) as watch:
+        watch.tick(date(2031, 2, 20))
+        assert FhirFeed(watch, None).add(BytesIO(lines.encode()), ndjson=True)
+        assert watch.refused() == {}
+
+
+def test_a_state_that_is_not_there_is_named_unless_events_begin_it(tmp_path: Path) -> None:
+    state = tmp_path / "mistyped.db"
+    assert run(str(state), "--as-of", "2031-02-10") == (1, "state_missing")
+    assert not state.exists()
+    assert run(str(state), "-", "--as-of", "2031-02-10") == (0, "")
+    assert run(str(state), "--as-of", "2031-02-11") == (0, "")
+
+
 def test_the_command_streams_lines_and_tells_each_change_once(tmp_path: Path) -> None:
     state, given = str(tmp_path / "s.db"), json.dumps(dispense(1, "2031-01-01"))
     status, told = run(state, "-", "--as-of", "2031-02-10", "--json", given=given + "\n\n")
@@ -213,5 +230,5 @@ def test_a_line_that_is_no_object_ends_the_command(given: str, tmp_path: Path) -
 
 
 def test_time_does_not_go_back(tmp_path: Path) -> None:
-    assert run(str(tmp_path / "s.db"), "--as-of", "2031-02-10") == (0, "")
+    assert run(str(tmp_path / "s.db"), "-", "--as-of", "2031-02-10") == (0, "")
     assert run(str(tmp_path / "s.db"), "--as-of", "2031-02-09") == (1, "as_of_backwards")
