@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chartseal.adherence import Column, Span, Window, pdc
@@ -146,6 +146,7 @@ SPANS = st.builds(Span, st.integers(1, 14), st.sampled_from(["days", "weeks", "m
 
 
 @given(st.dates(date(2001, 1, 1), date(2030, 12, 31)), SPANS, SPANS)
+@example(date(2001, 1, 15), Span(14, "days"), Span(1, "months"))  # 29 January and a month is 1 March
 @settings(max_examples=25, deadline=None)
 def test_windows_are_drawn_where_the_kernel_has_them(first: date, start: Span, length: Span) -> None:
     window = Window(observation_start=start, observation_length=length, follow_up_length=Span(40, "years"))

@@ -63,4 +63,6 @@ def _add(day: date, span: Span) -> date:
         return day + timedelta(span.count * (7 if span.unit == "weeks" else 1))
     months = day.year * 12 + day.month - 1 + span.count * (12 if span.unit == "years" else 1)
     year, month = divmod(months, 12)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+    has = calendar.monthrange(year, month + 1)[1]
+    # As the kernel: a month's missing day is the first of the next.
+    return date(year, month + 1, day.day) if day.day <= has else date(year, month + 1, has) + timedelta(1)
