@@ -16,7 +16,7 @@ from chartseal.adherence import Columns, Enrolment, Rate, measures, quality, sum
 from chartseal.adherence.sources import read_table
 from chartseal.adherence.tables import EventTable
 from chartseal.cli.adherence_events import ColumnNames, gather
-from chartseal.cli.adherence_shown import wide_console
+from chartseal.cli.adherence_rows import wide_console
 from chartseal.cli.adherence_written import WRITTEN, write_table
 from chartseal.cli.opened import new_table, value_text
 from chartseal.errors import AdherenceError
