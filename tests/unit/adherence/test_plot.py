@@ -229,6 +229,7 @@ def test_the_picture_tells_nobody_who_it_is_unless_asked(tmp_path: Path) -> None
 def test_files_are_what_their_names_say(tmp_path: Path) -> None:
     for name in ("a.svg", "a.PNG", "a.html"):
         timeline(table((0, 30.0), (40, 30.0)), YEAR, path=tmp_path / name)
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600  # a health record
     assert ElementTree.parse(tmp_path / "a.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
     png = (tmp_path / "a.PNG").read_bytes()
     width, height = struct.unpack(">II", png[16:24])

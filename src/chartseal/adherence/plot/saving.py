@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import cache
 from pathlib import Path
 
@@ -32,7 +33,7 @@ _PAGE = """<!DOCTYPE html>
 
 
 def save(chart: alt.TopLevelMixin, path: Path) -> None:
-    """Write the picture in the form that the name's ending asks for.
+    """Write the picture in the form that the name's ending asks for; a new file is its owner's alone.
 
     Raises:
         AdherenceError: `format_unknown` or `file_unwritable`.
@@ -40,8 +41,10 @@ def save(chart: alt.TopLevelMixin, path: Path) -> None:
     form = path.suffix.lower()
     if form not in FORMATS:
         raise AdherenceError(f"a picture is one of {', '.join(FORMATS)}", "format_unknown", path.name)
+    picture = rendered(chart, form)
     try:
-        path.write_bytes(rendered(chart, form))
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+            stream.write(picture)
     except OSError as exc:
         raise AdherenceError(f"cannot be written: {exc.strerror}", "file_unwritable", path.name) from exc
 
