@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from chartseal.adherence.fhir.members import codes, day, member, members, text
 from chartseal.adherence.pdc import pdc
+from chartseal.adherence.reaching import reaching, supplies_of
 from chartseal.adherence.windows import Window
 from chartseal.errors import AdherenceError
 
@@ -31,9 +32,15 @@ SYSTEM = "urn:chartseal:1:adherence"
 ATC = "http://www.whocc.no/atc"
 UCUM = "http://unitsofmeasure.org"
 
+MOST_DISPENSINGS = 10_000
+"""That a report is derived from."""
+
+_METHOD = "pdc-ingredient-shift"
 _RELEASED = {"final", "amended", "corrected"}
 _PLACES = 6
 """Decimal places that a claim keeps."""
+_LARGEST_EXPONENT = 30
+"""Of a number that is stated: what is beyond it is none of days."""
 
 
 @dataclass(frozen=True)
@@ -81,23 +88,26 @@ class AdherenceReport:
         Raises:
             AdherenceError: `report_malformed`, with the element's path.
         """
-        if resource.get("status") not in _RELEASED:
-            raise _malformed("Observation.status")
-        period = resource.get("effectivePeriod") or {}
-        return cls(
-            resource.get("subject", {}).get("reference", ""),
-            _class(resource),
-            _day(period, "start"),
-            _day(period, "end"),
-            int(stated_numbers(resource)["covered-days"]),
-            tuple(_reference(each, place) for place, each in enumerate(resource.get("derivedFrom", ()))),
-        )
+        _check_means(resource)
+        start, end = (_day(resource, name) for name in ("start", "end"))
+        if end < start:
+            raise _malformed("Observation.effectivePeriod")
+        covered = stated_numbers(resource)["covered-days"]
+        if covered != covered.to_integral_value():
+            raise _malformed("Observation.component[covered-days].valueQuantity")
+        subject = text(member(resource, "subject"), "reference")
+        return cls(subject, _class(resource), start, end, int(covered), _derived_from(resource))
 
     def to_fhir(self, *, issued: datetime | None = None, performer: str | None = None) -> dict[str, Any]:
         """The Observation: PDC as value, its days and class as components, window, dispensings; status final.
 
         Its id follows from what it says: the same report made twice is one resource.
+
+        Raises:
+            AdherenceError: `window_not_over`: it is issued before the window's last day, which nobody knows yet.
         """
+        if issued is not None and issued.date() < self.end:
+            raise AdherenceError("days to come are not covered yet", "window_not_over")
         content = {
             "status": "final",
             "category": [{"coding": [_category("therapy")]}],
@@ -107,7 +117,7 @@ class AdherenceReport:
             **({"issued": issued.isoformat(timespec="seconds")} if issued else {}),
             **({"performer": [{"reference": performer}]} if performer else {}),
             "valueQuantity": _quantity(float(self.pdc), "{1}"),
-            "method": _own("pdc-ingredient-shift", "Overlapping supply of one ingredient shifted forward"),
+            "method": _own(_METHOD, "Overlapping supply of one ingredient shifted forward"),
             **({"derivedFrom": [{"reference": each} for each in self.derived_from]} if self.derived_from else {}),
             "component": [
                 {"code": _own("covered-days", "Days covered"), "valueQuantity": _quantity(self.covered_days, "d")},
@@ -131,12 +141,12 @@ def question(medication_class: Coding, start: date, end: date, at_least: Decimal
     Raises:
         AdherenceError: `threshold_invalid`, `window_empty`.
     """
-    if not 0 < at_least <= 1:
+    if not at_least.is_finite() or not 0 < at_least <= 1:
         raise AdherenceError("a proportion of days lies above 0 and up to 1", "threshold_invalid")
     if end < start:
         raise AdherenceError("the window ends before it starts", "window_empty")
     return (
-        f'Observation["{SYSTEM}"|pdc].value >= {at_least} {{1}}'
+        f'Observation["{SYSTEM}"|pdc].value >= {at_least:f} {{1}}'
         f' and component["{SYSTEM}"|class].value = {_written(medication_class)}'
         f" and effective = {start} to {end}"
     )
@@ -150,50 +160,21 @@ def report(
     `events` is a canonical table of one patient with `event` references, as `fhir.read_events` makes it.
 
     Raises:
-        AdherenceError: `patients_many`, `window_empty`, or the reason why PDC cannot be measured
-            (`days_supply_unknown`, `no_event_in_window`, …): nothing is sealed that had to be guessed.
+        AdherenceError: `column_missing`, `patients_many`, `window_empty`, `event_unknown` (a supply without a
+            reference), `dispensings_many`, or the reason why PDC cannot be measured (`days_supply_unknown`,
+            `no_event_in_window`, …): nothing is sealed that had to be guessed.
     """
     if end < start:
         raise AdherenceError("the window ends before it starts", "window_empty")
-    supplies = _supplies(events, medication_class, end)
+    supplies = supplies_of(events, medication_class, end)
     measured = pdc(supplies, Window.between(start, end), shift="ingredient").to_pylist()
     if not measured or measured[0]["reason"] is not None:
         reason = measured[0]["reason"] if measured else "no_event_in_window"
         raise AdherenceError("the supplies of this class cannot be measured", reason)
-    return AdherenceReport(
-        subject, coding, start, end, measured[0]["covered_days"], tuple(_reaching(supplies.to_pylist(), start))
-    )
-
-
-def _supplies(events: pa.Table, medication_class: str, end: date) -> pa.Table:
-    if len(pc.unique(events.column("patient"))) > 1:
-        raise AdherenceError("a report is about one patient", "patients_many")
-    kind = pc.fill_null(events.column("kind"), "supply") if "kind" in events.column_names else None
-    chosen = pc.equal(events.column("class"), medication_class)
-    if kind is not None:
-        chosen = pc.and_(chosen, pc.equal(kind, "supply"))
-    # An unknown date stays in: it cannot be told to lie outside.
-    dated = pc.fill_null(pc.less_equal(events.column("date"), pa.scalar(end, pa.date32())), True)
-    return events.filter(pc.and_(pc.fill_null(chosen, False), dated))
-
-
-def _reaching(supplies: Sequence[Mapping[str, Any]], start: date) -> list[str]:
-    """The references of those supplies without which the window might be covered otherwise, in order of date."""
-    kept: list[tuple[date, str]] = []
-    for ingredient in {row.get("ingredient") for row in supplies}:
-        chain: list[tuple[date, str]] = []
-        covered_to: date | None = None
-        for row in sorted(
-            (row for row in supplies if row.get("ingredient") == ingredient), key=lambda row: row["date"]
-        ):
-            if covered_to is not None and covered_to <= min(row["date"], start):
-                chain = []  # all before was used up, outside of the window
-            chain.append((row["date"], row["event"]))
-            first = row["date"] if covered_to is None else max(covered_to, row["date"])
-            covered_to = first + timedelta(days=int(row["days_supply"]))
-        if covered_to is not None and covered_to > start:
-            kept += chain
-    return [event for _, event in sorted(kept)]
+    named = reaching(supplies.to_pylist(), start)
+    if len(named) > MOST_DISPENSINGS:
+        raise AdherenceError(f"derived from more than {MOST_DISPENSINGS} dispensings", "dispensings_many")
+    return AdherenceReport(subject, coding, start, end, measured[0]["covered_days"], tuple(named))
 
 
 def stated_numbers(resource: Mapping[str, Any]) -> dict[str, Decimal]:
@@ -212,44 +193,64 @@ def stated_numbers(resource: Mapping[str, Any]) -> dict[str, Decimal]:
 
 
 def _number(element: Mapping[str, Any], path: str, unit: str) -> Decimal:
-    quantity = element.get("valueQuantity") or {}
+    quantity = member(element, "valueQuantity")
     value = quantity.get("value")
-    if quantity.get("code") != unit or "comparator" in quantity or not isinstance(value, int | float):
+    is_plain = (text(quantity, "system"), text(quantity, "code")) == (UCUM, unit) and "comparator" not in quantity
+    if not is_plain or isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise _malformed(f"{path}.valueQuantity")
-    return Decimal(str(value))
+    number = Decimal(str(value) if isinstance(value, float) else value)
+    if not number.is_finite() or abs(number.adjusted()) > _LARGEST_EXPONENT:
+        raise _malformed(f"{path}.valueQuantity")
+    return number
+
+
+def _check_means(resource: Mapping[str, Any]) -> None:
+    """It is released, and says no more than a report of this measure: neither a second code nor another method."""
+    if text(resource, "status") not in _RELEASED:
+        raise _malformed("Observation.status")
+    for name, code in (("code", "pdc"), ("method", _METHOD)):
+        if codes(member(resource, name)) != {(SYSTEM, code)}:
+            raise _malformed(f"Observation.{name}")
+    for name in ("modifierExtension", "implicitRules"):
+        if name in resource:
+            raise _malformed(f"Observation.{name}")
 
 
 def _component(resource: Mapping[str, Any], code: str) -> Mapping[str, Any]:
-    found: list[Mapping[str, Any]] = [
-        each
-        for each in resource.get("component", ())
-        for coding in each.get("code", {}).get("coding", ())
-        if coding.get("system") == SYSTEM and coding.get("code") == code
-    ]
-    if len(found) != 1:
+    found = [each for each in members(resource, "component") if (SYSTEM, code) in codes(member(each, "code"))]
+    if len(found) != 1 or len(codes(member(found[0], "code"))) != 1:
         raise _malformed(f"Observation.component[{code}]")
     return found[0]
 
 
 def _class(resource: Mapping[str, Any]) -> Coding:
-    codings = _component(resource, "class").get("valueCodeableConcept", {}).get("coding", ())
-    if len(codings) != 1 or not all(isinstance(codings[0].get(name), str) for name in ("system", "code")):
+    codings = members(member(_component(resource, "class"), "valueCodeableConcept"), "coding")
+    if len(codings) != 1 or not all(text(codings[0], name) for name in ("system", "code")):
         raise _malformed("Observation.component[class].valueCodeableConcept")
-    return Coding(codings[0]["system"], codings[0]["code"], codings[0].get("display", ""))
+    return Coding(*(text(codings[0], name) for name in ("system", "code", "display")))
 
 
-def _day(period: Mapping[str, Any], name: str) -> date:
-    try:
-        return date.fromisoformat(period[name])
-    except (KeyError, ValueError, TypeError) as exc:
-        raise _malformed(f"Observation.effectivePeriod.{name}") from exc
+def _day(resource: Mapping[str, Any], name: str) -> date:
+    written = text(member(resource, "effectivePeriod"), name)
+    found = day(written)
+    if found is None or written != found.isoformat():
+        raise _malformed(f"Observation.effectivePeriod.{name}")
+    return found
 
 
-def _reference(element: Mapping[str, Any], place: int) -> str:
-    reference = element.get("reference")
-    if not isinstance(reference, str):
-        raise _malformed(f"Observation.derivedFrom[{place}]")
-    return reference
+def _derived_from(resource: Mapping[str, Any]) -> tuple[str, ...]:
+    listed = resource.get("derivedFrom", [])
+    if not isinstance(listed, list) or len(listed) > MOST_DISPENSINGS:
+        raise _malformed("Observation.derivedFrom")
+    return tuple(_references(listed))
+
+
+def _references(listed: Sequence[Any]) -> Iterator[str]:
+    for place, each in enumerate(listed):
+        reference = text(each, "reference") if isinstance(each, dict) else ""
+        if not reference:
+            raise _malformed(f"Observation.derivedFrom[{place}]")
+        yield reference
 
 
 def _malformed(path: str) -> AdherenceError:
@@ -274,4 +275,6 @@ def _quantity(value: float, unit: str) -> dict[str, Any]:
 
 
 def _written(coding: Coding) -> str:
-    return f'"{coding.system}"|"{coding.code}"'
+    """As a policy's text quotes it."""
+    system, code = (each.replace("\\", "\\\\").replace('"', '\\"') for each in (coding.system, coding.code))
+    return f'"{system}"|"{code}"'

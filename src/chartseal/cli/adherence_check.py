@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from chartseal.adherence.fhir import ClassTable
-from chartseal.adherence.recomputing import LARGEST_BUNDLE, Recomputed, recompute
+from chartseal.adherence.recomputing import Recomputed, recompute
+from chartseal.adherence.shown import LARGEST_BUNDLE
 from chartseal.cli.files import opened
 from chartseal.errors import ReportDiffersError
 
@@ -22,7 +23,7 @@ def command(facts: str, classes: Path | None, medication_class: str | None, as_j
     """Recompute the reports of FACTS, a Bundle as `chartseal verify -o` writes it (- for standard input).
 
     Ends with status 1 and says which numbers differ where a report is not what its dispensings give. It checks no
-    seal: that is what `chartseal verify` did when it wrote the file.
+    seal: that is what `chartseal verify` did when it wrote the file, and says no more of a file that was changed since.
     """
     with opened(facts) as stream:
         text = stream.read(LARGEST_BUNDLE + 1)
@@ -51,7 +52,7 @@ def _to_json(checked: Recomputed) -> dict[str, object]:
         "start": made.start.isoformat(),
         "end": made.end.isoformat(),
         "dispensings": checked.dispensings,
-        "sealed": checked.is_sealed,
+        "sealed_by": checked.issuer or None,
         "not_checked": list(checked.not_checked),
     }
 
@@ -59,8 +60,9 @@ def _to_json(checked: Recomputed) -> dict[str, object]:
 def _line(checked: Recomputed) -> str:
     made = checked.report
     unsaid = f"; not checked: {', '.join(checked.not_checked)}" if checked.not_checked else ""
+    seal = f"sealed by {checked.issuer}, says the file" if checked.issuer else "no seal stands in the file"
     return (
         f"PDC {made.pdc} ({made.covered_days} of {made.period_days} days, {made.start} to {made.end}, "
         f"{made.medication_class.system}|{made.medication_class.code}) follows from its {checked.dispensings} "
-        f"dispensings; {'sealed' if checked.is_sealed else 'no seal stands in the file'}{unsaid}"
+        f"dispensings; {seal}{unsaid}"
     )
