@@ -102,9 +102,10 @@ class Start(click.ParamType[Any]):
         if start is not None:
             return start
         try:
-            return date.fromisoformat(text)
+            day = date.fromisoformat(text)
         except ValueError:
             self.fail("expected a date as 2031-04-05, a length as 180d, or column:NAME", param, ctx)
+        return OneDay().convert(day, param, ctx)
 
 
 def _span(text: str) -> Span | None:
