@@ -103,8 +103,8 @@ def until_death(gathered: Gathered, window: Window) -> tuple[EventTable, Window]
     for at, name in enumerate(("follow_up_days", "observation_days")):
         column = [lengths.get(each, (None, None))[at] for each in events["patient"].to_pylist()]
         events = events.append_column(name, pa.array(column, pa.int32()))
-    columns = {"follow_up_length": Column("follow_up_days"), "observation_length": Column("observation_days")}
-    return events, replace(window, **columns)
+    ended = replace(window, follow_up_length=Column("follow_up_days"), observation_length=Column("observation_days"))
+    return events, ended
 
 
 def _days_left(window: Window, first_supply: date, death: date | None) -> tuple[int | None, int | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from chartseal.adherence import polypharmacy, polypharmacy_intervals
@@ -40,9 +42,9 @@ def command(
     """
     if intervals and aggregate_last:
         raise click.UsageError("--intervals are aggregated first: leave --aggregate-last out")
-    window = asked.window()
+    window = replace(asked.window(), per_group=window_per_group)
     events, until = until_death(asked.gathered, window)
-    settings = {"skip_unknown": not require_all, "window_per_group": window_per_group, **carry}
+    settings = {"skip_unknown": not require_all, **carry}
     if intervals:
         found = polypharmacy_intervals(events, cma, until, method=aggregate, columns=asked.columns, **settings)
     else:

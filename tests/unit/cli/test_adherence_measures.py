@@ -139,9 +139,8 @@ MEASURES: list[tuple[list[str], Callable[[], pa.Table]]] = [
         lambda: polypharmacy_intervals(
             EVENTS,
             "CMA7",
-            Window(Span(0), Span(200), Span(0), Span(200)),
+            Window(Span(0), Span(200), Span(0), Span(200), per_group=True),
             method="max",
-            window_per_group=True,
             columns=BY_CLASS,
         ),
     ),
