@@ -14,7 +14,7 @@
 //! Rows of a patient may stand in any order: here supplies are sorted by group, day, and all else that they hold.
 
 use crate::calendar::DAYS;
-use crate::error::{Error, Result};
+use crate::error::{Error, Reasoned, Result};
 use crate::output::Rows;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Float64Type, Int32Type};
@@ -300,26 +300,30 @@ impl<'a> Patient<'a> {
     }
 
     /// This patient's periods of a kind, by start.
-    pub fn periods(&self, kind: &str) -> Vec<Period> {
-        let cohort = self.cohort;
-        let mut found: Vec<Period> = self
-            .supplies
-            .others
-            .iter()
-            .filter(|&&row| cohort.kind.as_ref().and_then(|codes| codes.at(row as usize)) == Some(kind))
-            .filter(|&&row| !cohort.date.is_null(row as usize))
-            .map(|&row| Period {
-                start: cohort.date.value(row as usize),
-                end: cohort
-                    .end
-                    .as_ref()
-                    .filter(|end| !end.is_null(row as usize))
-                    .map_or(i32::MAX, |end| end.value(row as usize)),
+    ///
+    /// # Errors
+    /// The reason `period_date_unknown`: one has no first day, so that nothing can be said of where it lies.
+    pub fn periods(&self, kind: &str) -> Reasoned<Vec<Period>> {
+        let period = |&row: &u32| match self.cohort.day(row) {
+            i32::MIN => Err("period_date_unknown"),
+            start => Ok(Period {
+                start,
+                end: self.cohort.end(row).unwrap_or(i32::MAX),
                 row,
-            })
-            .collect();
+            }),
+        };
+        let mut found: Vec<Period> = self.rows(kind).iter().map(period).collect::<Reasoned<_>>()?;
         found.sort_unstable_by_key(|period| (period.start, period.end));
-        found
+        Ok(found)
+    }
+
+    /// The first day after the one on which this patient died, if so.
+    ///
+    /// # Errors
+    /// As `periods`.
+    pub fn death(&self) -> Reasoned<Option<i32>> {
+        let died = self.periods("died")?;
+        Ok(died.first().map(|died| died.start.saturating_add(1)))
     }
 }
 

@@ -6,7 +6,7 @@
 //! durations of AdhereR).
 
 use crate::cohort::{Cohort, Patient};
-use crate::error::Result;
+use crate::error::{Reasoned, Result};
 use crate::medication::{Medication, medications};
 use crate::output::{batch, counts, dates, numbers, taken, texts};
 use crate::prescription::{self, episodes, visits};
@@ -48,17 +48,21 @@ pub fn run(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
         let (special, visits) = (special_periods(patient, &chosen.special), visits(patient));
         let mut number = 0;
         for medication in medications(patient) {
-            let episodes = patient.fault().map_or_else(
-                || episodes(patient, &medication, &visits, chosen.prescribing(columns)),
-                Err,
-            );
-            let timeline = episodes.as_ref().map_err(|&reason| reason).map(|episodes| Timeline {
-                episodes,
-                special: &special,
-                interruption: chosen.interruption,
+            let found = special.as_ref().map_err(|&reason| reason).and_then(|special| {
+                patient.fault().map_or(Ok(()), Err)?;
+                let episodes = episodes(patient, &medication, &visits, chosen.prescribing(columns))?;
+                Ok((special, episodes))
             });
+            let timeline = found
+                .as_ref()
+                .map_err(|&reason| reason)
+                .map(|(special, episodes)| Timeline {
+                    episodes,
+                    special,
+                    interruption: chosen.interruption,
+                });
             let supplies = supplies(patient, &medication, columns.quantity);
-            number = chosen.use_up(number, &supplies, timeline.as_ref(), parts);
+            number = chosen.use_up(number, &supplies, &timeline, parts);
         }
         Ok(())
     })?;
@@ -83,13 +87,7 @@ impl Settings {
     }
 
     /// Write a medication's supplies, numbered from `number` on, as they are used up; the number of the next.
-    fn use_up(
-        &self,
-        mut number: i32,
-        supplies: &[Supply],
-        timeline: std::result::Result<&Timeline, &&'static str>,
-        parts: &mut Parts,
-    ) -> i32 {
+    fn use_up(&self, mut number: i32, supplies: &[Supply], timeline: &Reasoned<Timeline>, parts: &mut Parts) -> i32 {
         let rules = taking::Rules {
             split: self.split,
             wait_days: self.wait_days,

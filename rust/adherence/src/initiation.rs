@@ -41,7 +41,8 @@ pub fn run(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
     let found = cohort.map(|patient, starts: &mut Starts| {
         let ends = Ends::of(patient, chosen.end);
         for medication in medications(patient) {
-            let start = start(patient, &medication, &ends);
+            let start = ends.as_ref().map_err(|&reason| reason);
+            let start = start.and_then(|ends| start_of(patient, &medication, ends));
             starts.push(&medication, start, chosen.within_days);
         }
         Ok(())
@@ -57,7 +58,7 @@ struct Start {
     ended: &'static str,
 }
 
-fn start(patient: &Patient, medication: &Medication, ends: &Ends) -> Reasoned<Start> {
+fn start_of(patient: &Patient, medication: &Medication, ends: &Ends) -> Reasoned<Start> {
     if let Some(fault) = patient.fault() {
         return Err(fault);
     }
@@ -96,19 +97,19 @@ struct Ends {
 }
 
 impl Ends {
-    fn of(patient: &Patient, data: i32) -> Self {
+    fn of(patient: &Patient, data: i32) -> Reasoned<Self> {
         let mut enrolled: Vec<(i32, i32)> = Vec::new();
-        for period in patient.periods("enrolled") {
+        for period in patient.periods("enrolled")? {
             match enrolled.last_mut().filter(|last| period.start <= last.1) {
                 Some(last) => last.1 = last.1.max(period.end),
                 None => enrolled.push((period.start, period.end)),
             }
         }
-        let death = patient
-            .periods("died")
-            .first()
-            .map(|period| period.start.saturating_add(1));
-        Self { data, death, enrolled }
+        Ok(Self {
+            data,
+            death: patient.death()?,
+            enrolled,
+        })
     }
 
     /// The first day after observation of one that began on `day`, and what ended it.

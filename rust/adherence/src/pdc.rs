@@ -233,10 +233,14 @@ pub fn run_covered(cohort: &Cohort, text: &str) -> Result<RecordBatch> {
     let chosen: Settings = settings(text)?;
     let ingredients = Ingredients::of(cohort);
     let found = chosen.window.map(cohort, |patient, group, windows, rows: &mut Spans| {
-        match windows.and_then(|windows| chosen.measure(group, windows, &ingredients)) {
-            Ok(found) => {
+        let found = windows.and_then(|windows| {
+            let found = chosen.measure(group, windows, &ingredients)?;
+            Ok((found, spans(patient.periods("stay")?)))
+        });
+        match found {
+            Ok((found, stays)) => {
                 rows.push_days(group.row, &found);
-                rows.push_spans(group.row, &spans(patient.periods("stay")), found.period, "stay");
+                rows.push_spans(group.row, &stays, found.period, "stay");
             }
             Err(reason) => rows.push(group.row, None, None, Some(reason)),
         }

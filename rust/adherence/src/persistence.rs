@@ -76,13 +76,13 @@ impl Settings {
         let window = checked(windows, group.day[0])?;
         let mut fills = group.day.iter().copied();
         let start = fills.find(|&day| window.contains(day)).ok_or("no_event_in_window")?;
-        let (end, censored_by) = followed_until(patient, window.end, start);
+        let (end, censored_by) = followed_until(patient, window.end, start)?;
         if end <= start {
             return Err("fill_after_death");
         }
         let followed = Days { start, end };
         let stays = if self.shift_stays {
-            spans(patient.periods("stay"))
+            spans(patient.periods("stay")?)
         } else {
             Vec::new()
         };
@@ -119,20 +119,19 @@ impl Settings {
 }
 
 /// Where what is known of a patient ends, and why: the window, the day after death, or enrolment where it is known.
-fn followed_until(patient: &Patient, window_end: i32, start: i32) -> (i32, &'static str) {
-    let died = patient.periods("died").first().map(|died| died.start.saturating_add(1));
-    let enrolled = spans(patient.periods("enrolled"))
+fn followed_until(patient: &Patient, window_end: i32, start: i32) -> Reasoned<(i32, &'static str)> {
+    let enrolled = spans(patient.periods("enrolled")?)
         .into_iter()
         .find(|span| span.contains(start));
-    [
-        (died, "death"),
+    let first = [
+        (patient.death()?, "death"),
         (enrolled.map(|span| span.end), "enrolment"),
         (Some(window_end), "window"),
     ]
     .into_iter()
     .filter_map(|(end, why)| end.map(|end| (end, why)))
-    .min_by_key(|&(end, _)| end)
-    .unwrap_or((window_end, "window"))
+    .min_by_key(|&(end, _)| end);
+    Ok(first.unwrap_or((window_end, "window")))
 }
 
 impl Treatments {

@@ -13,7 +13,7 @@
 use crate::calendar::{Span, Unit};
 use crate::cohort::{Cohort, Group, Patient, Period, fault};
 use crate::cover::{Ingredients, Shift, cover, days_within, spans, supplies};
-use crate::error::{Error, Result};
+use crate::error::{Error, Reasoned, Result};
 use crate::output::{batch, counts, dates, flags, numbers, texts};
 use crate::pdc::Threshold;
 use crate::window::Days;
@@ -153,7 +153,7 @@ impl Settings {
         answer.treatment = Some(treatment);
         let dates = fills.measured.iter().filter(|&&day| day < treatment.end).count();
         answer.fill_dates = Some(dates as i32);
-        if let Some(name) = self.exclusion(patient, &fills, treatment) {
+        if let Some(name) = self.exclusion(patient, &fills, treatment).map_err(Why::Unknown)? {
             answer.exclusion = Some(name);
             return Err(Why::Not("excluded"));
         }
@@ -163,7 +163,7 @@ impl Settings {
         if treatment.length() < self.minimum_days {
             return Err(Why::Not("treatment_period_short"));
         }
-        let stays = self.stays(patient);
+        let stays = self.stays(patient).map_err(Why::Unknown)?;
         let in_stay = days_within(&stays, treatment);
         answer.stay_days = Some(in_stay);
         if in_stay == treatment.length() {
@@ -177,7 +177,7 @@ impl Settings {
         if self.minimum_age == 0 {
             return Ok(());
         }
-        let born = patient.periods("born");
+        let born = patient.periods("born").map_err(Why::Unknown)?;
         let first = born.first().ok_or(Why::Unknown("birth_unknown"))?.start;
         if born.iter().any(|each| each.start != first) {
             return Err(Why::Unknown("birth_ambiguous"));
@@ -194,10 +194,7 @@ impl Settings {
 
     /// From the index to the end of the year, of enrolment or of life: the day of death is the last.
     fn treatment(&self, patient: &Patient, index: i32) -> OrWhy<Days> {
-        let death = patient
-            .periods("died")
-            .first()
-            .map_or(i32::MAX, |died| died.start.saturating_add(1));
+        let death = patient.death().map_err(Why::Unknown)?.unwrap_or(i32::MAX);
         let end = self.end.min(death).min(self.enrolled_until(patient, index)?);
         if end <= index {
             return Err(Why::Not("fill_after_death"));
@@ -206,7 +203,7 @@ impl Settings {
     }
 
     fn enrolled_until(&self, patient: &Patient, index: i32) -> OrWhy<i32> {
-        let enrolled = spans(patient.periods("enrolled"));
+        let enrolled = spans(patient.periods("enrolled").map_err(Why::Unknown)?);
         if enrolled.is_empty() && !self.enrolment.required {
             return Ok(i32::MAX);
         }
@@ -225,8 +222,8 @@ impl Settings {
     }
 
     /// The first exclusion in the order of settings: of a period that touches the year, then of a fill.
-    fn exclusion(&self, patient: &Patient, fills: &Fills, treatment: Days) -> Option<String> {
-        let periods = patient.periods("excluded");
+    fn exclusion(&self, patient: &Patient, fills: &Fills, treatment: Days) -> Reasoned<Option<String>> {
+        let periods = patient.periods("excluded")?;
         let touches = |period: &&Period| period.start < self.end && period.end > self.start;
         let texts: Vec<&str> = periods
             .iter()
@@ -238,18 +235,19 @@ impl Settings {
             .iter()
             .find(|name| texts.iter().any(|text| named(std::slice::from_ref(name), text)));
         let fill = fills.excluding.iter().find(|(day, _)| treatment.contains(*day));
-        period.cloned().or_else(|| {
+        Ok(period.cloned().or_else(|| {
             fill.and_then(|&(_, code)| patient.cohort.class_text(code))
                 .map(str::to_owned)
-        })
+        }))
     }
 
-    fn stays(&self, patient: &Patient) -> Vec<Days> {
+    fn stays(&self, patient: &Patient) -> Reasoned<Vec<Days>> {
         if !self.shift_stays {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let both = ["stay", "snf"].iter().flat_map(|kind| patient.periods(kind));
-        spans(both)
+        Ok(spans(
+            patient.periods("stay")?.into_iter().chain(patient.periods("snf")?),
+        ))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a patient does with supply at hand, day by day: takes a dose of it, lets it wait, discards it.
 
 use crate::cohort::Patient;
+use crate::error::Reasoned;
 use crate::prescription::Episode;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -46,12 +47,15 @@ pub struct Special {
 }
 
 /// A patient's special periods; where some overlap, the one that began last holds (of one start, the strictest).
-pub fn special_periods(patient: &Patient, methods: &BTreeMap<String, Method>) -> Vec<Special> {
+///
+/// # Errors
+/// As `Patient::periods`.
+pub fn special_periods(patient: &Patient, methods: &BTreeMap<String, Method>) -> Reasoned<Vec<Special>> {
     let mut all: Vec<Special> = Vec::new();
     for (kind, &method) in methods {
         all.extend(
             patient
-                .periods(kind)
+                .periods(kind)?
                 .iter()
                 .filter(|each| each.start < each.end)
                 .map(|each| Special {
@@ -61,7 +65,7 @@ pub fn special_periods(patient: &Patient, methods: &BTreeMap<String, Method>) ->
                 }),
         );
     }
-    disjoint(all)
+    Ok(disjoint(all))
 }
 
 fn disjoint(mut all: Vec<Special>) -> Vec<Special> {

@@ -96,3 +96,17 @@ def test_what_cannot_be_measured() -> None:
     with pytest.raises(AdherenceError) as caught:
         one([fill(0)], permissible_gap=-1)
     assert caught.value.code == "gap_invalid"
+
+
+@pytest.mark.parametrize("kind", ["died", "enrolled"])
+def test_a_period_of_unknown_date_is_a_reason(kind: str) -> None:
+    events = pa.table(
+        {
+            "patient": ["p", "p"],
+            "kind": ["supply", kind],
+            "date": pa.array([START, None], pa.date32()),
+            "days_supply": [30, None],
+        }
+    )
+    (row,) = persistence(events, WINDOW, permissible_gap=30).to_pylist()
+    assert row["reason"] == "period_date_unknown"

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from chartseal.adherence import Column, Columns, Span, Window
 from chartseal.adherence.windows import Unit
+from tests.vectors.adherer.medication_groups import groups_of
 
 Value: TypeAlias = Any
 
@@ -72,6 +73,7 @@ class Arguments:
         self.dose = self._column("event.daily.dose.colname")
         self.medication = self._column("medication.class.colname")
         self.date_format = str(self.take("date.format", "%m/%d/%Y"))
+        self._groups: str | Mapping[str, str] | None = None
 
     def take(self, name: str, default: Value) -> Value:
         """The value, and the argument is mapped."""
@@ -108,14 +110,26 @@ class Arguments:
 
     def window(self) -> Window:
         """Follow-up and observation window."""
-        if self.flag("followup.window.start.per.medication.group", default=False):
-            raise UnknownArgumentError("followup.window.start.per.medication.group: not mapped")
+        per_group = self.flag("followup.window.start.per.medication.group", default=False)
         return Window(
             self._start("followup.window"),
             self._length("followup.window"),
             self._start("observation.window"),
             self._length("observation.window"),
+            per_group=per_group,
         )
+
+    def medication_groups(self) -> None:
+        """A column that names groups, or named expressions; `events` and `columns` then have them."""
+        groups = self.take("medication.groups", None)
+        self.flag("flatten.medication.groups", default=False)  # says in which form they come out
+        self.take("medication.groups.colname", None)  # `Case.rows` reads it
+        if isinstance(groups, Mapping) and all(isinstance(text, str) for text in groups.values()):
+            self._groups = dict(groups)
+        elif groups not in MISSING and groups not in self._table.names:
+            raise UnknownArgumentError("medication.groups: neither a column nor named expressions")
+        else:
+            self._groups = None if groups in MISSING else str(groups)
 
     def done(self) -> None:
         """Raise for each argument that was not taken."""
@@ -130,7 +144,7 @@ class Arguments:
             days_supply=self.duration or "",
             daily_dose=self.dose or "no dose",
             medication_class=self.medication or "no class",
-            group=group or "no group",
+            group=group or self._group_column(),
             ingredient="no ingredient",
             kind="no kind",
             end="no end",
@@ -146,7 +160,18 @@ class Arguments:
         for name in self._windows:
             columns[name] = self._days_or_dates(name)
         columns["event"] = pa.array([str(place) for place in range(1, len(self._table.rows) + 1)], pa.string())
-        return pa.table(columns)
+        table = pa.table(columns)
+        return groups_of(table, self._groups) if isinstance(self._groups, Mapping) else table
+
+    def _group_column(self) -> str:
+        if isinstance(self._groups, Mapping):
+            return "group"
+        return self._groups or "no group"
+
+    def require_column(self, name: str, value: str) -> None:
+        """Refuse what is not a column of the table."""
+        if value not in self._table.names:
+            raise UnknownArgumentError(f"{name}: no such column")
 
     def _column(self, name: str, *, required: bool = False) -> str | None:
         value = self.take(name, None)

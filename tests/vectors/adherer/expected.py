@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tests.vectors.adherer.arguments import Arguments, Input
@@ -30,9 +31,22 @@ class Case:
     def arguments(self) -> Arguments:
         return Arguments(self.args, Input.read(self.input))
 
+    @property
+    def patient(self) -> str:
+        """What the patients' column is called."""
+        return str(self.args["ID.colname"])
+
     def rows(self, output: str) -> list[dict[str, str]]:
+        """The rows; with medication groups (flattened) the patient is the one of that group."""
         with self.outputs[output].open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+            rows = list(csv.DictReader(file))
+        group = str(self.args.get("medication.groups.colname", ".MED_GROUP_ID"))
+        return [{**row, self.patient: of_group(row[self.patient], row.pop(group, None))} for row in rows]
+
+
+def ours_of_groups(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows of ours, the patient the one of their group."""
+    return [{**row, "patient": of_group(row["patient"], row.get("group"))} for row in table.to_pylist()]
 
 
 def cases(folder: Path, functions: Sequence[str]) -> Iterator[Case]:
@@ -42,6 +56,11 @@ def cases(folder: Path, functions: Sequence[str]) -> Iterator[Case]:
         if each["function"] in functions:
             outputs = {name: folder / output["file"] for name, output in dict(each["outputs"]).items()}
             yield Case(each["id"], each["function"], each["args"], folder / each["input"], outputs)
+
+
+def of_group(name: str, group: str | None) -> str:
+    """A patient (or event) in a medication group, as one key; the name alone where there are no groups."""
+    return f"{name}/{group}" if group else name
 
 
 def number(text: str) -> float | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.vectors.adherer.arguments import ResultNames
-from tests.vectors.adherer.expected import same_date, same_flag, same_number
+from tests.vectors.adherer.expected import Case, of_group, same_date, same_flag, same_number
 
 ROW_NUMBERS = ("ROW", "..ORIGINAL.ROW.ORDER..")
 STEPS_OF_THE_COMPUTATION = (".TDIFF1", ".TDIFF2")
@@ -25,10 +25,10 @@ COMPARED = (
 )
 
 
-def by_event(rows: list[dict[str, str]]) -> dict[str, dict[str, str]]:
-    """Rows by the number of the event in the input."""
+def by_event(case: Case, rows: list[dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Rows by the number of the event in the input, and by its group."""
     column = next(name for name in ROW_NUMBERS if name in rows[0])
-    return {row[column]: row for row in rows}
+    return {of_group(row[column], row[case.patient].partition("/")[2]): row for row in rows}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 
 from chartseal.adherence import EpisodeRule, episodes, per_episode
 from tests.vectors.adherer.arguments import carry_rules, cma_name, result_names
-from tests.vectors.adherer.expected import Case, cases, same_date, same_number
+from tests.vectors.adherer.expected import Case, cases, ours_of_groups, same_date, same_number
 from tests.vectors.adherer.timed_arguments import episode_rule
 from tests.vectors.adherer.timed_defects import EPISODE_DEFECTS, PER_EPISODE_DEFECTS
 
@@ -54,6 +54,7 @@ def dose_changes(case: Case) -> bool:
 def found_episodes(case: Case, **changes: bool) -> pa.Table:
     arguments = case.arguments()
     rule = replace(episode_rule(arguments, 90), **changes)  # type: ignore[arg-type]  # flags of the rule
+    arguments.medication_groups()
     window, rules = arguments.window(), carry_rules(arguments, default=True)
     carry_over = arguments.flag("carryover.within.obs.window", default=True)
     result_names(arguments)
@@ -64,6 +65,7 @@ def found_episodes(case: Case, **changes: bool) -> pa.Table:
 def found_cmas(case: Case) -> pa.Table:
     arguments = case.arguments()
     rule: EpisodeRule = episode_rule(arguments, 180)
+    arguments.medication_groups()
     window, rules = arguments.window(), carry_rules(arguments)
     name = cma_name(str(arguments.take("CMA.to.apply", "")))
     arguments.flag("force.NA.CMA.for.failed.patients", default=True)
@@ -74,8 +76,8 @@ def found_cmas(case: Case) -> pa.Table:
 
 def differing(case: Case, output: str, table: pa.Table) -> set[Place]:
     """Rows that are not the same, or in one of the two alone."""
-    ours = {(row["patient"], str(row["episode"])): row for row in table.to_pylist() if row["episode"] is not None}
-    name = str(case.args["ID.colname"])
+    ours = {(row["patient"], str(row["episode"])): row for row in ours_of_groups(table) if row["episode"] is not None}
+    name = case.patient
     theirs = {(row[name], row["episode.ID"]): row for row in case.rows(output)}
     known = {name, "episode.ID", "episode.start", "episode.end", "episode.duration", "end.episode.gap.days", "CMA"}
     assert all(row.keys() <= known for row in theirs.values())

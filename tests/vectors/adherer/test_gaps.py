@@ -35,7 +35,7 @@ def differing(case: Case) -> set[str]:
         **vars(rules),
     ).to_pylist()
     kept = {row["event"]: row for row in ours if row["reason"] != "outside_follow_up"}
-    theirs = by_event(case.rows("event_info"))
+    theirs = by_event(case, case.rows("event_info"))
     assert theirs.keys() == kept.keys()
     check = RowCheck(names, all_intervals)
     assert not any(check.left_over(row) for row in theirs.values())

@@ -57,6 +57,7 @@ def mapped(case: Case) -> tuple[Arguments, dict[str, Any]]:
     """A medication is a patient of its own to AdhereR: its windows count from its own first supply."""
     arguments = case.arguments()
     group = str(arguments.take("medication.groups", case.args["medication.class.colname"]))
+    arguments.require_column("medication.groups", group)
     options = {
         **vars(aggregation(arguments)),
         **vars(carry_rules(arguments)),

@@ -11,7 +11,7 @@ import pytest
 
 from chartseal.adherence import sliding
 from tests.vectors.adherer.arguments import carry_rules, cma_name, result_names
-from tests.vectors.adherer.expected import Case, cases, same_date, same_number
+from tests.vectors.adherer.expected import Case, cases, ours_of_groups, same_date, same_number
 from tests.vectors.adherer.timed_arguments import slides
 from tests.vectors.adherer.timed_defects import SLIDING_DEFECTS
 
@@ -43,6 +43,7 @@ def test_what_aborts_in_adherer_is_estimated_here(found: list[Case]) -> None:
 
 def found_cmas(case: Case) -> pa.Table:
     arguments = case.arguments()
+    arguments.medication_groups()
     where, window, rules = slides(arguments), arguments.window(), carry_rules(arguments)
     name = cma_name(str(arguments.take("CMA.to.apply", "")))
     arguments.flag("force.NA.CMA.for.failed.patients", default=True)
@@ -62,9 +63,9 @@ def found_cmas(case: Case) -> pa.Table:
 
 def differing(case: Case) -> set[Place]:
     """Rows that are not the same, or in one of the two alone."""
-    rows = found_cmas(case).to_pylist()
+    rows = ours_of_groups(found_cmas(case))
     ours = {(row["patient"], str(row["window"])): row for row in rows if row["window"] is not None}
-    name = str(case.args["ID.colname"])
+    name = case.patient
     theirs = {(row[name], row["window.ID"]): row for row in case.rows("cma")}
     assert all(row.keys() == {name, "window.ID", "window.start", "window.end", "CMA"} for row in theirs.values())
     wrong = {

@@ -36,6 +36,8 @@ def episode_rule(arguments: Arguments, default_gap: int) -> EpisodeRule:
         dose_change=arguments.flag("dosage.change.means.new.treatment.episode", default=False),
         append=float(arguments.take("maximum.permissible.gap.append.to.episode", False)),
     )
+    if arguments.take("treat.epi", None) not in MISSING:
+        raise UnknownArgumentError("treat.epi: episodes made elsewhere are not read; ours are computed")
     take_output(arguments)
     return rule
 
@@ -86,10 +88,10 @@ class Aggregation:
 
 
 def aggregation(arguments: Arguments) -> Aggregation:
-    """The three arguments of aggregation; thresholds, a function of R's in another form, are not mapped."""
+    """The arguments of aggregation; the manual does not say how a threshold is compared."""
     if arguments.take("thresholds", None) not in MISSING:
-        raise UnknownArgumentError("thresholds: not mapped")
-    method = arguments.choice("aggregation.method", ("mean", "min", "max"), "")
+        raise UnknownArgumentError("thresholds: whether a value that equals it counts is not documented")
+    method = arguments.choice("aggregation.method", ("mean", "median", "min", "max"), "")
     options = arguments.take("aggregation.method.arguments", None) or {}
     if set(options) - {"na.rm"}:
         raise UnknownArgumentError("aggregation.method.arguments: not na.rm alone")
