@@ -15,13 +15,14 @@ from chartseal.cli.adherence_events import Gathered
 
 @dataclass(frozen=True)
 class Days:
-    """What the options say; nothing is None."""
+    """What the options say; what they do not is None."""
 
     first: date | Span | Column | None = None
     last: date | None = None
     days: int | None = None
     follow_up_from: date | Span | Column | None = None
     follow_up: Span | None = None
+    per_group: bool = False
 
     def __post_init__(self) -> None:
         if self.days is not None and self.last is not None:
@@ -29,6 +30,9 @@ class Days:
         relative = isinstance(self.first, Span | Column) or self.follow_up_from is not None
         if relative and self.follow_up is None:
             raise click.UsageError("--follow-up-from, and --from that is no date, need --follow-up: how long it lasts")
+        counts = self.follow_up is not None or (self.days is not None and self.first is None)
+        if self.per_group and not counts:
+            raise click.UsageError("--per-group is of days that count from a first supply: --days, or --follow-up")
         if isinstance(self.first, date) and self.last is not None and self.last < self.first:
             raise click.UsageError("--to is before --from")
 
@@ -48,11 +52,13 @@ def window_of(gathered: Gathered, days: Days) -> Window:
     if days.columns() and gathered.fhir is not None:
         raise click.UsageError("column:NAME is for tables: FHIR has no such columns")
     if days.follow_up is not None:
-        return Window(days.follow_up_from or Span(0), days.follow_up, days.first or Span(0), _length(days))
+        length = _length(days)
+        start = days.follow_up_from or Span(0)
+        return Window(start, days.follow_up, days.first or Span(0), length, per_group=days.per_group)
     first = days.first if isinstance(days.first, date) else None
     if days.days is not None:
         if first is None:
-            return Window(Span(0), Span(days.days), Span(0), Span(days.days))
+            return Window(Span(0), Span(days.days), Span(0), Span(days.days), per_group=days.per_group)
         return _counted(first, days.days)
     return _known(gathered, first, days.last)
 
@@ -89,6 +95,9 @@ def until_death(gathered: Gathered, window: Window) -> tuple[EventTable, Window]
     """Events and a window whose last day, for who died in it, is the day of death: nobody is to take what is left.
 
     Of FHIR alone; a table of rows says nothing of death but by its own window columns.
+
+    Raises:
+        click.UsageError: the days count from each group's first supply: one length does not cut them all at death.
     """
     if gathered.fhir is None:
         return gathered.events, window
@@ -99,12 +108,14 @@ def until_death(gathered: Gathered, window: Window) -> tuple[EventTable, Window]
             known[patient] = min(day, known.get(patient, day))
     if not deaths:
         return events, window
+    if window.per_group and isinstance(window.follow_up_start, Span):
+        raise click.UsageError("--per-group: some patients have died, which would cut each group's days otherwise")
     lengths = {each: _days_left(window, first, deaths.get(each)) for each, first in starts.items()}
     for at, name in enumerate(("follow_up_days", "observation_days")):
         column = [lengths.get(each, (None, None))[at] for each in events["patient"].to_pylist()]
         events = events.append_column(name, pa.array(column, pa.int32()))
-    ended = replace(window, follow_up_length=Column("follow_up_days"), observation_length=Column("observation_days"))
-    return events, ended
+    follow_up, observed = Column("follow_up_days"), Column("observation_days")
+    return events, replace(window, follow_up_length=follow_up, observation_length=observed)
 
 
 def _days_left(window: Window, first_supply: date, death: date | None) -> tuple[int | None, int | None]:

@@ -119,6 +119,7 @@ _DAYS = (
         type=Start(),
         help="When supplies begin to count: a date, 90d after the first supply, or column:NAME. [the earliest]",
     ),
+    click.option("--per-group", is_flag=True, help="Count from the first supply of each class or group, not patient."),
     click.option("--follow-up", type=Length(least=1), help="How long supplies count, as 2y. [up to the last day]"),
 )
 _ANSWER = (
@@ -156,7 +157,7 @@ def _asking(command: _Command, options: Sequence[Callable[[_Command], _Command]]
             raise click.UsageError("--groups measures by group: a supply in two of them would count twice otherwise")
         if others is not None and groups is None:
             raise click.UsageError("--others are of --groups")
-        days = Days(**{each.name: given.pop(each.name, None) for each in fields(Days)})
+        days = Days(**{each.name: given.pop(each.name) for each in fields(Days) if each.name in given})
         apart, supplies = given.pop("by", "as they are"), given.pop("supplies", "dispensed")
         gathered = gather(paths, classes=classes, columns=columns, date_format=date_format, supplies=supplies)
         gathered = gathered.of_patient(patient) if patient is not None else gathered

@@ -127,6 +127,16 @@ MEASURES: list[tuple[list[str], Callable[[], pa.Table]]] = [
         ["per-episode", "--cma", "cma9", "--gap", "30d", *TO_YEAR],
         lambda: per_episode(EVENTS, "CMA9", YEAR, EpisodeRule(permissible_gap=Span(30)), columns=BY_CLASS),
     ),
+    (
+        ["polypharmacy", "--aggregate", "median", "--threshold", "80%", *TO_YEAR],
+        lambda: polypharmacy(EVENTS, "CMA7", YEAR, method="median", threshold=0.8, columns=BY_CLASS),
+    ),
+    (
+        ["cma", "--per-group", "--follow-up", "1y", "--from", "30d", "--days", "100"],
+        lambda: cma(
+            EVENTS, "CMA7", Window(Span(0), Span(1, "years"), Span(30), Span(100), per_group=True), columns=BY_CLASS
+        ),
+    ),
     (["polypharmacy"], lambda: polypharmacy(EVENTS, "CMA7", KNOWN, columns=BY_CLASS)),
     (
         ["polypharmacy", "--cma", "cma9", "--aggregate", "min", "--aggregate-last", "--require-all", *TO_YEAR],
@@ -135,7 +145,7 @@ MEASURES: list[tuple[list[str], Callable[[], pa.Table]]] = [
         ),
     ),
     (
-        ["polypharmacy", "--intervals", "--aggregate", "max", "--window-per-group", "--days", "200"],
+        ["polypharmacy", "--intervals", "--aggregate", "max", "--per-group", "--days", "200"],
         lambda: polypharmacy_intervals(
             EVENTS,
             "CMA7",
@@ -329,6 +339,8 @@ def test_nobody_takes_anything_after_death(tmp_path: Path, measure: str) -> None
     if measure == "sliding":
         assert [each[0]["reason"] for each in rows] == ["window_outside_observation"] * 3
         return
+    refused = run(measure, chart, "--days", "90", "--per-group")
+    assert (refused.exit_code, "some patients have died" in refused.output) == (2, True)
     for row in chain(*rows):
         row.pop("follow_up_start", None)  # every supply counts, or those from then on
     assert rows[0] == rows[1] == rows[2]
@@ -362,6 +374,8 @@ def test_persistence_says_that_death_censors(tmp_path: Path) -> None:
         (["sliding", "--start", "column:x"], "the same for all"),
         (["sliding", "--windows", "0"], "1<=x"),
         (["polypharmacy", "--intervals", "--aggregate-last"], "leave --aggregate-last out"),
+        (["polypharmacy", "--threshold", "80%", "--intervals"], "--threshold is of the estimate"),
+        (["cma", "--per-group", *TO_YEAR], "--per-group is of days that count from a first supply"),
         (["durations", "--special", "stay"], "expected KIND=METHOD"),
         (["durations", "--cut", "dose-change"], "--refilled-within"),
         (["grouped"], "--groups FILE.toml"),
