@@ -17,11 +17,12 @@ use crate::calendar::DAYS;
 use crate::error::{Error, Reasoned, Result};
 use crate::output::Rows;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Float64Type, Int32Type};
-use arrow_array::{Array, ArrayRef, Date32Array, Float64Array, RecordBatch};
+use arrow_array::types::{ArrowPrimitiveType, Date32Type, Float64Type, Int32Type};
+use arrow_array::{Array, ArrayRef, Date32Array, Float64Array, PrimitiveArray, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::DataType;
 use rayon::prelude::*;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -32,8 +33,8 @@ pub const NONE: i32 = -1;
 /// No supply lasts longer: ten years.
 pub const MOST_DAYS: f64 = 3_660.0;
 
-/// Texts of a column that are looked for one by one.
-const FEW: usize = 16;
+/// Slots for texts that were met before: a power of two.
+const SLOTS: usize = 64;
 
 /// Patients that one task takes at a time.
 const TASK: usize = 2_048;
@@ -42,14 +43,22 @@ pub struct Cohort<'a> {
     batch: &'a RecordBatch,
     patient: &'a ArrayRef,
     patients: Vec<Range<usize>>,
+    rows: Vec<u32>,
+    /// `i32::MIN` where unknown.
     date: Date32Array,
     end: Option<Date32Array>,
+    /// NaN where unknown, as is `daily_dose`.
     days_supply: Option<Float64Array>,
     daily_dose: Option<Float64Array>,
     kind: Option<Arc<Codes>>,
+    /// Of each code of `kind`, whether such rows are supplies.
+    is_supply: Vec<bool>,
     class: Option<Arc<Codes>>,
     ingredient: Option<Arc<Codes>>,
     group: Option<Arc<Codes>>,
+    /// What a column that is not there holds, as long as the patient with most rows.
+    no_codes: Vec<i32>,
+    no_numbers: Vec<f64>,
 }
 
 /// A text column as numbers: equal texts have equal codes within the batch.
@@ -73,8 +82,10 @@ impl<'a> Cohort<'a> {
         let date = typed(batch, "date", &DataType::Date32, "a date")?.ok_or_else(|| missing("date"))?;
         let number = |name| {
             Ok(typed(batch, name, &DataType::Float64, "a number")?
-                .map(|array| array.as_primitive::<Float64Type>().clone()))
+                .map(|array| filled(array.as_primitive::<Float64Type>(), f64::NAN)))
         };
+        let kind = kinds(batch)?;
+        let longest = patients.iter().map(Range::len).max().unwrap_or(0);
         let class = Codes::read(batch, "class")?;
         let group = match &class {
             Some(codes) if same(batch, "class", "group") => Some(Arc::clone(codes)),
@@ -84,15 +95,21 @@ impl<'a> Cohort<'a> {
             batch,
             patient,
             patients,
-            date: date.as_primitive::<Date32Type>().clone(),
+            rows: (0..batch.num_rows() as u32).collect(),
+            date: filled(date.as_primitive::<Date32Type>(), i32::MIN),
             end: typed(batch, "end", &DataType::Date32, "a date")?
                 .map(|array| array.as_primitive::<Date32Type>().clone()),
             days_supply: number("days_supply")?,
             daily_dose: number("daily_dose")?,
-            kind: kinds(batch)?,
+            is_supply: kind.as_ref().map_or_else(Vec::new, |codes| {
+                codes.texts.iter().map(|kind| is_supply(kind)).collect()
+            }),
+            kind,
             class,
             ingredient: Codes::read(batch, "ingredient")?,
             group,
+            no_codes: vec![NONE; longest],
+            no_numbers: vec![f64::NAN; longest],
         })
     }
 
@@ -139,7 +156,7 @@ impl<'a> Cohort<'a> {
 
     /// The first day of what a row tells; `i32::MIN` where unknown.
     pub fn day(&self, row: u32) -> i32 {
-        day(&self.date, row as usize)
+        self.date.value(row as usize)
     }
 
     /// The first day after what a row tells, None where it goes on.
@@ -152,7 +169,64 @@ impl<'a> Cohort<'a> {
     pub fn daily_dose(&self, row: u32) -> f64 {
         self.daily_dose
             .as_ref()
-            .map_or(f64::NAN, |doses| value(doses, row as usize))
+            .map_or(f64::NAN, |doses| doses.value(row as usize))
+    }
+
+    fn is_supply(&self, row: usize) -> bool {
+        let kind = self.kind.as_ref().map_or(NONE, |codes| codes.code(row));
+        kind == NONE || self.is_supply[kind as usize]
+    }
+
+    /// Where a supply stands among a patient's: by group, then day.
+    fn place(&self, row: usize) -> u64 {
+        let unsigned = |number: i32| u64::from(number as u32 ^ 1 << 31);
+        unsigned(rank(&self.group, row)) << 32 | unsigned(self.date.value(row))
+    }
+
+    /// Which of two supplies of one place comes first.
+    fn compare(&self, a: usize, b: usize) -> Ordering {
+        let numbers = |numbers: &Option<Float64Array>| {
+            numbers
+                .as_ref()
+                .map_or(Ordering::Equal, |array| array.value(a).total_cmp(&array.value(b)))
+        };
+        let ranks = |codes: &Option<Arc<Codes>>| rank(codes, a).cmp(&rank(codes, b));
+        numbers(&self.days_supply)
+            .then_with(|| numbers(&self.daily_dose))
+            .then_with(|| ranks(&self.class))
+            .then_with(|| ranks(&self.ingredient))
+    }
+
+    /// Whether rows are all supplies, and stand in their order.
+    fn is_in_order(&self, rows: Range<usize>) -> bool {
+        let days = &self.date.values()[rows.clone()];
+        let by_place = match self.group {
+            None => days.windows(2).all(|pair| pair[0] < pair[1]),
+            Some(_) => rows.clone().skip(1).all(|row| self.place(row - 1) < self.place(row)),
+        };
+        by_place && (self.kind.is_none() || rows.clone().all(|row| self.is_supply(row)))
+    }
+
+    /// Supplies of rows that stand in their order.
+    fn supplies<'s>(&'s self, rows: Range<usize>) -> Group<'s> {
+        let numbers = |array: &'s Option<Float64Array>| match array {
+            Some(array) => &array.values()[rows.clone()],
+            None => &self.no_numbers[..rows.len()],
+        };
+        let codes = |codes: &'s Option<Arc<Codes>>| match codes {
+            Some(codes) => &codes.keys[rows.clone()],
+            None => &self.no_codes[..rows.len()],
+        };
+        Group {
+            row: rows.start as u32,
+            fault: None,
+            rows: &self.rows[rows.clone()],
+            day: &self.date.values()[rows.clone()],
+            days_supply: numbers(&self.days_supply),
+            daily_dose: numbers(&self.daily_dose),
+            class: codes(&self.class),
+            ingredient: codes(&self.ingredient),
+        }
     }
 
     /// The rows that `measure` makes of every patient, in the order of patients; computed on all cores.
@@ -166,7 +240,6 @@ impl<'a> Cohort<'a> {
             .map(|patients| {
                 let (mut scratch, mut rows) = (Scratch::default(), R::default());
                 for range in patients {
-                    scratch.fill(self, range.clone());
                     measure(&scratch.patient(self, range.clone()), &mut rows)?;
                 }
                 Ok(rows)
@@ -210,7 +283,16 @@ pub struct Patient<'a> {
     rows: Range<usize>,
     /// The first day of a supply, over all groups; of any row where there is no supply. Days that cannot be are no days.
     pub first_day: i32,
-    supplies: &'a Scratch,
+    /// All supplies, by group.
+    supplies: Group<'a>,
+    parts: &'a [Part],
+    others: &'a [u32],
+}
+
+/// The supplies of a group among a patient's, and why they cannot be measured, if so.
+struct Part {
+    range: Range<usize>,
+    fault: Option<&'static str>,
 }
 
 /// Supplies of one group, sorted by day; same-day ones by days supply, dose, class, ingredient, so that the order of
@@ -240,15 +322,23 @@ impl Group<'_> {
 
     /// Those supplies whose first day is from `first` up to and including `last`.
     pub fn between(&self, first: i32, last: i32) -> Self {
+        let is_all = self.day.first().is_none_or(|&day| day >= first) && self.day.last().is_none_or(|&day| day <= last);
+        if is_all {
+            return *self;
+        }
         let end = self.day.partition_point(|&day| day <= last);
         let start = self.day[..end].partition_point(|&day| day < first);
+        self.part(start..end)
+    }
+
+    fn part(&self, range: Range<usize>) -> Self {
         Self {
-            rows: &self.rows[start..end],
-            day: &self.day[start..end],
-            days_supply: &self.days_supply[start..end],
-            daily_dose: &self.daily_dose[start..end],
-            class: &self.class[start..end],
-            ingredient: &self.ingredient[start..end],
+            rows: &self.rows[range.clone()],
+            day: &self.day[range.clone()],
+            days_supply: &self.days_supply[range.clone()],
+            daily_dose: &self.daily_dose[range.clone()],
+            class: &self.class[range.clone()],
+            ingredient: &self.ingredient[range],
             ..*self
         }
     }
@@ -278,25 +368,31 @@ impl<'a> Patient<'a> {
 
     /// The groups of supplies that this patient has, by the order of their names.
     pub fn groups(&self) -> impl Iterator<Item = Group<'a>> {
-        let scratch = self.supplies;
-        scratch.groups.iter().map(move |range| scratch.group(range.clone()))
+        let all = self.supplies;
+        self.parts.iter().map(move |part| Group {
+            row: all.rows[part.range.start],
+            fault: part.fault,
+            ..all.part(part.range.clone())
+        })
     }
 
     /// Why nothing can be said of this patient, if so: rows of nobody are not one person's.
     pub fn fault(&self) -> Option<&'static str> {
-        let patients = self.cohort.batch.column_by_name("patient")?;
-        patients.is_null(self.rows.start).then_some("patient_unknown")
+        self.cohort
+            .patient
+            .is_null(self.rows.start)
+            .then_some("patient_unknown")
     }
 
     /// The rows of this patient's supplies, by group, day, and all else that they hold.
     pub fn supplies(&self) -> &'a [u32] {
-        &self.supplies.order
+        self.supplies.rows
     }
 
     /// The rows of a kind other than `supply`, in the order of the batch.
     pub fn rows(&self, kind: &str) -> Vec<u32> {
         let is_kind = |row: &u32| self.cohort.kind.as_ref().and_then(|codes| codes.at(*row as usize)) == Some(kind);
-        self.supplies.others.iter().copied().filter(is_kind).collect()
+        self.others.iter().copied().filter(is_kind).collect()
     }
 
     /// This patient's periods of a kind, by start.
@@ -327,131 +423,110 @@ impl<'a> Patient<'a> {
     }
 }
 
-/// Columns of the patient at hand, reused from one to the next.
+/// The patient at hand, where rows do not stand in order; reused from one to the next.
 #[derive(Default)]
 struct Scratch {
-    groups: Vec<Range<usize>>,
-    faults: Vec<Option<&'static str>>,
-    order: Vec<u32>,
+    parts: Vec<Part>,
+    order: Vec<(u64, u32)>,
     others: Vec<u32>,
+    rows: Vec<u32>,
     day: Vec<i32>,
     days_supply: Vec<f64>,
     daily_dose: Vec<f64>,
     class: Vec<i32>,
     ingredient: Vec<i32>,
-    group: Vec<i32>,
 }
 
 impl Scratch {
-    fn fill(&mut self, cohort: &Cohort, rows: Range<usize>) {
-        self.order.clear();
+    fn patient<'s>(&'s mut self, cohort: &'s Cohort<'s>, rows: Range<usize>) -> Patient<'s> {
         self.others.clear();
-        for row in rows.clone() {
-            let supply = cohort
-                .kind
-                .as_ref()
-                .and_then(|codes| codes.at(row))
-                .is_none_or(|kind| kind.is_empty() || kind == "supply");
-            (if supply { &mut self.order } else { &mut self.others }).push(row as u32);
+        let in_order = cohort.is_in_order(rows.clone());
+        if !in_order {
+            self.sort(cohort, rows.clone());
+            self.fill(cohort.supplies(rows.clone()), rows.start);
         }
-        self.sort(cohort);
-        self.columns(cohort);
-        self.divide(cohort.patient.is_null(rows.start));
-    }
-
-    fn sort(&mut self, cohort: &Cohort) {
-        let rank = |codes: &Option<Arc<Codes>>, row: usize| codes.as_ref().map_or(NONE, |codes| codes.rank(row));
-        let number =
-            |array: &Option<Float64Array>, row: usize| array.as_ref().map_or(f64::NAN, |array| value(array, row));
-        let compare = |a: &u32, b: &u32| {
-            let (a, b) = (*a as usize, *b as usize);
-            let key = |row: usize| {
-                (
-                    rank(&cohort.group, row),
-                    cohort.date.is_valid(row),
-                    cohort.date.value(row),
-                )
-            };
-            key(a)
-                .cmp(&key(b))
-                .then_with(|| number(&cohort.days_supply, a).total_cmp(&number(&cohort.days_supply, b)))
-                .then_with(|| number(&cohort.daily_dose, a).total_cmp(&number(&cohort.daily_dose, b)))
-                .then_with(|| rank(&cohort.class, a).cmp(&rank(&cohort.class, b)))
-                .then_with(|| rank(&cohort.ingredient, a).cmp(&rank(&cohort.ingredient, b)))
+        let supplies = if in_order {
+            cohort.supplies(rows.clone())
+        } else {
+            Group {
+                row: rows.start as u32,
+                fault: None,
+                rows: &self.rows,
+                day: &self.day,
+                days_supply: &self.days_supply,
+                daily_dose: &self.daily_dose,
+                class: &self.class,
+                ingredient: &self.ingredient,
+            }
         };
-        if !self.order.is_sorted_by(|a, b| compare(a, b).is_le()) {
-            self.order.sort_by(compare);
-        }
-    }
-
-    fn columns(&mut self, cohort: &Cohort) {
-        let codes =
-            |column: &Option<Arc<Codes>>, row: u32| column.as_ref().map_or(NONE, |codes| codes.code(row as usize));
-        let numbers = |array: &Option<Float64Array>, row: u32| {
-            array.as_ref().map_or(f64::NAN, |array| value(array, row as usize))
-        };
-        refill(
-            &mut self.day,
-            self.order.iter().map(|&row| day(&cohort.date, row as usize)),
-        );
-        refill(
-            &mut self.days_supply,
-            self.order.iter().map(|&row| numbers(&cohort.days_supply, row)),
-        );
-        refill(
-            &mut self.daily_dose,
-            self.order.iter().map(|&row| numbers(&cohort.daily_dose, row)),
-        );
-        refill(&mut self.class, self.order.iter().map(|&row| codes(&cohort.class, row)));
-        refill(
-            &mut self.ingredient,
-            self.order.iter().map(|&row| codes(&cohort.ingredient, row)),
-        );
-        refill(&mut self.group, self.order.iter().map(|&row| codes(&cohort.group, row)));
-    }
-
-    fn divide(&mut self, nobody: bool) {
-        self.groups.clear();
-        self.faults.clear();
-        let mut start = 0;
-        for part in self.group.chunk_by(|a, b| a == b) {
-            let range = start..start + part.len();
-            start = range.end;
-            let fault = range.clone().find_map(|at| fault(self.day[at], self.days_supply[at]));
-            self.faults.push(if nobody { Some("patient_unknown") } else { fault });
-            self.groups.push(range);
-        }
-    }
-
-    fn patient<'a>(&'a self, cohort: &'a Cohort<'a>, rows: Range<usize>) -> Patient<'a> {
-        let known = |days: &mut dyn Iterator<Item = i32>| days.filter(|day| DAYS.contains(day)).min();
-        let first_day = known(&mut self.day.iter().copied())
-            .or_else(|| known(&mut rows.clone().map(|row| day(&cohort.date, row))))
+        divide(&mut self.parts, cohort, supplies, cohort.patient.is_null(rows.start));
+        let first_day = first_day(supplies.day)
+            .or_else(|| first_day(&cohort.date.values()[rows.clone()]))
             .unwrap_or(0);
         Patient {
             cohort,
             rows,
             first_day,
-            supplies: self,
+            supplies,
+            parts: &self.parts,
+            others: &self.others,
         }
     }
 
-    fn group(&self, range: Range<usize>) -> Group<'_> {
-        let index = self
-            .groups
-            .binary_search_by_key(&range.start, |each| each.start)
-            .unwrap_or(0);
-        Group {
-            row: self.order[range.start],
-            fault: self.faults[index],
-            rows: &self.order[range.clone()],
-            day: &self.day[range.clone()],
-            days_supply: &self.days_supply[range.clone()],
-            daily_dose: &self.daily_dose[range.clone()],
-            class: &self.class[range.clone()],
-            ingredient: &self.ingredient[range],
+    /// The rows of supplies in order, and the others.
+    fn sort(&mut self, cohort: &Cohort, rows: Range<usize>) {
+        self.order.clear();
+        for row in rows {
+            if cohort.is_supply(row) {
+                self.order.push((cohort.place(row), row as u32));
+            } else {
+                self.others.push(row as u32);
+            }
         }
+        self.order.sort_unstable();
+        for same in self.order.chunk_by_mut(|a, b| a.0 == b.0) {
+            same.sort_by(|a, b| cohort.compare(a.1 as usize, b.1 as usize));
+        }
+        refill(&mut self.rows, self.order.iter().map(|&(_, row)| row));
     }
+
+    /// Columns of the rows in order, out of those of all the patient's rows, the first of which is `start`.
+    fn fill(&mut self, all: Group, start: usize) {
+        let places = || self.rows.iter().map(|&row| row as usize - start);
+        refill(&mut self.day, places().map(|place| all.day[place]));
+        refill(&mut self.days_supply, places().map(|place| all.days_supply[place]));
+        refill(&mut self.daily_dose, places().map(|place| all.daily_dose[place]));
+        refill(&mut self.class, places().map(|place| all.class[place]));
+        refill(&mut self.ingredient, places().map(|place| all.ingredient[place]));
+    }
+}
+
+/// Divide supplies in order by their group.
+fn divide(parts: &mut Vec<Part>, cohort: &Cohort, supplies: Group, nobody: bool) {
+    parts.clear();
+    let group = |row: &u32| cohort.group.as_ref().map_or(NONE, |codes| codes.code(*row as usize));
+    let mut start = 0;
+    for part in supplies
+        .rows
+        .chunk_by(|a, b| cohort.group.is_none() || group(a) == group(b))
+    {
+        let range = start..start + part.len();
+        start = range.end;
+        let fault = if nobody {
+            Some("patient_unknown")
+        } else {
+            let mut each = supplies.day[range.clone()]
+                .iter()
+                .zip(&supplies.days_supply[range.clone()]);
+            each.find_map(|(&day, &days_supply)| fault(day, days_supply))
+        };
+        parts.push(Part { range, fault });
+    }
+}
+
+/// The first of those days that can be.
+fn first_day(days: &[i32]) -> Option<i32> {
+    days.iter().copied().filter(|day| DAYS.contains(day)).min()
 }
 
 /// Why a supply cannot be measured, if so.
@@ -469,12 +544,17 @@ pub(crate) fn fault(day: i32, days_supply: f64) -> Option<&'static str> {
     }
 }
 
-fn day(dates: &Date32Array, row: usize) -> i32 {
-    if dates.is_null(row) { i32::MIN } else { dates.value(row) }
+/// The place of a row's text in the order of texts, `NONE` where there is none.
+fn rank(codes: &Option<Arc<Codes>>, row: usize) -> i32 {
+    codes.as_ref().map_or(NONE, |codes| codes.rank(row))
 }
 
-fn value(array: &Float64Array, row: usize) -> f64 {
-    if array.is_null(row) { f64::NAN } else { array.value(row) }
+/// The array with `unknown` where it is null.
+fn filled<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, unknown: T::Native) -> PrimitiveArray<T> {
+    if array.null_count() == 0 {
+        return array.clone();
+    }
+    PrimitiveArray::from_iter_values(array.iter().map(|value| value.unwrap_or(unknown)))
 }
 
 fn refill<T>(column: &mut Vec<T>, values: impl Iterator<Item = T>) {
@@ -539,6 +619,11 @@ fn kinds(batch: &RecordBatch) -> Result<Option<Arc<Codes>>> {
     Ok(kinds)
 }
 
+/// Whether rows of a kind are supplies.
+fn is_supply(kind: &str) -> bool {
+    kind.is_empty() || kind == "supply"
+}
+
 /// Whether two columns are one in memory: measuring apart by class gives it twice, and it is read once.
 fn same(batch: &RecordBatch, one: &str, other: &str) -> bool {
     match (batch.column_by_name(one), batch.column_by_name(other)) {
@@ -547,26 +632,35 @@ fn same(batch: &RecordBatch, one: &str, other: &str) -> bool {
     }
 }
 
-/// Each text's number, by first appearance, and the texts. Few texts are found sooner by comparing than by hashing.
+/// Each text's number, by first appearance, and the texts. Few texts come again and again: most are found by a glance.
 fn numbered<'t>(column: impl Iterator<Item = Option<&'t str>>) -> (Vec<i32>, Vec<String>) {
     let (mut texts, mut places) = (Vec::new(), HashMap::new());
+    let mut recent = [("", NONE); SLOTS];
     let keys = column
         .map(|text| {
             let Some(text) = text else { return NONE };
-            let found = if texts.len() <= FEW {
-                texts.iter().position(|&known| known == text).map(|place| place as i32)
-            } else {
-                places.get(text).copied()
-            };
-            found.unwrap_or_else(|| {
-                let place = texts.len() as i32;
-                texts.push(text);
-                places.insert(text, place);
-                place
-            })
+            let recent = &mut recent[slot(text)];
+            if recent.1 == NONE || recent.0 != text {
+                let place = *places.entry(text).or_insert_with(|| {
+                    texts.push(text);
+                    texts.len() as i32 - 1
+                });
+                *recent = (text, place);
+            }
+            recent.1
         })
         .collect();
     (keys, texts.into_iter().map(str::to_owned).collect())
+}
+
+/// Where to look for a text first: by its length and its last eight bytes.
+fn slot(text: &str) -> usize {
+    let tail = match text.as_bytes().last_chunk() {
+        Some(tail) => u64::from_le_bytes(*tail),
+        None => text.bytes().fold(0, |word, byte| word << 8 | u64::from(byte)),
+    };
+    let mixed = (tail ^ text.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15); // 2^64 / the golden ratio
+    (mixed >> 32) as usize % SLOTS
 }
 
 fn is_text(data_type: &DataType) -> bool {

@@ -138,15 +138,17 @@ const NEVER: Days = Days {
 /// Spans by their start, those that touch or overlap joined, empty ones dropped.
 pub fn merged(mut spans: Vec<Days>) -> Vec<Days> {
     spans.retain(|span| span.start < span.end);
-    spans.sort_unstable_by_key(|span| span.start);
-    let mut joined: Vec<Days> = Vec::with_capacity(spans.len());
-    for span in spans {
-        match joined.last_mut() {
-            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
-            _ => joined.push(span),
-        }
+    if !spans.is_sorted_by_key(|span| span.start) {
+        spans.sort_unstable_by_key(|span| span.start);
     }
-    joined
+    spans.dedup_by(|next, last| {
+        let is_joined = next.start <= last.end;
+        if is_joined {
+            last.end = last.end.max(next.end);
+        }
+        is_joined
+    });
+    spans
 }
 
 /// Periods as spans in order that neither touch nor overlap.

@@ -83,11 +83,30 @@ impl Threshold {
 
 /// What covers the period of one group.
 struct Found {
-    fills: Vec<i32>,
+    fills: Fills,
     spans: Vec<Days>,
     /// Up to the last day that is known.
     period: Days,
     whole_period: Days,
+}
+
+/// How many fills there are in a period, on which first and last day; no day where there is none.
+#[derive(Default)]
+struct Fills {
+    count: i32,
+    first: Option<i32>,
+    last: Option<i32>,
+}
+
+impl Fills {
+    /// Of days in order.
+    fn of(days: impl Iterator<Item = i32>) -> Self {
+        days.fold(Self::default(), |fills, day| Self {
+            count: fills.count + 1,
+            first: fills.first.or(Some(day)),
+            last: Some(day),
+        })
+    }
 }
 
 rows! {
@@ -141,7 +160,7 @@ impl Settings {
             return Err("period_not_begun");
         }
         Ok(Found {
-            fills: counted.filter(|&day| day >= start).collect(),
+            fills: Fills::of(counted.filter(|&day| day >= start)),
             spans: cover(supplies(group, self.shift, known, |_, day| counts.contains(day)), &[]),
             period: Days { start, end: until },
             whole_period: Days { start, end: window.end },
@@ -175,9 +194,9 @@ impl Proportions {
         let gap = both.map(|(length, covered)| length - covered);
         let allowed = found.map(|each| threshold.gap_days_allowed(each.whole_period.length()));
         self.row.push(group.row);
-        self.fills.push(found.map(|each| each.fills.len() as i32));
-        self.first_fill.push(found.and_then(|each| each.fills.first().copied()));
-        self.last_fill.push(found.and_then(|each| each.fills.last().copied()));
+        self.fills.push(found.map(|each| each.fills.count));
+        self.first_fill.push(found.and_then(|each| each.fills.first));
+        self.last_fill.push(found.and_then(|each| each.fills.last));
         self.period_start.push(found.map(|each| each.period.start));
         self.period_days.push(length);
         self.covered_days.push(covered);
