@@ -616,6 +616,14 @@ fn kinds(batch: &RecordBatch) -> Result<Option<Arc<Codes>>> {
             *text = text.trim().to_lowercase();
         }
     }
+    // A watch takes supplies back as it is told; here they would count.
+    if kinds
+        .iter()
+        .any(|codes| codes.texts.iter().any(|kind| kind == "reversal"))
+    {
+        let detail = "leave reversals out, with the supplies that they take back";
+        return Err(Error::new("reversals_unsettled", "kind", detail));
+    }
     Ok(kinds)
 }
 

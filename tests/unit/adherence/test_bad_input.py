@@ -248,3 +248,11 @@ def test_ids_that_a_collation_takes_for_one_are_two_patients() -> None:
     connection.execute("SET default_collation = 'nocase'")
     connection.register("held", pa.table({"patient": ["a", "A", "a"], "date": [DAY] * 3, "days_supply": [30.0] * 3}))
     assert rows(connection.sql("FROM held")) == [("A", 0.3, None), ("a", 0.6, None)]
+
+
+def test_reversals_do_not_count_as_if_nothing_were_taken_back() -> None:
+    kinds = ["supply", " Reversal"]
+    events = pa.table({"patient": [1, 1], "date": [date(2031, 1, 1)] * 2, "days_supply": [30, None], "kind": kinds})
+    with pytest.raises(AdherenceError) as caught:
+        mpr(events)
+    assert caught.value.code == "reversals_unsettled"

@@ -15,6 +15,8 @@ from chartseal.adherence.fhir.supply import supply_of
 
 _NOT_DISPENSED = frozenset({"declined", "on-hold", "stopped"})
 _ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
+_INPATIENT = "inpatient"
+"""R4's medicationdispense-category."""
 _PRESCRIBED = frozenset({"active", "completed", "on-hold", "stopped"})
 
 
@@ -29,11 +31,13 @@ def dispense(resource: Json) -> list[Row]:
     """A completed dispense is a supply; one declined, on hold or stopped is none, and is evidence of that.
 
     Raises:
-        NotCountedError: any other status; no medication.
+        NotCountedError: any other status; no medication; `category_inpatient`, which is used up in hospital.
     """
     status = text(resource, "status")
     if status != "completed" and status not in _NOT_DISPENSED:
         raise status_reason(resource)
+    if _INPATIENT in {text(each, "code") for each in members(member(resource, "category"), "coding")}:
+        raise NotCountedError("category_inpatient")
     handed, prepared = (day(text(resource, name)) for name in ("whenHandedOver", "whenPrepared"))
     row = Row(
         "supply" if status == "completed" else "not_dispensed",

@@ -3,34 +3,55 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import timedelta
 
 from chartseal.adherence.fhir.classes import ClassTable, code_key
 from chartseal.adherence.fhir.rows import Row
+
+WAITING = timedelta(days=14)
+"""How long a filled prescription waits to be picked up, where nothing says when it was prepared: then pharmacies put it
+back and reverse the claim."""
 
 
 def once(rows: Iterable[Row], classes: ClassTable | None) -> tuple[list[Row], int]:
     """`rows` without claims for what a dispense tells too, and how many those were; one claim for one dispense.
 
     They tell of the same fill where patient and day are the same (the claim's lies between preparing and handing over)
-    and so is the medication: a code, the prescription, or what the table of classes makes of their codes. A dispense
-    that says no days of supply takes those of its claim.
+    and so is the medication: a code, the prescription, or what the table of classes makes of their codes. Of what is
+    then left, a claim and a dispense up to `WAITING` after it are the same, if nothing says when it was prepared and
+    their days of supply do not differ: days are rather missed than counted twice. A dispense that says no days of
+    supply takes those of its claim.
     """
     listed = list(rows)
     dispenses: dict[str, list[Row]] = defaultdict(list)
     for row in listed:
         if row.kind == "supply" and row.claim is None and row.date is not None:
             dispenses[row.patient].append(row)
-    kept: list[Row] = []
-    for row in listed:
-        pairs = dispenses[row.patient] if row.kind == "supply" and row.claim is not None else []
-        same = next((each for each in pairs if _same_day(row, each) and _same_medication(row, each, classes)), None)
-        if same is None:
-            kept.append(row)
-            continue
-        pairs.remove(same)
-        _complete(same, row)
+    kept = listed
+    for near in (_same_day, _picked_up_later):
+        kept = [row for row in kept if not _is_told(row, dispenses[row.patient], near, classes)]
     return kept, len(listed) - len(kept)
+
+
+def _is_told(row: Row, dispenses: list[Row], near: Callable[[Row, Row], bool], classes: ClassTable | None) -> bool:
+    """Whether a claim is of one of the dispenses, which then is no other claim's."""
+    if row.kind != "supply" or row.claim is None:
+        return False
+    same = next((each for each in dispenses if near(row, each) and _same_medication(row, each, classes)), None)
+    if same is None:
+        return False
+    dispenses.remove(same)
+    _complete(same, row)
+    return True
+
+
+def _picked_up_later(claim: Row, dispense: Row) -> bool:
+    if claim.date is None or dispense.date is None or dispense.prepared is not None:
+        return False
+    if None not in (claim.days, dispense.days) and claim.days != dispense.days:
+        return False
+    return claim.date <= dispense.date <= claim.date + WAITING
 
 
 def _same_day(claim: Row, dispense: Row) -> bool:

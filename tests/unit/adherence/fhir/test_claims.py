@@ -140,7 +140,23 @@ def test_the_same_fill_as_claim_and_dispense_counts_once() -> None:
     prepared = dispense(whenPrepared="2031-04-04")
     billed = claim(item=[{**claim()["item"][0], "servicedDate": "2031-04-04"}])
     assert events(billed, prepared) == ["d1"]
-    assert events(billed, dispense()) == ["d1", "e1"]
+
+
+@pytest.mark.parametrize(
+    ("served", "found"),
+    [("2031-04-04", ["d1"]), ("2031-03-22", ["d1"]), ("2031-03-21", ["d1", "e1"]), ("2031-04-06", ["d1", "e1"])],
+)
+def test_a_fill_waits_for_two_weeks_to_be_picked_up(served: str, found: list[str]) -> None:
+    billed = claim(item=[{**claim()["item"][0], "servicedDate": served}])
+    assert events(billed, dispense()) == found
+    other_days = dispense(daysSupply={"value": 90, "system": "http://unitsofmeasure.org", "code": "d"})
+    assert events(billed, other_days) == ["d1", "e1"]
+    assert events(billed, dispense(whenPrepared="2031-04-05")) == ["d1", "e1"]
+
+
+def test_of_two_claims_the_one_of_the_day_is_the_dispenses() -> None:
+    earlier = claim(id="e2", identifier=[SECOND], item=[{**claim()["item"][0], "servicedDate": "2031-04-01"}])
+    assert events(earlier, claim(), dispense()) == ["d1", "e2"]
 
 
 def test_one_claim_for_one_dispense() -> None:

@@ -46,6 +46,12 @@ def test_what_was_not_dispensed_is_evidence_of_that(status: str) -> None:
     assert only(dispense(status=status))["kind"] == "not_dispensed"
 
 
+def test_what_is_dispensed_in_hospital_is_used_up_there() -> None:
+    code = {"system": "http://terminology.hl7.org/fhir/CodeSystem/medicationdispense-category", "code": "inpatient"}
+    assert dropped(dispense(category={"coding": [code]})) == {("MedicationDispense", "category_inpatient"): 1}
+    assert len(rows(dispense(category={"coding": [{**code, "code": "community"}]}))) == 1
+
+
 @pytest.mark.parametrize("status", ["cancelled", "entered-in-error", "in-progress", "preparation", "unknown"])
 def test_other_dispenses_are_counted_and_left_out(status: str) -> None:
     assert rows(dispense(status=status)) == []
