@@ -59,7 +59,7 @@ def window_of(gathered: Gathered, days: Days) -> Window:
     if days.days is not None:
         if first is None:
             return Window(Span(0), Span(days.days), Span(0), Span(days.days), per_group=days.per_group)
-        return _counted(first, days.days)
+        return Window.between(first, first + timedelta(days=days.days - 1))
     return _known(gathered, first, days.last)
 
 
@@ -72,13 +72,6 @@ def _length(days: Days) -> Span:
     if days.first is None and days.last is None and days.follow_up is not None:
         return days.follow_up
     raise click.UsageError("say how long to measure: --days, or --from and --to as dates")
-
-
-def _counted(first: date, days: int) -> Window:
-    last = Span(days - 1).after(first)
-    if last is None:
-        raise click.UsageError("--days go past the year 9999")
-    return Window.between(first, last)
 
 
 def _known(gathered: Gathered, first: date | None, last: date | None) -> Window:
@@ -138,4 +131,6 @@ def _days(start: date | None, length: Span | Column, death: date | None) -> int 
     end = length.after(start) if isinstance(length, Span) and start is not None else None
     if start is None or end is None:
         return None
-    return max(0, (end - start if death is None else min(end, death + timedelta(days=1)) - start).days)
+    if death is not None and death < end:  # so that there is a day after it
+        end = death + timedelta(days=1)
+    return max(0, (end - start).days)

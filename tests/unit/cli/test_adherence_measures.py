@@ -310,10 +310,10 @@ def test_rows_as_a_file(tmp_path: Path, suffix: str) -> None:
 
 def test_for_people() -> None:
     shown = run("episodes", SUPPLIES, "--gap", "20d", "--to", "2025-12-31").output
-    assert "Episodes, up to 2026-01-01" in shown
+    assert "Episodes, up to 2025-12-31" in shown
     assert "follow up end" in shown
     assert "not measured: 2 days supply unknown" in shown
-    assert "CMA7, 2025-01-01 up to 2026-01-01" in run("cma", SUPPLIES, *TO_YEAR).output
+    assert "CMA7, 2025-01-01 to 2025-12-31" in run("cma", SUPPLIES, *TO_YEAR).output
     assert "CMA7, each patient's own days" in run("cma", SUPPLIES, "--days", "90").output
     assert "more: -o FILE.csv" not in shown
 
@@ -346,11 +346,19 @@ def test_nobody_takes_anything_after_death(tmp_path: Path, measure: str) -> None
     assert rows[0] == rows[1] == rows[2]
     last = rows[0][-1]
     if "cma" in last:
-        assert last["cma"] == pytest.approx(35 / 45)
+        assert last["cma"] == pytest.approx(36 / 46)  # the day of death counts
     elif measure == "gaps":
-        assert (last["interval_days"], last["window_end"]) == (5, "2031-02-15")
+        assert (last["interval_days"], last["window_end"]) == (6, "2031-02-16")
     else:
-        assert last["end"] == "2031-02-15"
+        assert last["end"] == "2031-02-16"
+
+
+def test_a_death_on_the_calendars_last_day_cuts_nothing(tmp_path: Path) -> None:
+    chart = tmp_path / "chart.ndjson"
+    died = {"resourceType": "Patient", "id": "p1", "deceasedDateTime": "9999-12-31"}
+    chart.write_text(json.dumps(dispense(whenHandedOver="2031-01-01")) + "\n" + json.dumps(died) + "\n")
+    (row,) = told("covered", chart, "--days", "30")["rows"]
+    assert row["end"] == "2031-01-31"
 
 
 def test_persistence_says_that_death_censors(tmp_path: Path) -> None:
@@ -383,7 +391,7 @@ def test_persistence_says_that_death_censors(tmp_path: Path) -> None:
         (["cma", "--from", "180d"], "need --follow-up"),
         (["cma", "--follow-up-from", "2025-01-01"], "need --follow-up"),
         (["cma", "--follow-up", "1y", "--from", "30d"], "say how long to measure"),
-        (["cma", "--from", "9999-12-31", "--days", "2"], "past the year 9999"),
+        (["cma", "--from", "2200-01-01", "--days", "2"], "expected a date from 1900-01-01 to 2199-12-31"),
         (["cma", "--from", "soon"], "expected a date"),
         (["cma", "--to", "2024-01-01"], "--to is before"),
         (["cma", "-o", "out.xlsx"], "ending in"),
