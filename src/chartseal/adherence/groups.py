@@ -24,6 +24,7 @@ import pyarrow as pa
 from lark import Lark, Token, Tree
 from lark.exceptions import LarkError, UnexpectedInput, UnexpectedToken
 
+from chartseal.adherence.database import connect
 from chartseal.adherence.tables import Columns, EventTable
 from chartseal.errors import AdherenceError
 
@@ -298,7 +299,7 @@ def _run(table: pa.Table, source: str, values: list[object], parts: list[tuple[s
     chosen = ", ".join(map(_quoted, table.column_names))
     selects = [f'SELECT {chosen}, CAST(? AS VARCHAR) AS "group" FROM flagged WHERE {test}' for test, _ in parts]  # noqa: S608
     query = f"WITH flagged AS MATERIALIZED (SELECT * FROM {source}) {' UNION ALL '.join(selects)}"  # noqa: S608
-    with duckdb.connect() as connection:
+    with connect() as connection:
         try:
             connection.register("events", table)
             return connection.sql(query, params=[*values, *(name for _, name in parts)]).to_arrow_table()

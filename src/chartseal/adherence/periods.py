@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import duckdb
 import pyarrow as pa
 
+from chartseal.adherence.database import connect
 from chartseal.adherence.tables import Columns, EventTable
 from chartseal.errors import AdherenceError
 
@@ -29,7 +30,7 @@ def with_periods(
             `column_type`, `table_unreadable`.
     """
     columns = columns or Columns()
-    connection = duckdb.connect()
+    connection = connect()
     try:
         connection.register("events", _arrow(events))
         patient = _quoted(columns.patient)

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chartseal.adherence.database import connect
 from chartseal.adherence.tables import Columns, EventTable, batches
 from chartseal.errors import AdherenceError
 
@@ -141,7 +141,7 @@ def _query(
 ) -> pa.Table:
     """A query over `parts`: the durations with their `place` in the table and a number of their `medication`."""
     keys = ", ".join(f'"{name}"' for name in _MEDICATION if name in durations.column_names)
-    with duckdb.connect() as connection:
+    with connect() as connection:
         for name, table in (tables or {}).items():
             connection.register(name, table)
         connection.register("rows", durations.append_column("place", pa.array(range(durations.num_rows), pa.int64())))

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from chartseal import _core
+from chartseal.adherence.database import connect
 from chartseal.adherence.fhir import ClassTable, read_events
 from chartseal.adherence.fhir.reader import FILES
 from chartseal.adherence.tables import ROWS, Columns, EventTable, require_one
@@ -190,7 +191,7 @@ def _column(name: str) -> duckdb.Expression:
 
 def _connection() -> duckdb.DuckDBPyConnection:
     """DuckDB that fetches no extension and reads nothing by network."""
-    connection = duckdb.connect()
+    connection = connect()
     connection.execute("SET autoinstall_known_extensions = false")
     connection.execute("SET autoload_known_extensions = false")
     return connection
@@ -227,7 +228,7 @@ def _of_database(url: str) -> EventTable:
 
 
 def _of_duckdb(path: Path, table: str) -> duckdb.DuckDBPyRelation:
-    connection = duckdb.connect(str(path), read_only=True)
+    connection = connect(str(path), read_only=True)
     if (table,) not in connection.execute("SELECT table_name FROM information_schema.tables").fetchall():
         raise AdherenceError("the database has no such table", "table_missing")
     return connection.table('"' + table.replace('"', '""') + '"')

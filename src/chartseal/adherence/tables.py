@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from chartseal.adherence.database import connect
 from chartseal.errors import AdherenceError
 
 EventTable: TypeAlias = Any
@@ -73,7 +74,9 @@ class Columns:
 
 @dataclass(frozen=True)
 class Limits:
-    """What sorting may take: memory (as `2GB`), where it spills what is over, threads. DuckDB's own choice if None.
+    """What sorting may take: memory (as `2GB`), where it spills what is over, threads.
+
+    Left out, memory and threads are DuckDB's own choice, and the folder is one that the owner alone reads.
 
     A DuckDB relation is read by its own connection, under that one's limits.
     """
@@ -84,8 +87,7 @@ class Limits:
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """A new database in memory under these limits."""
-        chosen = {"memory_limit": self.memory, "temp_directory": self.folder, "threads": self.threads}
-        return duckdb.connect(config={name: str(value) for name, value in chosen.items() if value is not None})
+        return connect(memory_limit=self.memory, temp_directory=self.folder, threads=self.threads)
 
 
 def batches(

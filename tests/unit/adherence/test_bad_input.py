@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -13,7 +14,9 @@ import pyarrow as pa
 import pytest
 
 from chartseal.adherence import Column, Columns, Span, Window, grouped, mpr
+from chartseal.adherence.database import connect
 from chartseal.adherence.kernel import measure
+from chartseal.adherence.tables import Limits
 from chartseal.errors import AdherenceError
 
 DAY = date(2031, 1, 1)
@@ -256,3 +259,14 @@ def test_reversals_do_not_count_as_if_nothing_were_taken_back() -> None:
     with pytest.raises(AdherenceError) as caught:
         mpr(events)
     assert caught.value.code == "reversals_unsettled"
+
+
+def test_what_memory_does_not_hold_spills_where_its_owner_alone_reads() -> None:
+    asked = "SELECT current_setting('temp_directory')"
+    [(folder,)] = connect().execute(asked).fetchall()
+    assert Path(folder).stat().st_mode & 0o777 == 0o700
+    assert Path(folder) != Path.cwd() / ".tmp"
+    [(chosen,)] = (
+        Limits(folder=Path("elsewhere")).connect().execute("SELECT current_setting('temp_directory')").fetchall()
+    )
+    assert chosen == "elsewhere"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import duckdb
 import pyarrow as pa
 
+from chartseal.adherence.database import connect
 from chartseal.errors import AdherenceError
 
 MOST_EVENTS = 500_000_000
@@ -56,7 +56,7 @@ def event_table(seed: int, patients: int, events_per_patient: int) -> pa.Table:
         raise AdherenceError("a seed of 32 bits, and up to 10,000 events a patient", "limit_exceeded")
     if patients * events_per_patient > MOST_EVENTS:
         raise AdherenceError(f"{MOST_EVENTS} events at most", "limit_exceeded")
-    with duckdb.connect() as connection:
+    with connect() as connection:
         for macro in _MACROS:
             connection.execute(macro)
         numbers = {
