@@ -25,7 +25,8 @@ def drilled(scale: float) -> None:
         for patient, rows in zip(cohort, by_patient(found), strict=True):
             within = moved(chosen[1], patient)
             expected = reference.episodes(patient, within, gap, change_starts_anew=class_change)
-            # A supply on the very day that follow-up ends on begins an episode of no days, of which days know nothing.
+            # A supply on the day that follow-up ends on, or that another class begins on, is an episode of no days, of
+            # which days know nothing.
             episodes_of_days = [row for row in rows if row["start"] != row["end"] or row["start"] is None]
             assert [(row["start"], row["end"]) for row in episodes_of_days] == [
                 (day(start), day(end)) for start, end in expected if start != end

@@ -68,7 +68,7 @@ def _use(history: History, rules: DurationRules, start: int, quantity: int) -> t
             left -= min(left, Fraction(used))
             last = day + 1
         day += 1
-    return taken, (last if left == 0 else day)
+    return taken, (last if left == 0 or day >= LAST else day)  # what waits for ever keeps no other supply waiting
 
 
 def reference(history: History, rules: DurationRules) -> list[Taken | None]:
@@ -77,7 +77,7 @@ def reference(history: History, rules: DurationRules) -> list[Taken | None]:
     for start, quantity in sorted(history.supplies):
         used = _use(history, rules, max(start, free) if rules.carry_over else start, quantity)
         found.append(used[0] if used else None)
-        if used and used[1] < LAST:
+        if used:
             free = max(free, used[1])
     return found
 
