@@ -64,7 +64,7 @@ def table(figures: list[Figure]) -> str:
     for figure in figures:
         theirs = "" if figure.theirs is None else shown(figure.theirs, figure.unit)
         ratio = "" if figure.ratio is None else f"{figure.ratio:,.1f}x{' the floor' if figure.is_floor else ''}"
-        goal = "" if figure.goal is None else f"≥ {figure.goal:g}x"
+        goal = "" if figure.goal is None else f"{'≤' if figure.is_floor else '≥'} {figure.goal:g}x"
         rows.append(
             f"| {figure.what} | {shown(figure.ours, figure.unit)} | {figure.peer} | {theirs} | {ratio} | {goal} |"
         )
