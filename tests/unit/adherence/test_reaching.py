@@ -58,7 +58,7 @@ def days_by_hand(supplies: list[tuple[int, float, str | None]]) -> int:
     return len(window & set().union(*pools.values()))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(SUPPLIES)
 def test_named_dispensings_give_what_all_give(supplies: list[tuple[int, float, str | None]]) -> None:
     events = table(supplies)
