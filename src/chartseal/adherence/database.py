@@ -17,6 +17,11 @@ def connect(path: str = ":memory:", *, read_only: bool = False, **settings: obje
     return duckdb.connect(path, read_only=read_only, config={name: str(each) for name, each in chosen.items()})
 
 
+def quoted(name: str) -> str:
+    """A name of a column or table, whatever it holds, as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 @cache
 def _folder() -> TemporaryDirectory[str]:
     """One for the process, of mode 0700; it goes when the process ends."""

@@ -24,7 +24,7 @@ import pyarrow as pa
 from lark import Lark, Token, Tree
 from lark.exceptions import LarkError, UnexpectedInput, UnexpectedToken
 
-from chartseal.adherence.database import connect
+from chartseal.adherence.database import connect, quoted
 from chartseal.adherence.tables import Columns, EventTable
 from chartseal.errors import AdherenceError
 
@@ -260,11 +260,7 @@ def _plain(column: Token) -> str:
 
 
 def _column(column: Token) -> str:
-    return _quoted(_plain(column))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return quoted(_plain(column))
 
 
 def _flag(place: int) -> str:
@@ -282,7 +278,7 @@ def _table(events: EventTable) -> pa.Table:
 
 def _select(table: pa.Table, compiled: Mapping[str, _Sql], others: str | None, kind: str | None) -> pa.Table:
     """Each filter is a column that later ones may name; then one SELECT for each group."""
-    is_medication = "true" if kind is None else f"(coalesce(lower(trim({_quoted(kind)})), '') IN {_MEDICATIONS})"
+    is_medication = "true" if kind is None else f"(coalesce(lower(trim({quoted(kind)})), '') IN {_MEDICATIONS})"
     source, values = "events", list[object]()
     for place, filter_ in enumerate(compiled.values()):
         source = f"(SELECT *, {is_medication} AND {filter_.text} AS {_flag(place)} FROM {source})"  # noqa: S608
@@ -296,7 +292,7 @@ def _select(table: pa.Table, compiled: Mapping[str, _Sql], others: str | None, k
 
 
 def _run(table: pa.Table, source: str, values: list[object], parts: list[tuple[str, str | None]]) -> pa.Table:
-    chosen = ", ".join(map(_quoted, table.column_names))
+    chosen = ", ".join(map(quoted, table.column_names))
     selects = [f'SELECT {chosen}, CAST(? AS VARCHAR) AS "group" FROM flagged WHERE {test}' for test, _ in parts]  # noqa: S608
     query = f"WITH flagged AS MATERIALIZED (SELECT * FROM {source}) {' UNION ALL '.join(selects)}"  # noqa: S608
     with connect() as connection:

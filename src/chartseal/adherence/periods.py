@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import duckdb
 import pyarrow as pa
 
-from chartseal.adherence.database import connect
+from chartseal.adherence.database import connect, quoted
 from chartseal.adherence.tables import Columns, EventTable
 from chartseal.errors import AdherenceError
 
@@ -33,7 +33,7 @@ def with_periods(
     connection = connect()
     try:
         connection.register("events", _arrow(events))
-        patient = _quoted(columns.patient)
+        patient = quoted(columns.patient)
         parts = [f"SELECT * REPLACE (CAST({patient} AS VARCHAR) AS {patient}) FROM events"]  # noqa: S608 (quoted)
         for number, (kind, table) in enumerate(periods.items()):
             connection.register(f"period{number}", _read(connection, kind, table))
@@ -51,7 +51,7 @@ def _read(connection: duckdb.DuckDBPyConnection, kind: str, table: EventTable) -
         if name not in relation.columns:
             raise AdherenceError(f"periods {kind} have no such column", "column_missing", name)
     chosen = [
-        f"CAST({_quoted(name) if name in relation.columns else 'NULL'} AS {wanted}) AS {_quoted(name)}"
+        f"CAST({quoted(name) if name in relation.columns else 'NULL'} AS {wanted}) AS {quoted(name)}"
         for name, wanted in _COLUMNS.items()
     ]
     found = relation.project(", ".join([*chosen, f"'{kind}' AS kind"])).to_arrow_table()
@@ -73,7 +73,7 @@ def _renamed(columns: Columns) -> str:
         "class": columns.medication_class,
         "kind": columns.kind,
     }
-    return ", ".join(f"{_quoted(ours)} AS {_quoted(theirs)}" for ours, theirs in names.items())
+    return ", ".join(f"{quoted(ours)} AS {quoted(theirs)}" for ours, theirs in names.items())
 
 
 def _arrow(table: EventTable) -> pa.Table | pa.RecordBatchReader:
@@ -84,7 +84,3 @@ def _arrow(table: EventTable) -> pa.Table | pa.RecordBatchReader:
     if not hasattr(table, "__arrow_c_stream__"):
         raise AdherenceError("not a table: it exports no Arrow stream", "table_unreadable")
     return pa.RecordBatchReader.from_stream(table)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

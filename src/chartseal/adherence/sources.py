@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from chartseal import _core
-from chartseal.adherence.database import connect
+from chartseal.adherence.database import connect, quoted
 from chartseal.adherence.fhir import ClassTable, read_events
 from chartseal.adherence.fhir.reader import FILES
 from chartseal.adherence.tables import ROWS, Columns, EventTable, require_one
@@ -231,7 +231,7 @@ def _of_duckdb(path: Path, table: str) -> duckdb.DuckDBPyRelation:
     connection = connect(str(path), read_only=True)
     if (table,) not in connection.execute("SELECT table_name FROM information_schema.tables").fetchall():
         raise AdherenceError("the database has no such table", "table_missing")
-    return connection.table('"' + table.replace('"', '""') + '"')
+    return connection.table(quoted(table))
 
 
 def _of_ibis(scheme: str, place: str, address: str, table: str) -> pa.RecordBatchReader:

@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chartseal.adherence.database import connect
+from chartseal.adherence.database import connect, quoted
 from chartseal.errors import AdherenceError
 
 EventTable: TypeAlias = Any
@@ -113,7 +113,7 @@ def batches(
             present = [name for name in optional if name in relation.columns]
             chosen = _chosen(relation, columns, [*extra, *present])
             once = {read: name for name, read in reversed(list(chosen.items()))}  # sorting a column twice costs twice
-            read = ", ".join(f"{read} AS {_quoted(name)}" for read, name in once.items())
+            read = ", ".join(f"{read} AS {quoted(name)}" for read, name in once.items())
             reader = _sorted(relation.project(read), events).to_arrow_reader(rows)
             cut = whole_patients(reader, rows)
             for batch in chain([next(cut, pa.RecordBatch.from_pylist([], reader.schema))], cut):
@@ -240,10 +240,10 @@ def _chosen(relation: duckdb.DuckDBPyRelation, columns: Columns, extra: Sequence
 
 def _patient(name: str, types: Mapping[str, str]) -> str:
     if types[name].startswith("ENUM"):
-        return f"CAST({_quoted(name)} AS VARCHAR)"
+        return f"CAST({quoted(name)} AS VARCHAR)"
     if types[name].endswith("]") or types[name].startswith(("STRUCT", "MAP", "UNION")):
         raise AdherenceError("an id is one value, not a list or structure", "column_type", name)
-    return _quoted(name)
+    return quoted(name)
 
 
 def _cast(name: str, present: str, wanted: str) -> str:
@@ -251,14 +251,10 @@ def _cast(name: str, present: str, wanted: str) -> str:
         raise AdherenceError(
             f"{present.partition('(')[0].lower()} is not read as {_WORDS[wanted]}", "column_type", name
         )
-    return _quoted(name) if present == wanted else f"TRY_CAST({_quoted(name)} AS {wanted})"
+    return quoted(name) if present == wanted else f"TRY_CAST({quoted(name)} AS {wanted})"
 
 
 def _extra(name: str, types: Mapping[str, str]) -> str:
     if name not in types:
         raise AdherenceError("there is no such column", "column_missing", name)
-    return _cast(name, types[name], "DATE") if types[name].startswith("TIMESTAMP") else _quoted(name)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return _cast(name, types[name], "DATE") if types[name].startswith("TIMESTAMP") else quoted(name)

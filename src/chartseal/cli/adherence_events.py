@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from chartseal.adherence import Columns
+from chartseal.adherence.database import quoted
 from chartseal.adherence.fhir import ClassTable, FhirEvents, Supplies, read_events
 from chartseal.adherence.sources import is_fhir, read_table
 from chartseal.adherence.tables import EventTable
@@ -55,9 +56,9 @@ class Gathered:
         relation = duckdb.from_arrow(self.events) if isinstance(self.events, pa.Table) else self.events
         if self.columns.date not in relation.columns:
             return None, None  # measuring says so
-        day = "TRY_CAST(" + _quoted(self.columns.date) + " AS DATE)"
+        day = "TRY_CAST(" + quoted(self.columns.date) + " AS DATE)"
         told = self.columns.kind in relation.columns
-        supply = f"coalesce(lower(trim({_quoted(self.columns.kind)})), '') IN ('', 'supply')" if told else "true"
+        supply = f"coalesce(lower(trim({quoted(self.columns.kind)})), '') IN ('', 'supply')" if told else "true"
         known = relation.filter(f"{day} BETWEEN '{FIRST}' AND '{LAST}'")  # one impossible date is one patient's
         ((first, last),) = known.aggregate(f"min({day}) FILTER ({supply}), max({day})").fetchall()
         return first, last
@@ -81,7 +82,7 @@ class Gathered:
         relation = duckdb.from_arrow(self.events) if isinstance(self.events, pa.Table) else self.events
         if self.columns.patient not in relation.columns:
             return self  # measuring says so
-        column, wanted = f"CAST({_quoted(self.columns.patient)} AS VARCHAR)", patient.replace("'", "''")
+        column, wanted = f"CAST({quoted(self.columns.patient)} AS VARCHAR)", patient.replace("'", "''")
         found = relation.filter(f"{column} = '{wanted}'").to_arrow_table()
         if not found.num_rows:
             found = relation.filter(f"ends_with({column}, '/{wanted}')").to_arrow_table()
@@ -119,7 +120,3 @@ def gather(
     names = columns or Columns()
     table = read_table(paths[0], columns=names, date_format=date_format)
     return Gathered(table.read_all() if isinstance(table, pa.RecordBatchReader) else table, names)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +13,7 @@ import click
 
 from chartseal.adherence.fhir import ClassTable, read_events
 from chartseal.adherence.observation import Coding, report
+from chartseal.cli.adherence_spans import OneDay
 from chartseal.cli.files import write_private
 from chartseal.errors import AdherenceError
 from chartseal.predicates.systems import by_alias
@@ -33,16 +34,13 @@ class _Code(click.ParamType[Coding]):
         return Coding(row.uri if row else system, code)
 
 
-_DAY = click.DateTime(["%Y-%m-%d"])
-
-
 @click.command("observation")
 @click.argument("charts", nargs=-1, required=True, metavar="CHART…")
 @click.option("--class", "medication_class", required=True, metavar="NAME", help="The class, as the table names it.")
 @click.option("--code", required=True, type=_Code(), help="The class's code: atc|C10AA.")
 @click.option("--classes", type=click.Path(path_type=Path), help="Which codes are of which class (CSV).")
-@click.option("--from", "start", required=True, type=_DAY, help="The window's first day.")
-@click.option("--to", "end", required=True, type=_DAY, help="The window's last day.")
+@click.option("--from", "start", required=True, type=OneDay(), help="The window's first day.")
+@click.option("--to", "end", required=True, type=OneDay(), help="The window's last day.")
 @click.option("--performer", metavar="REFERENCE", help="Who measured, as Organization/1.")
 @click.option("-o", "--output", default="-", metavar="FILE", help="Where the Observation goes; standard output else.")
 @click.option("--json", "as_json", is_flag=True, help="Print what is in it as one JSON object.")
@@ -51,8 +49,8 @@ def command(
     medication_class: str,
     code: Coding,
     classes: Path | None,
-    start: datetime,
-    end: datetime,
+    start: date,
+    end: date,
     performer: str | None,
     output: str,
     as_json: bool,
@@ -65,7 +63,7 @@ def command(
         raise click.UsageError("--json prints to standard output too: name a file with -o")
     table = ClassTable.read(classes) if classes else None
     events = read_events(sources(charts), table).events
-    made = report(events, medication_class, code, start.date(), end.date(), subject=_one(events["patient"].to_pylist()))
+    made = report(events, medication_class, code, start, end, subject=_one(events["patient"].to_pylist()))
     resource = made.to_fhir(issued=datetime.now(UTC), performer=performer)
     write_private(output, (json.dumps(resource, indent=1) + "\n").encode())
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from chartseal.adherence.generator.draw import Draw
 from chartseal.adherence.generator.formulary import AS_NEEDED, LONG_TERM, Product
@@ -23,19 +23,7 @@ Behaviour: TypeAlias = Literal[
     "switch",
 ]
 
-BEHAVIOURS: tuple[Behaviour, ...] = (
-    "as_needed",
-    "days_supply_missing",
-    "dose_change",
-    "gaps",
-    "hospital_stay",
-    "never_filled",
-    "regular",
-    "reversal",
-    "stockpiling",
-    "stop_restart",
-    "switch",
-)
+BEHAVIOURS: tuple[Behaviour, ...] = get_args(Behaviour)
 
 
 @dataclass(frozen=True)
