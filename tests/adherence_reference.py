@@ -231,10 +231,11 @@ def episodes(
     """Treatment episodes as first day and first day without supply (or end of follow-up).
 
     An episode ends where more than the permissible days pass without any supply at home (Gardarsdottir et al. 2010).
+    What comes on the day that follow-up ends still begins one, or says that the one before did not end.
     """
     found: list[tuple[int, int]] = []
     store, start, without, before = Store(False, False), None, 0, ""
-    for day in range(*follow_up):
+    for day in range(follow_up[0], follow_up[1] + 1):
         today = [each for each in in_order(supplies) if each.day == day]
         for each in today:
             changed = change_starts_anew and start is not None and each.medication != before
@@ -244,7 +245,7 @@ def episodes(
             start, before = day if start is None else start, each.medication
             store.receive(each)
             without = 0
-        if start is not None:
+        if start is not None and day < follow_up[1]:
             without = 0 if store.use() >= 1 else without + 1
     if start is not None:
         found.append((start, follow_up[1] - without if without > permissible_gap else follow_up[1]))

@@ -48,7 +48,7 @@ class Situation(NamedTuple):
     kind: Kind
     group: str
     anchor: str
-    """What makes it the same situation when more is known: a reference of an event, or a year."""
+    """What makes it the same situation when more is known: an event's anchor (and product), or a year."""
     since: int
     """The day that it began."""
     raised: int

@@ -44,6 +44,11 @@ class Event(NamedTuple):
     medication_class: str
     ingredient: str
 
+    @property
+    def anchor(self) -> str:
+        """What tells it from the patient's other supplies: one reference may be of several products."""
+        return "\n".join((self.event, self.medication_class, self.ingredient))
+
 
 def events_of(
     rows: EventTable | Iterable[Mapping[str, Any]], columns: Columns | None, refused: Counter[str]

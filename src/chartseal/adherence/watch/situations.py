@@ -97,10 +97,10 @@ class _Teller:
         severity = self.policy.severity_of(kind)
         return Situation(kind, self.group, anchor, since, raised, until, outcome, severity, named, escalates)
 
-    def _news(self, kind: Kind, event: Event, evidence: Iterable[Event]) -> Situation | None:
+    def _news(self, kind: Kind, event: Event, evidence: Iterable[Event], product: str = "") -> Situation | None:
         """What is told once, for a while."""
         until = event.day + self.policy.notice_days
-        return self._situation(kind, event.event, event.day, event.day, until, "noted", evidence)
+        return self._situation(kind, event.anchor + product, event.day, event.day, until, "noted", evidence)
 
     def _open(self, raised: int, closed: int, outcome: str) -> tuple[int, str]:
         """When and how something ends that ends on the day `closed`, or lapses where nobody ends it."""
@@ -122,7 +122,7 @@ class _Teller:
             late = self.home.day(self.home.number(new[0].day) + self.policy.first_fill_days)
             until, outcome = self._open(late, filled.day if filled else NEVER, "filled")
             evidence = [*new, *_between(group.refused, new[0].day, until), *([filled] if filled else [])]
-            yield self._situation("primary_nonadherence", new[0].event, new[0].day, late, until, outcome, evidence)
+            yield self._situation("primary_nonadherence", new[0].anchor, new[0].day, late, until, outcome, evidence)
 
     def _unknown(self, line: Line) -> Iterator[Situation | None]:
         """From a supply of unknown days to the next known one: the class cannot be watched."""
@@ -135,7 +135,7 @@ class _Teller:
                 known = line.fills[after].event.day if after < len(line.fills) else NEVER
                 until, outcome = self._open(first.day, known, "supply_known")
                 evidence = [fill.event for _, fill in places]
-                yield self._situation("supply_unknown", first.event, first.day, first.day, until, outcome, evidence)
+                yield self._situation("supply_unknown", first.anchor, first.day, first.day, until, outcome, evidence)
 
     def _gaps(self, line: Line, refused: Sequence[Event]) -> Iterator[Situation | None]:
         """Late refills, discontinuations and restarts."""
@@ -152,11 +152,11 @@ class _Teller:
         last, next_fill = gap.before.event, [gap.after.event] if gap.after else []
         until, outcome = (closed, "filled") if closed < stopped else (stopped, "discontinued")
         evidence = [last, *_between(refused, since, until), *(next_fill if outcome == "filled" else [])]
-        yield self._situation("late_refill", last.event, since, late, until, outcome, evidence)
+        yield self._situation("late_refill", last.anchor, since, late, until, outcome, evidence)
         if stopped <= closed:
             until, outcome = self._open(stopped, closed, "filled")
             evidence = [last, *_between(refused, since, until), *(next_fill if outcome == "filled" else [])]
-            yield self._situation("discontinuation", last.event, since, stopped, until, outcome, evidence)
+            yield self._situation("discontinuation", last.anchor, since, stopped, until, outcome, evidence)
             for event in next_fill:
                 yield self._news("restart", event, [last, event])
 
@@ -182,7 +182,7 @@ class _Teller:
         for start, end in stretches:
             begun, after = bisect_left(starts, start - 2 * self.policy.sliding_days), bisect_left(starts, start)
             evidence = [fill.event for fill in line.fills[max(0, begun - 1) : after]]
-            last = evidence[-1].event
+            last = evidence[-1].anchor
             anchor = f"{last} {seen[last]}" if seen[last] else last  # it may fall again while no fill comes
             seen[last] += 1
             raised = self.home.day(start)
@@ -193,17 +193,18 @@ class _Teller:
         """Too much, and changes of what is taken."""
         floor = self.since - self.policy.notice_days
         policy = self.policy
-        for _, fills in sorted(line.products.items()):
+        for (_, ingredient), fills in sorted(line.products.items()):
+            product = f"\n{ingredient}"  # of a combination, each ingredient is a product of its own
             for run in overstocked(fills, policy.stock_days):
-                yield self._run("stock_high", fills, run)
+                yield self._run("stock_high", fills, run, product)
             for run in overused(fills, policy.overuse_ratio, policy.overuse_window_days):
-                yield self._run("overuse", fills, run)
+                yield self._run("overuse", fills, run, product)
             for before, event in changes_of_dose(fills, floor):
-                yield self._news("dose_change", event, [before, event])
+                yield self._news("dose_change", event, [before, event], product)
         for kind, before, event in switches(line, self.policy.permissible_gap_days, floor):
             yield self._news(kind, event, [before, event])
 
-    def _run(self, kind: Kind, fills: Sequence[Fill], run: tuple[int, int, int]) -> Situation | None:
+    def _run(self, kind: Kind, fills: Sequence[Fill], run: tuple[int, int, int], product: str) -> Situation | None:
         """A run of fills, from the one that began it to the last one, until a home day."""
         first, last, end = run
         until = self.home.day(end)
@@ -211,7 +212,7 @@ class _Teller:
             return None
         event = fills[first].event
         evidence = [fill.event for fill in fills[max(0, first - 3) : last + 1]]  # stock comes from fills before
-        return self._situation(kind, event.event, event.day, event.day, until, "used_up", evidence)
+        return self._situation(kind, event.anchor + product, event.day, event.day, until, "used_up", evidence)
 
 
 def _between(events: Iterable[Event], start: int, end: int) -> list[Event]:
