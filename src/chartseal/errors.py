@@ -499,3 +499,42 @@ class ReportDiffersError(AdherenceError):
         names = ", ".join(differences)
         super().__init__(f"recomputed from the dispensings, these differ: {names}", "report_differs", "Observation")
         self.differences = dict(differences)
+
+
+# vault
+
+
+class VaultError(CoreError):
+    """A vault cannot be used, lacks what was asked for, or may not do it."""
+
+    code = "vault_refused"
+
+
+class VaultKeyError(VaultError):
+    """A key of a vault is missing, destroyed, damaged or out of reach."""
+
+    code = "vault_key_missing"
+
+
+class VaultDamageError(VaultError):
+    """Data of a vault are not what was stored; `path` names where."""
+
+    code = "vault_damaged"
+
+
+class AuditError(VaultError):
+    """An audit chain is broken; `path` names the entry or the period where."""
+
+    code = "audit_broken"
+
+
+class ErasureError(VaultError):
+    """A record may not be erased, or erasing is not finished."""
+
+    code = "erasure_refused"
+
+
+class WalletStoreError(CoreError):
+    """A wallet's records cannot be used, or a record may not be taken in."""
+
+    code = "wallet_refused"

@@ -1,0 +1,26 @@
+"""Where large ciphertexts are: content-addressed by their SHA-256."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+
+class BlobStore(Protocol):
+    """Keeps ciphertexts. Every method raises `VaultError` (`blobs_unavailable`, `disk_full`) where the place fails."""
+
+    def put(self, digest: bytes, data: bytes) -> None:
+        """Keep a ciphertext under its hash; it is durable when this returns. The same again changes nothing."""
+
+    def get(self, digest: bytes) -> bytes:
+        """A ciphertext, its hash checked.
+
+        Raises:
+            VaultDamageError: `blob_missing`, `blob_damaged`.
+        """
+
+    def delete(self, digest: bytes) -> None:
+        """Forget it; one that is not there is no fault."""
+
+    def digests(self) -> Iterator[bytes]:
+        """The hashes of all that is kept, in no order."""

@@ -1,0 +1,1 @@
+"""Where a vault's secrets are."""

@@ -1,0 +1,1 @@
+"""A patient's wallet: records found by announcements, checked, kept encrypted, shown and erased."""
