@@ -16,7 +16,7 @@ demo: $(STAMPS)/core $(STAMPS)/anvil
 
 test: $(STAMPS)/web $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil $(STAMPS)/ceremony
 	cd rust && cargo test --release --quiet
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 check: $(STAMPS)/core
 	$(BIN)/ruff check .
