@@ -82,10 +82,11 @@ class Gathered:
         relation = duckdb.from_arrow(self.events) if isinstance(self.events, pa.Table) else self.events
         if self.columns.patient not in relation.columns:
             return self  # measuring says so
-        column, wanted = f"CAST({quoted(self.columns.patient)} AS VARCHAR)", patient.replace("'", "''")
-        found = relation.filter(f"{column} = '{wanted}'").to_arrow_table()
+        ids = duckdb.ColumnExpression(self.columns.patient).cast("VARCHAR")
+        found = relation.filter(ids == duckdb.ConstantExpression(patient)).to_arrow_table()
         if not found.num_rows:
-            found = relation.filter(f"ends_with({column}, '/{wanted}')").to_arrow_table()
+            ending = duckdb.FunctionExpression("ends_with", ids, duckdb.ConstantExpression(f"/{patient}"))
+            found = relation.filter(ending).to_arrow_table()
         if not found.num_rows:
             raise AdherenceError("there are no events of this patient", "patient_unknown")
         if len(found[self.columns.patient].unique()) > 1:

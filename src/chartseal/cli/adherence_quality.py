@@ -16,13 +16,13 @@ from chartseal.adherence import Columns, Enrolment, Rate, measures, quality, sum
 from chartseal.adherence.sources import read_table
 from chartseal.adherence.tables import EventTable
 from chartseal.cli.adherence_events import ColumnNames, gather
-from chartseal.cli.adherence_rows import wide_console
+from chartseal.cli.adherence_notes import notes_of
+from chartseal.cli.adherence_rows import MOST_ROWS, Measured, print_account, print_rest, read_members, wide_console
 from chartseal.cli.adherence_written import WRITTEN, write_table
 from chartseal.cli.opened import new_table, value_text
 from chartseal.errors import AdherenceError
 
 _PERIODS = {"births": "born", "deaths": "died", "enrolment": "enrolled", "exclusions": "excluded", "stays": "stay"}
-_MOST_ROWS = 200
 _FILE = click.Path()
 
 
@@ -78,7 +78,8 @@ def command(
         write_table(output, found)
     for kind in _unmatched(found, beside):
         click.echo(f"no patient of a period {kind} has a fill in the year: are ids written alike?", err=True)
-    _print_json(measure, year, found) if as_json else _print(measure, year, found)
+    told = Measured(found, measure, None, notes_of(gathered, gathered.columns), gathered.fhir)
+    _print_json(told, year) if as_json else _print(told, year)
 
 
 def _periods(tables: dict[str, str | None], date_format: str) -> dict[str, pa.Table]:
@@ -109,9 +110,9 @@ def _unmatched(found: pa.Table, beside: Mapping[str, pa.Table]) -> list[str]:
     return [kind for kind, patients in told.items() if filled and patients and not filled & patients]
 
 
-def _print_json(measure: str, year: int, found: pa.Table) -> None:
-    rate = summary(found)
-    told: dict[str, Any] = {"measure": measure, "year": year, **_counts(rate), "rows": found.to_pylist()}
+def _print_json(found: Measured, year: int) -> None:
+    members = {"measure": found.measure, "year": year, **_counts(summary(found.result))}
+    told: dict[str, Any] = {**members, "rows": found.result.to_pylist(), **read_members(found)}
     click.echo(json.dumps(told, ensure_ascii=False, default=str))
 
 
@@ -125,15 +126,15 @@ def _counts(rate: Rate) -> dict[str, Any]:
     }
 
 
-def _print(measure: str, year: int, found: pa.Table) -> None:
+def _print(told: Measured, year: int) -> None:
+    measure, found = told.measure, told.result
     console, rate = wide_console(), summary(found)
     heads = ("patient", "denominator", "numerator", "PDC", "days covered", "index", "why")
     table = new_table(f"{measures()[measure].title}, {year}", *heads)
-    for row in found.slice(0, _MOST_ROWS).to_pylist():
+    for row in found.slice(0, MOST_ROWS).to_pylist():
         table.add_row(*map(Text, _cells(row)))
     console.print(table)
-    if found.num_rows > _MOST_ROWS:
-        console.print(Text(f"… and {found.num_rows - _MOST_ROWS:,} more: -o FILE.csv writes all"))
+    print_rest(told, console)
     shown = "no rate: nobody is in the denominator" if rate.rate is None else f"{float(rate.rate):.1%}"
     console.print(Text(f"{measure}: {rate.numerator} of {rate.denominator} patients, {shown}"))
     if rate.unknown:
@@ -142,6 +143,7 @@ def _print(measure: str, year: int, found: pa.Table) -> None:
         known = ", ".join(measures()[measure].classes)
         console.print(Text(f"no fill in {year} is of a class of this measure, which are: {known}"))
     console.print(Text(", ".join(f"{why.replace('_', ' ')}: {count}" for why, count in sorted(rate.why.items()))))
+    print_account(told, console)
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

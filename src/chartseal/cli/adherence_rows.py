@@ -68,13 +68,20 @@ def print_json(found: Measured) -> None:
     told: dict[str, Any] = {"measure": found.measure}
     if found.window is not None:
         told |= {"window": _observed(found.window), "followUp": _followed(found.window)}
-    told["rows"] = found.table().to_pylist()
-    if found.fhir is not None:
-        told["daysFound"] = dict(sorted(found.found().items()))
-        told["daysUnknown"] = found.fhir.counts("reason")
-        told["kinds"] = _kinds(found.fhir)
-        told["dropped"] = found.fhir.dropped.to_pylist()
+    told |= {"rows": found.table().to_pylist(), **read_members(found)}
     click.echo(json.dumps(told, ensure_ascii=False, default=str))
+
+
+def read_members(found: Measured) -> dict[str, Any]:
+    """Counts over what FHIR told, as members of JSON; none for a table of rows."""
+    if found.fhir is None:
+        return {}
+    return {
+        "daysFound": dict(sorted(found.found().items())),
+        "daysUnknown": found.fhir.counts("reason"),
+        "kinds": _kinds(found.fhir),
+        "dropped": found.fhir.dropped.to_pylist(),
+    }
 
 
 def _observed(window: Window) -> dict[str, str | None]:

@@ -115,6 +115,10 @@ def test_fhir_tells_births_itself(tmp_path: Path) -> None:
     assert len(found["rows"]) == 9
     assert "birth_unknown" not in found["why"]
     assert found["denominator"] > 0
+    assert sum(found["daysFound"].values()) + sum(found["daysUnknown"].values()) == found["kinds"]["supply"]
+    told = CliRunner().invoke(cli, ["adherence", "quality", *given[:-1]]).output
+    assert "days of supply found by: " in told
+    assert "not counted: " in told
 
 
 def test_what_is_refused(folder: Path) -> None:
