@@ -31,7 +31,7 @@ format:
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && cd rust && cargo fmt
 
 drills: $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil $(STAMPS)/ceremony
-	cd rust && CHARTSEAL_DRILL=1 cargo test --release --quiet -p chartseal-circuits --test mutation
+	cd rust && CHARTSEAL_DRILL=1 cargo test --release --quiet -p chartseal-circuits --test suite mutation
 	CHARTSEAL_DRILL=1 $(BIN)/pytest -m long --timeout 0 -s
 
 bench: $(STAMPS)/web $(STAMPS)/core $(STAMPS)/node $(STAMPS)/anvil $(STAMPS)/ceremony

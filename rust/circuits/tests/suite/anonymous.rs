@@ -1,11 +1,9 @@
 //! anonymous-K from a made-up world to satisfied constraints, and every attack on it, named, as an unsatisfied witness.
 
-mod common;
-
+use crate::common::{self, WORD_BITS, World, hex};
 use chartseal_algebra::babyjub::field_to_be_bytes;
 use chartseal_circuits::inputs::to_hex;
 use chartseal_circuits::{Circuit, Fr};
-use common::{WORD_BITS, World, hex};
 use serde_json::{Value, json};
 
 /// The part that refuses what `prover` holds where a verifier expects `publics`; none where all is well.

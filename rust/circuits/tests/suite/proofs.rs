@@ -1,12 +1,10 @@
 //! Every circuit proved and verified under a key of its own, and by no other circuit's.
 
-mod common;
-
+use crate::common::{World, secret};
 use chartseal_algebra::babyjub::field_to_be_bytes;
 use chartseal_circuits::Circuit;
 use chartseal_circuits::groth16::verifier::write_proof;
 use chartseal_circuits::groth16::{Control, Prover, key, setup};
-use common::{World, secret};
 use serde_json::json;
 
 fn inputs(circuit: Circuit, world: &World) -> Vec<u8> {

@@ -2,12 +2,10 @@
 //!
 //! Only the constraints that touch the wire are computed again, so that all wires of all circuits take seconds.
 
-mod common;
-
+use crate::common::{self, World, random};
 use ark_ff::AdditiveGroup;
 use chartseal_circuits::system::{Shape, Terms};
 use chartseal_circuits::{Circuit, Fr};
-use common::{World, random};
 use std::collections::BTreeMap;
 
 /// ⟨a, w⟩, ⟨b, w⟩, ⟨c, w⟩ of a constraint.
