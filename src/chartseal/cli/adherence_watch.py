@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime, timedelta
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -32,6 +32,7 @@ _FORMS: dict[str, Callable[[Alert], dict[str, Any]]] = {"flag": to_flag, "detect
 @click.argument("events", required=False, metavar="[EVENTS|-]")
 @click.option("--policy", type=_FILE, help="Thresholds (TOML) in place of the default ones.")
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="The day that it is; left out, today.")
+@click.option("--ahead", is_flag=True, help="Let --as-of be later than tomorrow: a state's day never goes back.")
 @click.option("--classes", type=_FILE, help="CSV of system, code, class, ingredient: which codes of FHIR mean what.")
 @click.option("--fhir", "form", type=click.Choice(sorted(_FORMS)), help="Print FHIR R4 resources, one a line.")
 @click.option("--list", "is_list", is_flag=True, help="Print what is active or paused now, rather than what changes.")
@@ -41,7 +42,8 @@ def command(
     state: Path,
     events: str | None,
     policy: Path | None,
-    as_of: Any,
+    as_of: datetime | None,
+    ahead: bool,
     classes: Path | None,
     form: str | None,
     is_list: bool,
@@ -54,7 +56,7 @@ def command(
     """
     if events is None and not state.exists():  # a mistyped name would watch nobody, and say nothing
         raise AdherenceError("nobody is watched there yet: give EVENTS", "state_missing", state.name)
-    day = as_of.date() if as_of is not None else date.today()
+    day = _day(as_of, ahead=ahead)
     table = ClassTable.read(classes) if classes is not None else None
     show = _shown(form, as_json)
     with Watch(state, WatchPolicy() if policy is None else WatchPolicy.load(policy)) as watch:
@@ -71,6 +73,19 @@ def command(
         click.echo(
             "not counted so far: " + ", ".join(f"{count} {reason}" for reason, count in refused.items()), err=True
         )
+
+
+def _day(as_of: datetime | None, *, ahead: bool) -> date:
+    """The day that it is. A slip of the pen must not make everybody late: tomorrow is there for other time zones.
+
+    Raises:
+        AdherenceError: `as_of_ahead`.
+    """
+    today = date.today()
+    day = as_of.date() if as_of is not None else today
+    if day > today + timedelta(days=1) and not ahead:
+        raise AdherenceError("later than tomorrow: --ahead if it is meant", "as_of_ahead", "as_of")
+    return day
 
 
 def _steps(watch: Watch, day: date, events: str | None, classes: ClassTable | None, replace: bool) -> Iterator[None]:

@@ -58,7 +58,8 @@ class FhirFeed:
         """Take in a resource, a Bundle or NDJSON; the alerts that changed. All of it in one transaction.
 
         Of two versions of a resource that of the last update counts, else the one that came last. What is no R4
-        resource of a patient is counted in `Watch.refused`, and ends nothing.
+        resource of a patient is counted in `Watch.refused`, and ends nothing. Where two Patients of one id without a
+        server were born on different days, what comes is kept, but nothing of either counts (`patient_ambiguous`).
 
         Raises:
             AdherenceError: as `Watch.add`.
@@ -128,17 +129,32 @@ class FhirFeed:
         if known == {resource.owner: resource.text}:
             return []
         if any(_updated(resource.text) < _updated(text) for text in known.values()):
-            return []
-        for owner in known:
+            return [resource.owner for text in known.values() if self._is_another(resource, resource.text, text)]
+        for owner, text in known.items():
+            self._is_another(resource, text, resource.text)
             store.drop_resource(owner, resource.key)
         store.put_resource(*resource)
         changed = {*known, resource.owner} - {""}
         return sorted(changed.union(() if resource.owner else store.owners(resource.key)))
 
+    def _is_another(self, resource: _Kept, passed: bytes, last: bytes) -> bool:
+        """Whether a Patient's version that is passed over has a birth date that the last has not: it is kept besides.
+
+        Without a server in the key, these may be two people: `read_events` looks at the births of all versions.
+        """
+        birth = _birth(passed) if resource.owner == resource.key and not is_url(resource.key) else ""
+        if birth in ("", _birth(last)):
+            return False
+        full_url = "" if resource.key.startswith("Patient/") else resource.key
+        self.watch.store.put_resource(resource.owner, f"{resource.key}#{birth}", "", full_url, passed)
+        return True
+
     def _read(self, owner: str, new: set[str], refused: Counter[str]) -> list[Alert]:
         """All resources of one patient as events; what of the new ones is no event is counted."""
-        table = read_events([_bundle(self.watch.store.resources(owner))], self.classes, reading=self.reading).events
-        rows, seen = table.to_pylist(), Counter[tuple[object, ...]]()
+        read = read_events([_bundle(self.watch.store.resources(owner))], self.classes, reading=self.reading)
+        if "patient_ambiguous" in read.dropped["reason"].to_pylist():
+            refused["patient_ambiguous"] += len(new)
+        rows, seen = read.events.to_pylist(), Counter[tuple[object, ...]]()
         for row in rows:
             row["patient"] = owner
             key = tuple(row[name] for name in ("event", "kind", "class", "ingredient"))
@@ -163,6 +179,11 @@ def _bundle(resources: Iterable[tuple[str, bytes]]) -> bytes:
 def _trace(resource: dict[str, Any]) -> bytes:
     """Of a resource that names no patient: that there is a version of that time, nothing else of it."""
     return json.dumps({"meta": {"lastUpdated": resource.get("meta", {}).get("lastUpdated", "")}}).encode()
+
+
+def _birth(text: bytes) -> str:
+    """A Patient's date of birth, as it is written."""
+    return str(json.loads(text).get("birthDate", ""))
 
 
 def _updated(text: bytes) -> datetime:

@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from chartseal.adherence.watch.event import REVERSAL, Event
@@ -43,6 +44,8 @@ CREATE INDEX resource_key ON resource (key);
 CREATE INDEX resource_medication ON resource (medication) WHERE medication <> '';
 """
 _COLUMNS = 'event, kind, day, until, days_supply, daily_dose, "group", class, ingredient'
+
+_to_event = partial(tuple.__new__, Event)  # as Event._make, without a call in Python for each row
 
 
 class Store:
@@ -186,7 +189,7 @@ class Store:
             f"SELECT ?, {_COLUMNS} FROM event WHERE patient = ?",  # noqa: S608 (our own names)
             (name, patient),
         )
-        found = list(map(Event._make, rows))
+        found = list(map(_to_event, rows))
         reversed_ = {event.event for event in found if event.kind == REVERSAL}
         return [event for event in found if event.event not in reversed_] if reversed_ else found
 
@@ -271,13 +274,13 @@ class Store:
         return [owner for (owner,) in rows]
 
     def resources(self, owner: str) -> list[tuple[str, bytes]]:
-        """(fullUrl, text) of a patient's resources and of the Medications that they refer to."""
+        """(fullUrl, text) of a patient's resources and their Medications; of versions, the last comes last."""
         statement = (
-            "SELECT full_url, content FROM resource WHERE owner = ?1 UNION ALL "
-            "SELECT full_url, content FROM resource WHERE owner = '' AND key IN "
-            "(SELECT medication FROM resource WHERE owner = ?1 AND medication <> '')"
+            "SELECT full_url, content, key FROM resource WHERE owner = ?1 UNION ALL "
+            "SELECT full_url, content, key FROM resource WHERE owner = '' AND key IN "
+            "(SELECT medication FROM resource WHERE owner = ?1 AND medication <> '') ORDER BY key DESC"
         )
-        return list(self.database.execute(statement, (owner,)))
+        return [(full_url, content) for full_url, content, _ in self.database.execute(statement, (owner,))]
 
     def forget(self, patient: int) -> None:
         """Delete all that is known of a patient."""

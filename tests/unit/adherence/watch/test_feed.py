@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import random
 from datetime import date, timedelta
@@ -109,6 +110,45 @@ def test_a_correction_that_names_another_patient_or_none() -> None:
     assert len(fed([[dispense(1, "2031-01-01")], [other]], "2031-02-10")) == 2  # nothing says that they are one
 
 
+def person(birth: str | None = None, **members: Any) -> Resource:
+    return {"resourceType": "Patient", "id": "p", **({"birthDate": birth} if birth else {}), **members}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_two_people_under_one_id_are_not_watched_as_one(order: tuple[int, ...]) -> None:
+    unsaid = person(meta={"lastUpdated": "2031-01-03T10:00:00Z"})
+    given = [person("1950-01-01"), person("1980-02-02"), unsaid, dispense(1, "2031-01-01")]
+    with Watch(None) as watch:
+        watch.tick(date(2031, 2, 10))
+        feed = FhirFeed(watch)
+        for each in order:
+            feed.add(lines([given[each]]), ndjson=True)
+        assert [each for each in watch.alerts() if each.status == "active"] == []
+        assert watch.refused()["patient_ambiguous"] >= 1
+        before = watch.refused()["patient_ambiguous"]
+        assert feed.add(lines([dispense(2, "2030-11-01")]), ndjson=True) == []
+        assert watch.refused()["patient_ambiguous"] == before + 1
+        kept = b"".join(text for _, text in watch.store.resources("Patient/p"))
+        assert all(each in kept for each in (b"1950-01-01", b"1980-02-02", b'"d1"', b'"d2"'))
+
+
+def test_one_person_told_again_is_one() -> None:
+    for again in (person("1950-01-01", active=True), person()):
+        parts = [[person("1950-01-01")], [again], [dispense(1, "2031-01-01")]]
+        assert active(fed(parts, "2031-02-10")) == ["late_refill"]
+    died = person(deceasedDateTime="2031-01-20")
+    assert active(fed([[person("1950-01-01")], [died], [dispense(1, "2031-01-01")]], "2031-02-10")) == []
+
+
+def test_on_a_server_a_date_of_birth_is_corrected() -> None:
+    def entry(birth: str) -> Resource:
+        return {"fullUrl": "https://a.example/Patient/p", "resource": person(birth)}
+
+    fill = {"fullUrl": "https://a.example/MedicationDispense/d1", "resource": dispense(1, "2031-01-01")}
+    bundles = [{"resourceType": "Bundle", "type": "collection", "entry": [entry(b), fill]} for b in ("1950", "1980")]
+    assert active(fed([[each] for each in bundles], "2031-02-10")) == ["late_refill"]
+
+
 def test_a_claim_is_reversed_whichever_came_first() -> None:
     filled, again = claim(1, "2031-01-01"), claim(2, "2031-01-30")
     reversal = claim(3, "2031-01-30", "cancelled", related=[{"reference": {"system": "urn:payer", "value": "2"}}])
@@ -179,7 +219,7 @@ def test_generated_patients_in_any_order_are_the_same() -> None:
 
 
 def run(*arguments: str, given: str = "") -> tuple[int, str]:
-    done = CliRunner().invoke(cli, ["adherence", "watch", *arguments], input=given)
+    done = CliRunner().invoke(cli, ["adherence", "watch", "--ahead", *arguments], input=given)
     if isinstance(done.exception, AdherenceError):
         return 1, done.exception.code
     return done.exit_code, done.stdout
@@ -232,3 +272,13 @@ def test_a_line_that_is_no_object_ends_the_command(given: str, tmp_path: Path) -
 def test_time_does_not_go_back(tmp_path: Path) -> None:
     assert run(str(tmp_path / "s.db"), "-", "--as-of", "2031-02-10") == (0, "")
     assert run(str(tmp_path / "s.db"), "--as-of", "2031-02-09") == (1, "as_of_backwards")
+
+
+def test_the_command_goes_no_further_than_tomorrow_unless_told_to(tmp_path: Path) -> None:
+    state, today = str(tmp_path / "s.db"), date.today()
+    for days, expected in ((1, None), (3, "as_of_ahead")):
+        arguments = ["adherence", "watch", state, "-", "--as-of", str(today + timedelta(days=days))]
+        done = CliRunner().invoke(cli, arguments, input="")
+        assert getattr(done.exception, "code", None) == expected
+    assert run(state, "--as-of", str(today + timedelta(days=1))) == (0, "")  # nothing moved the day
+    assert run(state, "--as-of", str(today + timedelta(days=3))) == (0, "")
