@@ -79,15 +79,15 @@ def _at_least(
 ) -> list[tuple[int, int]]:
     """Where in a spell, from `begin` on, Σ weight · (days of gaps before the day less `lag`) is `least` or more.
 
-    Stretches of days, those that touch as one. All that end after `since` are found, and whole: it begins there, or as
-    far before as the sum is `least` without a break.
+    Stretches of days, those that touch as one. All that end on `since` or later are found, and whole: it begins the
+    day before, or as far before that as the sum is `least` without a break.
     """
     gaps = spell.gaps
 
     def value(day: int) -> int:
         return sum(weight * gaps.before(day - lag) for lag, weight in lags)
 
-    at, step = max(begin, min(since, spell.end)), lags[-1][0]
+    at, step = max(begin, min(since - 1, spell.end)), lags[-1][0]
     while at > begin and value(at) >= least:
         at, step = max(begin, at - step), 2 * step
     return _stretches(_slopes(gaps.gaps, lags, at), value(at), least, at, spell.end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 
 from chartseal.adherence import Window, pdc
 from chartseal.adherence.watch import WatchPolicy, alerts_of
+from chartseal.adherence.watch.alert import Situation
+from chartseal.adherence.watch.event import events_of
+from chartseal.adherence.watch.situations import situations
 from tests.unit.adherence.watch.plain import Plain
 
 POLICY = WatchPolicy(
@@ -81,6 +85,23 @@ def test_low_cover_is_the_kernels(rows: list[dict[str, Any]], after: int) -> Non
     told = {each.kind for each in alerts_of(rows, as_of, policy) if each.status == "active"}
     if measured["reason"] is None:
         assert ("pdc_low" in told) == (not measured["adherent"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(histories(), st.integers(0, 420))
+def test_what_is_over_for_long_is_passed_over_and_nothing_else(rows: list[dict[str, Any]], after: int) -> None:
+    """From a day on, exactly those situations of the whole history that are not over before it."""
+    since = min(row["date"] for row in rows).toordinal() + after
+    events = list(events_of(rows, None, Counter()))
+    policy = dataclasses.replace(POLICY, new_use_days=10, notice_days=10, overuse_window_days=20, keep_days=60)
+    whole, _ = situations(events, policy, 1)
+    found, _ = situations(events, policy, since)
+    assert sorted(map(_unnumbered, found)) == sorted(_unnumbered(each) for each in whole if each.until >= since)
+
+
+def _unnumbered(situation: Situation) -> Situation:
+    """Without the number that tells stretches of low cover after one fill apart: it counts those found."""
+    return situation._replace(anchor=situation.anchor.partition(" ")[0])
 
 
 def test_the_comparison_meets_every_kind() -> None:
