@@ -46,14 +46,14 @@ def _to_json(checked: Recomputed) -> dict[str, object]:
     made = checked.report
     return {
         "pdc": float(made.pdc),
-        "covered_days": made.covered_days,
-        "period_days": made.period_days,
+        "coveredDays": made.covered_days,
+        "periodDays": made.period_days,
         "class": made.medication_class.to_fhir(),
         "start": made.start.isoformat(),
         "end": made.end.isoformat(),
         "dispensings": checked.dispensings,
-        "sealed_by": checked.issuer or None,
-        "not_checked": list(checked.not_checked),
+        "sealedBy": checked.issuer or None,
+        "notChecked": list(checked.not_checked),
     }
 
 

@@ -12,6 +12,7 @@ from typing import cast
 import click
 
 from chartseal.adherence.generator import BEHAVIOURS, Behaviour, History, histories
+from chartseal.cli.adherence_spans import OneDay
 from chartseal.cli.files import write_public
 from chartseal.errors import AdherenceError
 
@@ -19,7 +20,7 @@ from chartseal.errors import AdherenceError
 @click.command("generate")
 @click.option("--seed", type=int, required=True, help="The same seed gives the same patients everywhere.")
 @click.option("--patients", type=click.IntRange(1, 100_000), default=1, show_default=True, help="How many.")
-@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), default="2025-01-01", show_default=True, help="First day.")
+@click.option("--start", type=OneDay(), default="2025-01-01", show_default=True, help="First day.")
 @click.option("--days", type=click.IntRange(30, 3_660), default=365, show_default=True, help="Days of history.")
 @click.option(
     "--behaviour", "behaviours", multiple=True, type=click.Choice(BEHAVIOURS), help="All behave so (repeatable)."
@@ -48,9 +49,8 @@ def command(
     They hold gaps, switches, stockpiling, stays in hospital, reversals and more; nobody in them exists.
     """
     chosen = cast("tuple[Behaviour, ...]", behaviours) or None
-    first = date(start.year, start.month, start.day)
     tally = _Tally()
-    _write(tally.each(histories(seed, patients, start=first, days=days, behaviours=chosen, claims=claims)), output)
+    _write(tally.each(histories(seed, patients, start=start, days=days, behaviours=chosen, claims=claims)), output)
     if truth is not None:
         write_public(truth, json.dumps(tally.behaviours, indent=1).encode() + b"\n")
     resources = dict(sorted(tally.resources.items()))

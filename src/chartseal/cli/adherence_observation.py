@@ -67,7 +67,7 @@ def command(
     resource = made.to_fhir(issued=datetime.now(UTC), performer=performer)
     write_private(output, (json.dumps(resource, indent=1) + "\n").encode())
     if as_json:
-        said = {"covered_days": made.covered_days, "period_days": made.period_days, "pdc": float(made.pdc)}
+        said = {"coveredDays": made.covered_days, "periodDays": made.period_days, "pdc": float(made.pdc)}
         click.echo(json.dumps({**said, "dispensings": len(made.derived_from), "file": output}))
 
 
