@@ -46,6 +46,7 @@ def dispense(resource: Json) -> list[Row]:
         medication=medication_of(resource),
         prescriptions=tuple(text(each, "reference") for each in members(resource, "authorizingPrescription")),
         prepared=prepared,
+        identifiers=_identifiers(resource),
     )
     if handed is None and prepared is not None:
         row.how.append("when_prepared")
@@ -74,10 +75,19 @@ def request(resource: Json) -> list[Row]:
     if text(resource, "status") not in _PRESCRIBED:
         raise status_reason(resource)
     row = Row("prescribed", _subject(resource), day(text(resource, "authoredOn")), medication=medication_of(resource))
+    row.instance_of = _instance_of(resource)
     fill = member(resource, "dispenseRequest")
     stated, quantity = member(fill, "expectedSupplyDuration"), member(fill, "quantity")
     row.take(supply_of(stated, quantity, members(resource, "dosageInstruction"), row.date, "expected_supply_duration"))
     return [row]
+
+
+def _instance_of(resource: Json) -> tuple[str, ...]:
+    """What an `instance-order` fulfils (R4: it represents an instance for one point in time of another order)."""
+    if text(resource, "intent") != "instance-order":
+        return ()
+    orders = (*members(resource, "basedOn"), member(resource, "priorPrescription"))
+    return tuple(filter(None, (text(each, "reference") for each in orders)))
 
 
 def administration(resource: Json) -> list[Row]:
@@ -105,6 +115,12 @@ def statement(resource: Json) -> list[Row]:
     if said is None and row.date is not None:
         row.how.append("date_asserted")
     return [row]
+
+
+def _identifiers(resource: Json) -> frozenset[str]:
+    """Those that a system makes unique: a bare value may be another pharmacy's too."""
+    listed = ((text(each, "system"), text(each, "value")) for each in members(resource, "identifier"))
+    return frozenset(f"{system}|{value}" for system, value in listed if system and value)
 
 
 def _subject(resource: Json) -> str:

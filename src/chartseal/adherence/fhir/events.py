@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 import pyarrow as pa
 
-from chartseal.adherence.fhir import claimed, fills
+from chartseal.adherence.fhir import claimed, fills, orders
 from chartseal.adherence.fhir.classes import ClassOf, ClassTable, own_class
 from chartseal.adherence.fhir.links import Links, is_person, is_url
 from chartseal.adherence.fhir.medications import Medication
@@ -167,7 +167,8 @@ class _Events:
                 self.dropped[found.resource_type, "patient_ambiguous"] += 1
                 continue
             row.patient = patient
-            row.prescriptions = tuple(filter(None, (self._key(each, row.full_url) for each in row.prescriptions)))
+            row.prescriptions = self._keys(row.prescriptions, row.full_url)
+            row.instance_of = self._keys(row.instance_of, row.full_url)
             if row.medication is not None and row.medication.reference:
                 row.medication = self._medication(row.medication, row.full_url)
             if row.claim is not None:
@@ -176,6 +177,9 @@ class _Events:
 
     def _key(self, reference: str, full_url: str) -> str:
         return self.links.follow(reference, full_url) or "" if reference else ""
+
+    def _keys(self, references: Iterable[str], full_url: str) -> tuple[str, ...]:
+        return tuple(filter(None, (self._key(each, full_url) for each in references)))
 
     def _claim(self, claim: Claim, full_url: str) -> Claim:
         def followed(names: Iterable[str]) -> frozenset[str]:
@@ -193,14 +197,18 @@ class _Events:
         return Medication(name=medication.name, reference=key)
 
     def _counted_once(self, rows: list[Row]) -> list[Row]:
+        rows, instances = orders.once(rows)
+        rows, repeated = fills.named_once(rows)
+        self._drop("MedicationRequest", {"instance_of_order": instances})
+        self._drop("MedicationDispense", {"identifier_repeated": repeated})
         answered = {each for row in rows if row.kind in _ANSWERS for each in row.prescriptions}
         rows, gone = claimed.settle(rows)
-        for reason, count in gone.items():
-            self.dropped["ExplanationOfBenefit", reason] += count
         rows, same = fills.once(rows, self.classes)
-        if same:
-            self.dropped["ExplanationOfBenefit", "same_fill_as_dispense"] += same
+        self._drop("ExplanationOfBenefit", {**gone, "same_fill_as_dispense": same})
         return self._supplied(rows, answered)
+
+    def _drop(self, resource_type: str, counts: Mapping[str, int]) -> None:
+        self.dropped.update({(resource_type, reason): count for reason, count in counts.items() if count})
 
     def _supplied(self, rows: list[Row], answered: set[str]) -> list[Row]:
         """Which rows are supplies: those dispensed, those prescribed, or those and prescriptions with no answer."""

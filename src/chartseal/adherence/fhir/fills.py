@@ -1,4 +1,4 @@
-"""One fill told twice: by a pharmacy's dispense and by its claim."""
+"""One fill told twice: by two dispenses of one identifier, or by a pharmacy's dispense and by its claim."""
 
 from __future__ import annotations
 
@@ -12,6 +12,30 @@ from chartseal.adherence.fhir.rows import Row
 WAITING = timedelta(days=14)
 """How long a filled prescription waits to be picked up, where nothing says when it was prepared: then pharmacies put it
 back and reverse the claim."""
+
+
+def named_once(rows: Iterable[Row]) -> tuple[list[Row], int]:
+    """`rows` with one dispense of each identifier, patient, day and medication, and how many others there were.
+
+    Of several, the last read stays whose days of supply are known. An identifier alone does not make two dispenses one:
+    some pharmacies give the number of the prescription to all its fills.
+    """
+    listed = list(rows)
+    stays: dict[object, Row] = {}
+    for row in sorted(listed, key=lambda each: each.days is not None):
+        stays |= dict.fromkeys(_names(row), row)
+    kept = [row for row in listed if all(stays[name] is row for name in _names(row))]
+    return kept, len(listed) - len(kept)
+
+
+def _names(row: Row) -> list[object]:
+    """What a dispense shares with others that tell of its fill."""
+    if row.kind != "supply" or row.date is None or row.medication is None:
+        return []
+    medication = (
+        frozenset(map(code_key, row.medication.codings)) or row.medication.reference.lower() or row.medication.name
+    )
+    return [(row.patient, row.date, medication, identifier) for identifier in row.identifiers]
 
 
 def once(rows: Iterable[Row], classes: ClassTable | None) -> tuple[list[Row], int]:

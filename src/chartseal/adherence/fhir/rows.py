@@ -44,6 +44,10 @@ class Row:
     prescriptions: tuple[str, ...] = ()
     claim: Claim | None = None
     prepared: datetime.date | None = None
+    identifiers: frozenset[str] = frozenset()
+    """Business identifiers of a dispense, as `system|value`; those without a system tell nothing."""
+    instance_of: tuple[str, ...] = ()
+    """The requests that an `instance-order` is made from."""
     resource_type: str = ""
     full_url: str = ""
     event: str = ""
