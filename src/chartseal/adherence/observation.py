@@ -160,13 +160,16 @@ def report(
     `events` is a canonical table of one patient with `event` references, as `fhir.read_events` makes it.
 
     Raises:
-        AdherenceError: `column_missing`, `patients_many`, `window_empty`, `event_unknown` (a supply without a
-            reference), `dispensings_many`, or the reason why PDC cannot be measured (`days_supply_unknown`,
-            `no_event_in_window`, …): nothing is sealed that had to be guessed.
+        AdherenceError: `column_missing`, `patients_many`, `patient_differs` (`subject` is not the events' patient),
+            `window_empty`, `event_unknown` (a supply without a reference), `dispensings_many`, or the reason why PDC
+            cannot be measured (`days_supply_unknown`, `no_event_in_window`, …): nothing is sealed that had to be
+            guessed.
     """
     if end < start:
         raise AdherenceError("the window ends before it starts", "window_empty")
     supplies = supplies_of(events, medication_class, end)
+    if not all(_is_same(str(patient), subject) for patient in events.column("patient").unique().to_pylist()):
+        raise AdherenceError("the events are of another patient than the subject", "patient_differs", "subject")
     measured = pdc(supplies, Window.between(start, end), shift="ingredient").to_pylist()
     if not measured or measured[0]["reason"] is not None:
         reason = measured[0]["reason"] if measured else "no_event_in_window"
@@ -175,6 +178,12 @@ def report(
     if len(named) > MOST_DISPENSINGS:
         raise AdherenceError(f"derived from more than {MOST_DISPENSINGS} dispensings", "dispensings_many")
     return AdherenceReport(subject, coding, start, end, measured[0]["covered_days"], tuple(named))
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether both are of one patient: one may leave out the server, or all but the id, as tables do."""
+    short, long = sorted((one, other), key=len)
+    return one == other or (bool(short) and long.endswith(f"/{short}"))
 
 
 def stated_numbers(resource: Mapping[str, Any]) -> dict[str, Decimal]:

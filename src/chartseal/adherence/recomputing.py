@@ -54,7 +54,8 @@ def recompute(
     Raises:
         AdherenceError: `bundle_malformed`, `report_missing`, `reports_many`, `report_malformed`, `class_differs`,
             `patients_many`, `dispensing_not_shown`, `dispensing_not_counted` (its path is the report's `derivedFrom`),
-            `ingredients_unknown`, or why PDC cannot be measured.
+            `ingredients_unknown`, `window_not_over` (the seal is older than the window's last day), or why PDC cannot
+            be measured.
         ReportDiffersError: which numbers of a report are others than its dispensings give.
     """
     shown = read_bundle(bundle)
@@ -72,6 +73,7 @@ def _is_report(resource: Mapping[str, Any]) -> bool:
 
 def _recompute(entry: Entry, shown: Shown, classes: ClassTable | None, medication_class: str | None) -> Recomputed:
     stated = AdherenceReport.from_fhir(entry.resource)
+    _require_over(entry, stated)
     _require_opened(entry)
     named = _dispensings(entry, stated.derived_from, shown)
     is_patient_said = _is_one_patients([entry, *named])
@@ -88,6 +90,12 @@ def _recompute(entry: Entry, shown: Shown, classes: ClassTable | None, medicatio
     }
     not_checked = tuple(each for each, is_missing in missing.items() if is_missing)
     return Recomputed(stated, entry.full_url, entry.issuer, len(named), not_checked)
+
+
+def _require_over(entry: Entry, stated: AdherenceReport) -> None:
+    """Nobody knows days to come. The last day may be that of the seal, as it may be that of the report."""
+    if entry.sealed is not None and entry.sealed < stated.end:
+        raise AdherenceError("sealed before the window's last day", "window_not_over", "Observation.effectivePeriod")
 
 
 def _require_opened(entry: Entry) -> None:
@@ -148,7 +156,9 @@ def _pooled(events: pa.Table, classes: ClassTable | None) -> list[pa.Table]:
 
 
 def _again(stated: AdherenceReport, name: str, events: pa.Table) -> AdherenceReport:
-    return report(events, name, stated.medication_class, stated.start, stated.end, subject=stated.subject)
+    """The report of the events, whose patient was compared with the subject before."""
+    patient = str(events["patient"][0])
+    return report(events, name, stated.medication_class, stated.start, stated.end, subject=patient)
 
 
 def _compare(stated: Mapping[str, Decimal], again: AdherenceReport) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +27,8 @@ class Entry:
     issuer: str = ""
     """Who sealed it; empty where no Provenance says so."""
     unopened: tuple[str, ...] = ()
+    sealed: date | None = None
+    """The day of the seal in UTC; None where no Provenance says so."""
 
     @property
     def name(self) -> str:
@@ -88,7 +91,9 @@ def read_bundle(bundle: str | bytes) -> Shown:
         raise AdherenceError("not a Bundle of resources", "bundle_malformed") from exc
     if len(said) != len(sealed):
         raise AdherenceError("two seals are said to be one resource's", "bundle_malformed")
-    return Shown([Entry(url, each, *said.get(url, ("", ()))) for url, each in resources if not _is_of_a_seal(each)])
+    return Shown(
+        [Entry(url, each, *said.get(url, ("", (), None))) for url, each in resources if not _is_of_a_seal(each)]
+    )
 
 
 def _is_of_a_seal(resource: Mapping[str, Any]) -> bool:
@@ -98,10 +103,12 @@ def _is_of_a_seal(resource: Mapping[str, Any]) -> bool:
     return any(text(each, "sigFormat") == SEAL_FORMAT for each in members(resource, "signature"))
 
 
-def _said_by(provenance: Mapping[str, Any]) -> tuple[str, tuple[str, tuple[str, ...]]]:
-    """(its target, (who sealed it, positions not opened))."""
+def _said_by(provenance: Mapping[str, Any]) -> tuple[str, tuple[str, tuple[str, ...], date | None]]:
+    """(its target, (who sealed it, positions not opened, on which day))."""
     who = str(provenance["agent"][0]["who"]["identifier"]["value"])
     unopened = tuple(
         str(each["valueString"]) for each in members(provenance, "extension") if each.get("url") == UNOPENED_URL
     )
-    return str(provenance["target"][0]["reference"]), (who, unopened)
+    when = text(provenance["signature"][0], "when")
+    sealed = datetime.fromisoformat(when).astimezone(UTC).date() if when else None
+    return str(provenance["target"][0]["reference"]), (who, unopened, sealed)

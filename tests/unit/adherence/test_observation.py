@@ -92,16 +92,27 @@ def test_what_has_to_be_guessed_is_not_reported(found: FhirEvents) -> None:
             del entry["resource"]["daysSupply"], entry["resource"]["quantity"]
     events = read_events(json.dumps(chart).encode(), CLASSES).events
     with pytest.raises(AdherenceError) as caught:
-        report(events, "statins", STATINS, START, END, subject="")
+        report(events, "statins", STATINS, START, END, subject="Patient/made-up-12-1")
     assert caught.value.code == "days_supply_unknown"
 
 
 def test_no_supply_is_no_report(found: FhirEvents) -> None:
     with pytest.raises(AdherenceError):
-        report(found.events, "insulins", STATINS, START, END, subject="")
+        report(found.events, "insulins", STATINS, START, END, subject="Patient/made-up-12-1")
     with pytest.raises(AdherenceError) as caught:
         made(found, END, START)
     assert caught.value.code == "window_empty"
+
+
+@pytest.mark.parametrize(
+    "subject", ["Patient/made-up-12-2", "made-up-12", "up-12-1", "https://other.example/Patient/made-up-12-1", ""]
+)
+def test_a_report_is_about_the_patient_of_its_events(found: FhirEvents, subject: str) -> None:
+    [whole] = set(found.events["patient"].to_pylist())
+    assert report(found.events, "statins", STATINS, START, END, subject=whole).covered_days == 154
+    with pytest.raises(AdherenceError) as caught:
+        report(found.events, "statins", STATINS, START, END, subject=subject)
+    assert (caught.value.code, caught.value.path) == ("patient_differs", "subject")
 
 
 def test_the_policy_is_one_on_this_report(found: FhirEvents) -> None:
@@ -254,6 +265,23 @@ def test_another_issuers_dispensing_is_none_of_the_reports(found: FhirEvents) ->
     with pytest.raises(AdherenceError) as caught:
         recompute(json.dumps(shown), CLASSES, "statins")
     assert (caught.value.code, caught.value.path) == ("dispensing_not_shown", "Observation.derivedFrom[0]")
+
+
+def test_days_after_the_seal_are_not_covered_yet(found: FhirEvents) -> None:
+    def checked(when: str) -> Any:
+        shown = facts(found)
+        shown["entry"] += [_provenance(entry["fullUrl"], "did:pharmacy") for entry in shown["entry"]]
+        shown["entry"][len(shown["entry"]) // 2]["resource"]["signature"][0]["when"] = when
+        return recompute(json.dumps(shown), CLASSES, "statins")
+
+    assert checked("2025-07-13T00:00:00Z")
+    assert checked("2025-07-12T23:30:00-02:00")
+    with pytest.raises(AdherenceError) as caught:
+        checked("2025-07-12T23:59:59Z")
+    assert (caught.value.code, caught.value.path) == ("window_not_over", "Observation.effectivePeriod")
+    with pytest.raises(AdherenceError) as caught:
+        checked("13 July")
+    assert caught.value.code == "bundle_malformed"
 
 
 def test_dispensings_not_opened_are_not_passed_over(found: FhirEvents) -> None:
