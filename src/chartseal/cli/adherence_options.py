@@ -89,13 +89,16 @@ def _applied(options: Sequence[Callable[[_Command], _Command]], command: _Comman
     return command
 
 
+_GROUPS = (
+    click.option("--groups", type=click.Path(), help="TOML of name = 'condition': groups of supplies, measured apart."),
+    click.option("--others", help="Name a group of the supplies that are in none of --groups; else they are left out."),
+)
 _EVENTS = (
     click.argument("paths", nargs=-1, required=True),
     click.option("--classes", type=click.Path(), help="CSV of system, code, class, ingredient: which codes mean what."),
     click.option("--columns", type=ColumnNames(), help="A table's own names: patient=PATIENT_ID,date=DATE,…"),
     click.option("--date-format", default="%Y-%m-%d", show_default=True, help="Of dates in CSV and JSON rows."),
-    click.option("--groups", type=click.Path(), help="TOML of name = 'condition': groups of supplies, measured apart."),
-    click.option("--others", help="Name a group of the supplies that are in none of --groups; else they are left out."),
+    *_GROUPS,
     click.option("--patient", help="This patient alone: an id, or a reference."),
 )
 _SUPPLIES = click.option(
@@ -138,6 +141,11 @@ def table_options(command: _Command) -> _Command:
     return _asking(command, (*_EVENTS, *_ANSWER))
 
 
+def patients_options(command: _Command) -> _Command:
+    """Add options of events and answer, of what is of a patient and not of groups."""
+    return _asking(command, (*(each for each in _EVENTS if each not in _GROUPS), *_ANSWER))
+
+
 def _asking(command: _Command, options: Sequence[Callable[[_Command], _Command]]) -> _Command:
     @functools.wraps(command)
     def asking(
@@ -145,11 +153,11 @@ def _asking(command: _Command, options: Sequence[Callable[[_Command], _Command]]
         classes: str | None,
         columns: Columns | None,
         date_format: str,
-        groups: str | None,
-        others: str | None,
         patient: str | None,
         output: str | None,
         as_json: bool,
+        groups: str | None = None,
+        others: str | None = None,
         **given: Any,
     ) -> None:
         require_suffix(output, WRITTEN, "-o")
@@ -194,6 +202,18 @@ def period_option(command: _Command) -> _Command:
         help="What PDC covers: from the first fill on, or the whole window.",
     )
     return option(with_period)
+
+
+def shift_option(command: _Command) -> _Command:
+    """Add `--shift`; the command gets `shift` as `pdc` names it."""
+    option = click.option(
+        "--shift",
+        type=click.Choice(("ingredient", "class", "none")),
+        default="ingredient",
+        show_default=True,
+        help="Supplies that overlap are shifted forward of one ingredient, of one class, or not at all.",
+    )
+    return option(command)
 
 
 def carry_options(command: _Command) -> _Command:

@@ -10,16 +10,8 @@ import click
 from chartseal.adherence import Span, covered, initiation, persistence
 from chartseal.adherence.pdc import Period, Shift
 from chartseal.cli.adherence_days import until_death
-from chartseal.cli.adherence_options import Asked, measure_options, period_option, table_options
+from chartseal.cli.adherence_options import Asked, measure_options, period_option, shift_option, table_options
 from chartseal.cli.adherence_spans import Length, OneDay
-
-_SHIFT = click.option(
-    "--shift",
-    type=click.Choice(("ingredient", "class", "none")),
-    default="ingredient",
-    show_default=True,
-    help="Supplies that overlap are shifted forward of one ingredient, of one class, or not at all.",
-)
 
 _INITIATION_SHOWN = (
     *("patient", "group", "class", "ingredient", "first_prescription", "first_supply"),
@@ -32,7 +24,7 @@ _INITIATION_SHOWN = (
     epilog="Example: chartseal adherence persistence supplies.csv --gap 60d --from 2025-01-01 --to 2025-12-31",
 )
 @click.option("--gap", required=True, type=Length(days_alone=True), help="More days without supply end it: 60d.")
-@_SHIFT
+@shift_option
 @click.option("--shift-stays", is_flag=True, help="Days of stays use no supply and are no gap.")
 @measure_options
 def persistence_command(asked: Asked, gap: Span, shift: Shift, shift_stays: bool) -> None:
@@ -85,7 +77,7 @@ def initiation_command(asked: Asked, until: date | None, within: Span, medicatio
     epilog="Example: chartseal adherence covered supplies.csv --from 2025-01-01 --to 2025-12-31 -o spans.csv",
 )
 @period_option
-@_SHIFT
+@shift_option
 @click.option("--as-of", type=OneDay(), help="Up to this day, counted.")
 @measure_options
 def covered_command(asked: Asked, period: Period, shift: Shift, as_of: date | None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 from typing import Any
 
@@ -10,13 +12,18 @@ import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
+from chartseal.adherence.pdc import THRESHOLD
 from chartseal.cli.adherence_notes import Note, counted, label
 from chartseal.cli.adherence_rows import MOST_ROWS, Measured, patient_text, print_account, print_rest, why, wide_console
 from chartseal.cli.opened import new_table
 
 
+@dataclass(frozen=True)
 class Shown(Measured):
     """A report's result: one number a row."""
+
+    threshold: Fraction = THRESHOLD
+    """The PDC that is adherent."""
 
     def table(self) -> pa.Table:
         """The result, beside it how days of supply were found and why some are not known, where FHIR said so."""
@@ -37,6 +44,12 @@ class Shown(Measured):
     def value(self) -> str:
         """The column of the measure's number."""
         return self.measure if self.measure in self.result.column_names else "cma"
+
+
+def _ratio(threshold: Fraction) -> str:
+    """As PDC is written, with two decimal places at least."""
+    text = f"{float(threshold):.8f}".rstrip("0")
+    return f"{text:0<4}"
 
 
 def _codes(counts: Mapping[str, int]) -> str | None:
@@ -101,5 +114,5 @@ def _summary(shown: Shown) -> str:
     patients = len(shown.result["patient"].unique())
     text = f"{rows:,} measured apart, patients: {patients:,}; with a number: {known:,}, without: {rows - known:,}"
     if "adherent" in shown.result.column_names and known:
-        text += f"; at 0.80 or more: {sum(filter(None, shown.result['adherent'].to_pylist())):,}"
+        text += f"; at {_ratio(shown.threshold)} or more: {sum(filter(None, shown.result['adherent'].to_pylist())):,}"
     return text

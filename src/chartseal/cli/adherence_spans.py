@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 import click
@@ -84,6 +85,22 @@ class Share(click.ParamType[Any]):
         if percent is None or percent > 100:
             self.fail("expected a percentage from 0% to 100%", param, ctx)
         return percent / 100
+
+
+class Proportion(click.ParamType[Any]):
+    """`80%` as a Fraction, exactly; above 0 % and at most 100 %."""
+
+    name = "percentage"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        """Read a percentage."""
+        if isinstance(value, Fraction):
+            return value
+        found = _PERCENT.fullmatch(str(value))
+        share = Fraction(found[1]) / 100 if found else Fraction(0)
+        if not 0 < share <= 1:
+            self.fail("expected a percentage above 0% and up to 100%, as 80%", param, ctx)
+        return share
 
 
 class Start(click.ParamType[Any]):

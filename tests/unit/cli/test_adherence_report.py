@@ -291,3 +291,40 @@ def test_an_id_that_several_patients_have_is_not_one_patients(tmp_path: Path) ->
     assert isinstance(result.exception, AdherenceError)
     assert result.exception.code == "patient_ambiguous"
     assert len(told(path, "--patient", "https://a.example/Patient/1")["rows"]) == 1
+
+
+def test_pdc_to_date_by_other_rules(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text(
+        "patient,date,days_supply,class,ingredient\n"
+        "a,2031-01-01,30,statin,x\na,2031-01-11,30,statin,x\na,2031-03-01,30,statin,x\n"
+    )
+    given = (rows, "--from", "2031-01-01", "--to", "2031-04-10")
+
+    def covered(*options: str) -> tuple[int, int, bool]:
+        [row] = told(*given, *options)["rows"]
+        return row["covered_days"], row["period_days"], row["adherent"]
+
+    assert covered() == (90, 100, True)
+    assert covered("--shift", "none") == (70, 100, False)
+    assert covered("--threshold", "90%") == (90, 100, True)
+    assert covered("--threshold", "90.1%") == (90, 100, False)
+    assert covered("--as-of", "2031-02-28") == (59, 59, True)
+    assert "at 0.80 or more: 1" in run(*given).output
+    assert "at 0.905 or more: 0" in run(*given, "--threshold", "90.5%").output
+    assert "at 1.00 or more: 0" in run(*given, "--threshold", "100%").output
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--measure", "mpr", "--threshold", "80%"),
+        ("--measure", "cma7", "--as-of", "2031-01-01"),
+        ("--plot", "x.svg", "--shift", "class"),
+        ("--threshold", "0%"),
+        ("--threshold", "100.1%"),
+        ("--threshold", "0.8"),
+    ],
+)
+def test_options_that_change_nothing_are_refused(chart: Path, options: tuple[str, ...]) -> None:
+    assert run(chart, *options).exit_code == 2
