@@ -75,6 +75,7 @@ def quality(
     *,
     enrolment: Enrolment | None = None,
     shift_stays: bool = False,
+    as_of: date | None = None,
     columns: Columns | None = None,
 ) -> pa.Table:
     """Who is in the measure's denominator and numerator, one row a patient.
@@ -84,6 +85,7 @@ def quality(
     on two dates and 91 days of treatment; in the numerator, whose PDC reaches 4/5, compared as whole numbers. Supplies
     of an ingredient are shifted forward, those of a combination (`a|b`) for each; supplies from before the index do not
     count. With `shift_stays`, days of periods `stay` and `snf` are in neither, and what is on hand is used afterwards.
+    With `as_of` the year ends with that day: nothing after it is known yet, and a later answer may be another.
 
     Returns columns `patient`, `denominator`, `numerator` (null where they cannot be told), `why` (`adherent`,
     `too_few_days_covered`; `no_fill_in_year`, `under_age`, `not_enrolled`, `fill_after_death`, `excluded`,
@@ -93,14 +95,16 @@ def quality(
     `gap_days_allowed`.
 
     Raises:
-        AdherenceError: `measure_unknown`, `year_invalid`, `threshold_invalid`, `column_missing`, `column_type`,
-            `table_unreadable`.
+        AdherenceError: `measure_unknown`, `year_invalid`, `as_of_invalid`, `threshold_invalid`, `column_missing`,
+            `column_type`, `table_unreadable`.
 
     Source: PQA, Proportion of Days Covered (PDC-DR, PDC-RASA, PDC-STA); CMS, Medicare Part C & D Star Ratings Technical
     Notes, Medication Adherence Measure Calculations (stays).
     """
     chosen = _measure(measure)
     settings = _settings(chosen, year, enrolment or Enrolment(), shift_stays)
+    if as_of is not None:
+        settings["end"] = min(settings["end"], _end(year, as_of))
     # A measure is of a patient, in whatever groups other measures see the supplies.
     return measure_table("quality", events, settings, columns=replace(columns or Columns(), group=""))
 
@@ -130,6 +134,13 @@ def _settings(measure: QualityMeasure, year: int, enrolment: Enrolment, shift_st
         "enrolment": {"required": enrolment.required, "gap_days": enrolment.gap_days, "gaps": enrolment.gaps},
         "shift_stays": shift_stays,
     }
+
+
+def _end(year: int, as_of: date) -> int:
+    """The first day that is not known yet."""
+    if as_of < date(year, 1, 1):
+        raise AdherenceError("before the measurement year", "as_of_invalid", "as_of")
+    return days_since_epoch(as_of) + 1
 
 
 @dataclass(frozen=True)

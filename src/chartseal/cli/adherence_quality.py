@@ -10,15 +10,18 @@ from typing import Any
 import click
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from rich.text import Text
 
-from chartseal.adherence import Columns, Enrolment, Rate, measures, quality, summary, with_periods
+from chartseal.adherence import Enrolment, Rate, measures, quality, summary, with_periods
 from chartseal.adherence.sources import read_table
 from chartseal.adherence.tables import EventTable
-from chartseal.cli.adherence_events import ColumnNames, gather
+from chartseal.cli.adherence_events import Gathered
 from chartseal.cli.adherence_notes import notes_of
+from chartseal.cli.adherence_options import Asked, patients_options
 from chartseal.cli.adherence_rows import MOST_ROWS, Measured, print_account, print_rest, read_members, wide_console
-from chartseal.cli.adherence_written import WRITTEN, write_table
+from chartseal.cli.adherence_spans import OneDay
+from chartseal.cli.adherence_written import write_table
 from chartseal.cli.opened import new_table, value_text
 from chartseal.errors import AdherenceError
 
@@ -27,12 +30,9 @@ _FILE = click.Path()
 
 
 @click.command("quality")
-@click.argument("paths", nargs=-1, required=True, metavar="EVENTS...")
 @click.option("--measure", required=True, help="PDC-DR, PDC-RASA or PDC-STA.")
 @click.option("--year", required=True, type=int, help="The measurement year.")
-@click.option("--classes", type=_FILE, help="CSV of system, code, class, ingredient: which codes of FHIR mean what.")
-@click.option("--columns", type=ColumnNames(), help="A table's own names: patient=PATIENT_ID,date=DATE,…")
-@click.option("--date-format", default="%Y-%m-%d", show_default=True, help="Of dates in CSV and JSON rows.")
+@click.option("--as-of", type=OneDay(), help="The year to date: what begins after this day is not known yet.")
 @click.option("--births", type=_FILE, help="Table of patient, date: age is judged by it.")
 @click.option("--deaths", type=_FILE, help="Table of patient, date: treatment ends that day.")
 @click.option("--enrolment", type=_FILE, help="Table of patient, date, end: who is not in it is not enrolled.")
@@ -40,46 +40,48 @@ _FILE = click.Path()
 @click.option("--stays", type=_FILE, help="Table of patient, date, end: hospital and skilled nursing stays.")
 @click.option("--exclude", multiple=True, help="Another class of exclusion that counts, as pregnancy (repeatable).")
 @click.option("--shift-inpatient", is_flag=True, help="Leave days of stays out; use what is on hand after them (CMS).")
-@click.option("-o", "--output", type=_FILE, help="Write a row a patient: FILE.csv, .parquet or .json.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@patients_options
 def command(
-    paths: tuple[str, ...],
+    asked: Asked,
     measure: str,
     year: int,
-    classes: str | None,
-    columns: Columns | None,
-    date_format: str,
+    as_of: date | None,
     exclude: tuple[str, ...],
     shift_inpatient: bool,
-    output: str | None,
-    as_json: bool,
     **tables: str | None,
 ) -> None:
     """Compute a PQA measure of a year: who is in its denominator and numerator, and why.
 
-    EVENTS are FHIR, or one table of rows, as `chartseal adherence report` takes them. In the tables of periods `end` is
+    PATHS are FHIR, or one table of rows, as `chartseal adherence report` takes them. In the tables of periods `end` is
     the first day after; nothing there means that it goes on. FHIR tells deaths, stays and enrolment itself.
     """
-    if output is not None and not output.lower().endswith(WRITTEN):
-        raise click.UsageError(f"-o takes a file ending in {', '.join(WRITTEN)}")
     if measure not in measures():
         raise AdherenceError(f"none of {', '.join(measures())}", "measure_unknown", "--measure")
-    gathered = gather(paths, classes=classes, columns=columns, date_format=date_format, supplies="dispensed")
-    beside = _periods(tables, date_format)
+    gathered = asked.gathered
+    beside = _periods(tables, click.get_current_context().params["date_format"])
     found = quality(
         with_periods(gathered.events, beside, gathered.columns),
         measures()[measure].also_excluding(*exclude),
         year,
         enrolment=Enrolment(required=tables["enrolment"] is not None),
         shift_stays=shift_inpatient,
+        as_of=as_of,
         columns=gathered.columns,
     )
-    if output is not None:
-        write_table(output, found)
+    if click.get_current_context().params["patient"] is not None:
+        found = _of_patient(found, gathered)
+    if asked.output is not None:
+        write_table(asked.output, found)
     for kind in _unmatched(found, beside):
         click.echo(f"no patient of a period {kind} has a fill in the year: are ids written alike?", err=True)
     told = Measured(found, measure, None, notes_of(gathered, gathered.columns), gathered.fhir)
-    _print_json(told, year) if as_json else _print(told, year)
+    _print_json(told, year) if asked.as_json else _print(told, year)
+
+
+def _of_patient(found: pa.Table, gathered: Gathered) -> pa.Table:
+    """Without the others that tables of periods name."""
+    patients = gathered.events[gathered.columns.patient].unique().cast(pa.string())
+    return found.filter(pc.is_in(found["patient"], value_set=patients))
 
 
 def _periods(tables: dict[str, str | None], date_format: str) -> dict[str, pa.Table]:

@@ -134,3 +134,19 @@ def test_fills_of_other_classes_alone_are_told(folder: Path) -> None:
     text = " ".join(ran("--measure", "PDC-RASA").output.split())
     assert "no fill in 2031 is of a class of this measure" in text
     assert "angiotensin receptor blocker" in text
+
+
+def test_the_year_to_date(folder: Path) -> None:
+    whole, to_date = rows()["8"], rows("--as-of", "2031-04-30")["8"]
+    assert (whole["treatment_days"], whole["covered_days"], whole["numerator"]) == (365, 120, False)
+    assert (to_date["treatment_days"], to_date["covered_days"], to_date["numerator"]) == (120, 120, True)
+    assert rows("--as-of", "2031-03-31")["8"]["why"] == "too_few_fill_dates"
+    assert rows("--as-of", "2032-06-30") == rows()
+    assert rows("--exclusions", "exclusions.csv", "--exclude", "pregnancy", "--as-of", "2031-05-31")["10"]["numerator"]
+    assert getattr(ran("--as-of", "2030-12-31").exception, "code", "") == "as_of_invalid"
+
+
+def test_one_patient_alone(folder: Path) -> None:
+    assert list(rows("--patient", "8")) == ["8"]
+    assert getattr(ran("--patient", "8' OR '1'='1").exception, "code", "") == "patient_unknown"
+    assert ran("--groups", "groups.toml").exit_code == 2
