@@ -24,7 +24,8 @@ def together(values: Sequence[float | None], method: Method, *, skip_unknown: bo
     known = [each for each in values if each is not None]
     if not known or (len(known) < len(values) and not skip_unknown):
         return None
-    return {"mean": mean, "median": median, "min": min, "max": max}[method](known)
+    numbers: dict[Method, float] = {"mean": mean(known), "median": median(known), "min": min(known), "max": max(known)}
+    return numbers[method]
 
 
 def several(scale: float) -> None:
