@@ -36,6 +36,37 @@ class Delivery:
         """
 
 @final
+class ViewKey:
+    """The view secret of one sealing address: it finds and reads that address's records, and cannot sign."""
+
+    def __new__(cls, secret: bytes, address: bytes) -> ViewKey:
+        """Take the raw X25519 scalar (32 bytes) of the sealing address (64 bytes).
+
+        Raises:
+            KeyFormatError: `view_key_mismatch`: the secret is of another address; the address is malformed.
+        """
+    def receive(self, enc: bytes) -> tuple[bytes, bytes, bytes]:
+        """(subject, tag, locator) of what `enc` delivers to the address.
+
+        Raises:
+            KeyFormatError: `enc_invalid`.
+        """
+    def open(self, enc: bytes, ciphertext: bytes) -> bytes:
+        """Decrypt a delivered record.
+
+        Raises:
+            KeyFormatError: `enc_invalid`, `ciphertext_refused`.
+        """
+    def scan(self, announcements: bytes) -> list[int]:
+        """Positions of the announcements (34 bytes each, joined) whose tag matches, over all cores.
+
+        One in 65,536 of others' matches too: the record's subject decides.
+
+        Raises:
+            KeyFormatError: `announcements_malformed`: the last one is cut.
+        """
+
+@final
 class ProvingKey:
     """An issuer's key over Baby Jubjub, for what circuits check."""
 
@@ -67,6 +98,10 @@ class Wallet:
         """The sealing address, 64 bytes: pack(S) ‖ view public key."""
     def view_secret(self, address: int = 0, epoch: int = 0) -> bytes:
         """The raw X25519 scalar, 32 bytes; whoever has it finds and reads."""
+    def view_key(self, address: int = 0, epoch: int = 0) -> ViewKey:
+        """The view key of the address, which stays inside the core."""
+    def scan(self, announcements: bytes, address: int = 0, epoch: int = 0) -> list[int]:
+        """`ViewKey.scan` of the address."""
     def receive(self, enc: bytes, address: int = 0, epoch: int = 0) -> tuple[bytes, bytes, bytes]:
         """(subject, tag, locator) of what `enc` delivers to the address.
 
@@ -439,6 +474,46 @@ def compute_control(
 def check_control(opened: list[tuple[str, str, str | bool | int | bytes]], *, allow_test: bool) -> str:
     """Check the opened control fields of one record; returns its resource type."""
 
+# --- vault: records at rest, each under its own data key ---
+
+def encrypt_records(
+    payloads: Sequence[bytes], associated: Sequence[bytes], infos: Sequence[bytes], reader: bytes
+) -> list[tuple[bytes, bytes]]:
+    """(ciphertext, wrapped data key) of each record, over all cores, for the X25519 public key `reader` (32 bytes).
+
+    A ciphertext is a fresh nonce (12) and AES-256-GCM under a fresh data key, with `associated` bound to it. A wrapped
+    key, 80 bytes, is HPKE's encapsulated key and the sealed data key, in the suite of deliveries, with its info.
+
+    Raises:
+        KeyFormatError: `reader_invalid`: a key of low order.
+        ValueError: the sequences differ in length.
+    """
+
+def decrypt_records(secret: bytes, items: Sequence[tuple[bytes, bytes, bytes, bytes]]) -> list[bytes | CoreError]:
+    """The record of each (wrapped data key, info, ciphertext, associated), over all cores, or why it does not open.
+
+    `secret` is the reader's raw X25519 scalar, 32 bytes. The errors are KeyFormatErrors: `data_key_refused` where the
+    wrapped key is for another reader or info, or altered; `ciphertext_refused` where the rest is.
+    """
+
+def rewrap_keys(secret: bytes, reader: bytes, items: Sequence[tuple[bytes, bytes, bytes]]) -> list[bytes | CoreError]:
+    """The data key of each (wrapped data key, info, new info), wrapped anew for `reader`, or why it does not open.
+
+    The ciphertexts stay as they are. Errors are as in `decrypt_records` and `encrypt_records`.
+    """
+
+def reader_public(secret: bytes) -> bytes:
+    """X25519 public key of a raw secret, 32 bytes each."""
+
+def seal_deliveries(items: Sequence[tuple[bytes, bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """(locator, ciphertext) of each (sealing address, keying material, record line), over all cores.
+
+    The keying material (32 bytes) is that of the record's seal: the ciphertext is the same each time.
+
+    Raises:
+        KeyFormatError: an address is malformed.
+    """
+
 # --- sealing ---
 
 @final
@@ -479,6 +554,14 @@ class UnsignedRecord:
     def uid(self) -> bytes: ...
     @property
     def root(self) -> bytes: ...
+    @property
+    def address(self) -> bytes:
+        """Whom it is sealed to: a sealing address, 64 bytes."""
+
+    @property
+    def ikm(self) -> bytes:
+        """Keying material of its delivery, 32 bytes, secret: with it the record can be delivered again."""
+
     @property
     def takes_credential(self) -> bool:
         """Whether it may get one: test records do not."""

@@ -5,16 +5,12 @@
 use crate::babyjub::{Point, SecretScalar, base_times};
 use crate::eddsa::no_randomness;
 use crate::error::{Error, Kind, Result};
+use crate::suite::{self, Receiver, Sender};
 use crate::wallet::SealingAddress;
-use hpke::aead::{AeadCtxR, AeadCtxS, AesGcm256};
-use hpke::kdf::HkdfSha256;
-use hpke::kem::X25519HkdfSha256;
-use hpke::rand_core::{Infallible, TryCryptoRng, TryRng};
-use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable, setup_receiver, setup_sender_with_rng};
 use zeroize::Zeroizing;
 
-type Sender = AeadCtxS<AesGcm256, HkdfSha256, X25519HkdfSha256>;
-type Receiver = AeadCtxR<AesGcm256, HkdfSha256, X25519HkdfSha256>;
+/// What the view tag is exported for.
+pub(crate) const TAG: &[u8] = b"chartseal/1/tag";
 
 /// What both sides derive from the context.
 struct Derived {
@@ -50,15 +46,13 @@ pub fn deliver(address: &SealingAddress) -> Result<Delivery> {
 /// [`deliver`] with the ephemeral key that RFC 9180's DeriveKeyPair makes of `ikm`: fresh random bytes for each record,
 /// or the same record's again when a run is resumed.
 pub fn deliver_with(address: &SealingAddress, ikm: &[u8; 32]) -> Result<Delivery> {
-    let view = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&address.view).map_err(|_| view_key_invalid())?;
-    let (enc, context): (_, Sender) = setup_sender_with_rng(&OpModeS::Base, &view, &info(address), &mut Given(ikm))
-        .map_err(|_| view_key_invalid())?;
+    let (enc, context) = suite::sender(&address.view, &info(address), ikm).ok_or_else(view_key_invalid)?;
     let derived = derive(address, |label, out| context.export(label, out))?;
     let Derived {
         subject, tag, locator, ..
     } = derived;
     Ok(Delivery {
-        enc: enc.to_bytes().into(),
+        enc,
         subject: subject.pack(),
         tag,
         locator,
@@ -95,10 +89,8 @@ pub struct Received {
 /// # Errors
 /// `enc_invalid`: no sender makes such a key.
 pub fn receive(view_secret: &[u8; 32], address: &SealingAddress, enc: &[u8; 32]) -> Result<Received> {
-    let invalid = |_| refused("enc_invalid", "the encapsulated key is invalid");
-    let secret = <X25519HkdfSha256 as Kem>::PrivateKey::from_bytes(view_secret).map_err(invalid)?;
-    let enc = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(enc).map_err(invalid)?;
-    let context: Receiver = setup_receiver(&OpModeR::Base, &secret, &enc, &info(address)).map_err(invalid)?;
+    let context = suite::receiver(view_secret, enc, &info(address))
+        .ok_or_else(|| refused("enc_invalid", "the encapsulated key is invalid"))?;
     let Derived {
         shift,
         subject,
@@ -136,7 +128,7 @@ impl Received {
     }
 }
 
-fn info(address: &SealingAddress) -> [u8; 83] {
+pub(crate) fn info(address: &SealingAddress) -> [u8; 83] {
     let mut info = [0; 83];
     info[..19].copy_from_slice(b"chartseal/1/deliver");
     info[19..].copy_from_slice(&address.to_bytes());
@@ -151,7 +143,7 @@ fn derive<E>(
     let (mut tag, mut locator) = ([0; 2], [0; 32]);
     let exports = [
         export(b"chartseal/1/t", &mut *wide),
-        export(b"chartseal/1/tag", &mut tag),
+        export(TAG, &mut tag),
         export(b"chartseal/1/locator", &mut locator),
     ];
     assert!(
@@ -167,28 +159,6 @@ fn derive<E>(
         locator,
     })
 }
-
-/// Hands given bytes to HPKE's DeriveKeyPair, which reads 32 once.
-struct Given<'a>(&'a [u8; 32]);
-
-impl TryRng for Given<'_> {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> std::result::Result<u32, Infallible> {
-        unreachable!("DeriveKeyPair reads bytes")
-    }
-
-    fn try_next_u64(&mut self) -> std::result::Result<u64, Infallible> {
-        unreachable!("DeriveKeyPair reads bytes")
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> std::result::Result<(), Infallible> {
-        bytes.copy_from_slice(self.0);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Given<'_> {}
 
 /// The record, 0x80, and zeros up to Padmé's length: at most 12 % more, and a length tells O(log log) bits.
 /// Source: Nikitin and others, "Reducing Metadata Leakage from Encrypted Files" (PoPETs 2019), section 4.

@@ -19,7 +19,10 @@ pub mod seal;
 pub mod sealed;
 pub mod secp;
 pub mod slots;
+pub mod suite;
 pub mod tree;
+pub mod vault;
+pub mod view;
 pub mod wallet;
 
 pub use chartseal_algebra::{babyjub, eddsa, error, poseidon, tags};

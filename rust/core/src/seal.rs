@@ -6,7 +6,7 @@ use crate::abi::{Digest, leaf_hash};
 use crate::claims;
 use crate::control::{self, Inputs, Target};
 use crate::credential::{self, ClaimId, Terms};
-use crate::delivery::{deliver, deliver_with};
+use crate::delivery::deliver_with;
 use crate::eddsa::no_randomness;
 use crate::eip712::{Attestation, Form, digest};
 use crate::error::{Error, Kind, Result};
@@ -85,6 +85,8 @@ pub struct Unsigned {
     /// Elements whose claims found no room.
     pub dropped: Vec<String>,
     pub seed: Zeroizing<[u8; 32]>,
+    /// Keying material of the delivery: who keeps it can deliver the record again.
+    pub ikm: Zeroizing<[u8; 32]>,
     /// HPKE's encapsulated key, from which the holder recomputes the subject.
     pub enc: [u8; 32],
     /// The view tag, published with `enc`: the holder's scan for own records looks at it first.
@@ -117,10 +119,8 @@ pub fn prepare(
         return Err(Error::new(Kind::Fhir, "bundle_whole", resource_type, detail));
     }
     let seed = Zeroizing::new(order.seed.map_or_else(random, Ok)?);
-    let delivery = match &order.ikm {
-        Some(ikm) => deliver_with(&recipient.address, ikm)?,
-        None => deliver(&recipient.address)?,
-    };
+    let ikm = Zeroizing::new(order.ikm.map_or_else(random, Ok)?);
+    let delivery = deliver_with(&recipient.address, &ikm)?;
     let salts = SeedSalts::new(&seed);
     let about = control::about(resource_type, &fields, resolve);
     let lifted = claims::lift(resource_type, about, &fields, recipient.holder, test);
@@ -151,6 +151,7 @@ pub fn prepare(
         fields: all,
         dropped: lifted.dropped,
         seed,
+        ikm,
         enc: delivery.enc,
         tag: delivery.tag,
         root,

@@ -4,12 +4,11 @@ use crate::babyjub::{Point, SecretScalar};
 use crate::error::{Error, Kind, Result};
 use crate::hash::hkdf;
 use crate::poseidon::{self, Fr};
+use crate::suite;
 use crate::tags;
 use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32m, Hrp};
 use hkdf::Hkdf;
-use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable, Kem, Serializable};
 use sha2::Sha256;
 use std::array::from_fn;
 use zeroize::Zeroizing;
@@ -47,11 +46,9 @@ impl Wallet {
     }
 
     pub fn address(&self, address: u32, epoch: u32) -> Result<SealingAddress> {
-        let secret = <X25519HkdfSha256 as Kem>::PrivateKey::from_bytes(&*self.view_secret(address, epoch));
-        let view = X25519HkdfSha256::sk_to_pk(&secret.map_err(|_| refused("the view secret has not 32 bytes"))?);
         Ok(SealingAddress {
             spend: self.spend.public(),
-            view: view.to_bytes().into(),
+            view: suite::public(&self.view_secret(address, epoch)),
         })
     }
 }

@@ -5,11 +5,12 @@ use chartseal_core::eddsa::Signer;
 use chartseal_core::error::{Error, Kind};
 use chartseal_core::poseidon::{self, Fr};
 use chartseal_core::wallet::{self, SealingAddress};
-use chartseal_core::{delivery, eddsa, messages};
+use chartseal_core::{delivery, eddsa, messages, view};
 use pyo3::prelude::*;
 use zeroize::Zeroizing;
 
 use crate::error::to_py;
+use crate::view::ViewKey;
 
 fn refused(code: &'static str, detail: String) -> PyErr {
     to_py(Error::new(Kind::Key, code, "", detail))
@@ -30,7 +31,7 @@ fn point(what: &str, bytes: &[u8]) -> PyResult<Point> {
     Point::unpack(&fixed(what, bytes)?).map_err(to_py)
 }
 
-fn address(bytes: &[u8]) -> PyResult<SealingAddress> {
+pub(crate) fn address(bytes: &[u8]) -> PyResult<SealingAddress> {
     SealingAddress::from_bytes(&fixed("a sealing address", bytes)?).map_err(to_py)
 }
 
@@ -236,6 +237,19 @@ impl Wallet {
     #[pyo3(signature = (address=0, epoch=0))]
     fn view_secret(&self, address: u32, epoch: u32) -> [u8; 32] {
         *self.0.view_secret(address, epoch)
+    }
+
+    #[pyo3(signature = (address=0, epoch=0))]
+    fn view_key(&self, address: u32, epoch: u32) -> PyResult<ViewKey> {
+        let sealing_address = self.0.address(address, epoch).map_err(to_py)?;
+        view::ViewKey::new(&self.0.view_secret(address, epoch), sealing_address)
+            .map(ViewKey)
+            .map_err(to_py)
+    }
+
+    #[pyo3(signature = (announcements, address=0, epoch=0))]
+    fn scan(&self, py: Python<'_>, announcements: &[u8], address: u32, epoch: u32) -> PyResult<Vec<usize>> {
+        self.view_key(address, epoch)?.scan(py, announcements)
     }
 
     #[pyo3(signature = (enc, address=0, epoch=0))]

@@ -12,6 +12,8 @@ pub mod json;
 pub mod keys;
 pub mod record;
 pub mod seal;
+pub mod vault;
+pub mod view;
 
 use pyo3::prelude::*;
 
@@ -24,6 +26,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     record::register(module)?;
     credential::register(module)?;
     seal::register(module)?;
+    vault::register(module)?;
+    view::register(module)?;
     fhir::register(module)?;
     bundle::register(module)?;
     circuits::register(module)?;

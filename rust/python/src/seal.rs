@@ -58,6 +58,7 @@ impl SealIssuer {
 #[pyclass(frozen, module = "chartseal._core")]
 struct SealRecipient {
     recipient: Recipient,
+    address: [u8; 64],
     text: String,
 }
 
@@ -65,9 +66,14 @@ struct SealRecipient {
 impl SealRecipient {
     #[new]
     fn new(address: &[u8]) -> PyResult<Self> {
-        let recipient = Recipient::new(&fixed(address)?).map_err(to_py)?;
+        let address = fixed(address)?;
+        let recipient = Recipient::new(&address).map_err(to_py)?;
         let text = recipient.address.to_string();
-        Ok(Self { recipient, text })
+        Ok(Self {
+            recipient,
+            address,
+            text,
+        })
     }
 }
 
@@ -76,7 +82,8 @@ impl SealRecipient {
 struct UnsignedRecord {
     inner: seal::Unsigned,
     detached: Vec<(String, String)>,
-    address: String,
+    address: [u8; 64],
+    address_text: String,
 }
 
 #[pymethods]
@@ -99,6 +106,16 @@ impl UnsignedRecord {
     #[getter]
     fn root<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.inner.root)
+    }
+
+    #[getter]
+    fn address<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.address)
+    }
+
+    #[getter]
+    fn ikm<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &*self.inner.ikm)
     }
 
     #[getter]
@@ -154,7 +171,8 @@ fn prepare_fields(
     Ok(UnsignedRecord {
         inner,
         detached,
-        address: recipient.text.clone(),
+        address: recipient.address,
+        address_text: recipient.text.clone(),
     })
 }
 
@@ -254,7 +272,8 @@ impl Shared<'_> {
         Ok(UnsignedRecord {
             inner,
             detached: resource.detached.into_iter().map(|one| (one.name, one.text)).collect(),
-            address: recipient.text.clone(),
+            address: recipient.address,
+            address_text: recipient.text.clone(),
         })
     }
 }
@@ -321,7 +340,7 @@ fn finish_records<'py>(
         };
         Ok(sealed::to_json(
             &record.inner,
-            &record.address,
+            &record.address_text,
             &record.detached,
             &signatures[at],
             credential.as_ref(),

@@ -9,7 +9,7 @@ In: FHIR R4 JSON, an issuer's key, a sealing address. Out: sealed records, as ob
 
 from chartseal.sealing.plan import Addresses, OnePatient, PatientMap
 from chartseal.sealing.run import Done, Sealing, Summary, seal_chart, seal_run
-from chartseal.sealing.seal import EXPIRING, Issuing, seal_fields, seal_resource
+from chartseal.sealing.seal import EXPIRING, Issuing, SealedLine, seal_fields, seal_resource, sign_lines
 from chartseal.sealing.sealed import SealedRecord, read_records
 from chartseal.sealing.source import Source
 from chartseal.sealing.status_store import StatusStore
@@ -21,6 +21,7 @@ __all__ = [
     "Issuing",
     "OnePatient",
     "PatientMap",
+    "SealedLine",
     "SealedRecord",
     "Sealing",
     "Source",
@@ -31,4 +32,5 @@ __all__ = [
     "seal_fields",
     "seal_resource",
     "seal_run",
+    "sign_lines",
 ]

@@ -10,7 +10,7 @@ from chartseal import _core
 from chartseal.errors import CoreError, FhirError, PatientError
 from chartseal.fhir import Document, Piece, Reading, Refused
 from chartseal.sealing.plan import Item, Outline, Plan
-from chartseal.sealing.seal import EXPIRING, Issuing, sign
+from chartseal.sealing.seal import EXPIRING, Issuing, SealedLine, sign, sign_lines
 
 MOST_ITEMS = 1_024
 MOST_BYTES = 16 << 20
@@ -74,13 +74,23 @@ class Sealer:
 
     def seal(self, work: Work) -> tuple[list[bytes], Refusals]:
         """Lines of the records, and what was refused."""
+        records, refused = self._records(work)
+        return sign(records, self.issuing), refused
+
+    def seal_lines(self, work: Work) -> tuple[list[SealedLine], Refusals]:
+        """As `seal`, for an issuer that keeps what it seals."""
+        records, refused = self._records(work)
+        return sign_lines(records, self.issuing), refused
+
+    def _records(self, work: Work) -> tuple[list[_core.UnsignedRecord], Refusals]:
+        """The records, unsigned, and what was refused."""
         refused = list(work.refused)
         records = list(self._prepared(work.jobs, refused))
         roots = {(job.place, job.address): record.root for job, record in records}
         documents = list(self._documents(work.group, roots, refused))
         records += self._prepared(documents, refused)
         once = {(at, error.code, error.path): (at, error) for at, error in refused}  # a companion is sealed for several
-        return sign([record for _, record in records], self.issuing), sorted(once.values(), key=lambda each: each[0])
+        return [record for _, record in records], sorted(once.values(), key=lambda each: each[0])
 
     def _jobs(self, group: Sequence[Item], refused: Refusals) -> Iterator[Job]:
         texts = [item.text if isinstance(item, Piece) else b"" for item in group]

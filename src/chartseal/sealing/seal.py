@@ -111,6 +111,23 @@ def sign(prepared: Sequence[_core.UnsignedRecord], issuing: Issuing) -> list[byt
     return _core.finish_records(prepared, signatures, issuing.core, issuing.proving, places)
 
 
+@dataclass(frozen=True, slots=True)
+class SealedLine:
+    """A sealed record as one line of JSON, without its end, with what its issuer needs to deliver it again."""
+
+    line: bytes = field(repr=False)
+    ikm: bytes = field(repr=False)
+    """Keying material of its delivery: 32 bytes, secret."""
+    address: bytes
+    """Whom it is sealed to: 64 bytes."""
+
+
+def sign_lines(prepared: Sequence[_core.UnsignedRecord], issuing: Issuing) -> list[SealedLine]:
+    """As `sign`, for an issuer that keeps what it seals."""
+    lines = sign(prepared, issuing)
+    return [SealedLine(line, record.ikm, record.address) for line, record in zip(lines, prepared, strict=True)]
+
+
 def seal_fields(
     resource_type: str,
     fields: Iterable[Field],

@@ -1,0 +1,144 @@
+//! Records at rest for Python: encrypted, opened, wrapped anew and delivered again by the batch, over all cores.
+
+use crate::error::to_py;
+use crate::keys::fixed;
+use chartseal_core::error::Result;
+use chartseal_core::wallet::SealingAddress;
+use chartseal_core::{delivery, suite, vault};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
+use rayon::prelude::*;
+use std::collections::HashMap;
+use zeroize::Zeroizing;
+
+fn secret(bytes: &[u8]) -> PyResult<Zeroizing<[u8; 32]>> {
+    fixed("a secret", bytes).map(Zeroizing::new)
+}
+
+/// Bytes of each item, or its error.
+fn each<'py, T: AsRef<[u8]>>(py: Python<'py>, found: Vec<Result<T>>) -> Vec<Bound<'py, PyAny>> {
+    let one = |found: Result<T>| match found {
+        Ok(bytes) => PyBytes::new(py, bytes.as_ref()).into_any(),
+        Err(error) => to_py(error).into_value(py).into_bound(py).into_any(),
+    };
+    found.into_iter().map(one).collect()
+}
+
+#[pyfunction]
+fn encrypt_records<'py>(
+    py: Python<'py>,
+    payloads: Vec<PyBackedBytes>,
+    associated: Vec<PyBackedBytes>,
+    infos: Vec<PyBackedBytes>,
+    reader: &[u8],
+) -> PyResult<Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
+    if payloads.len() != associated.len() || payloads.len() != infos.len() {
+        return Err(PyValueError::new_err("associated data and an info for each record"));
+    }
+    let reader = fixed("a public key", reader)?;
+    let encrypt = |at: usize| vault::encrypt(&payloads[at], &associated[at], &infos[at], &reader);
+    let encrypted: Result<Vec<_>> = py.detach(|| (0..payloads.len()).into_par_iter().map(encrypt).collect());
+    Ok(encrypted
+        .map_err(to_py)?
+        .iter()
+        .map(|(ciphertext, wrapped)| (PyBytes::new(py, ciphertext), PyBytes::new(py, wrapped)))
+        .collect())
+}
+
+/// (wrapped, info, ciphertext, associated).
+type PyEncrypted = (PyBackedBytes, PyBackedBytes, PyBackedBytes, PyBackedBytes);
+
+#[pyfunction]
+fn decrypt_records<'py>(py: Python<'py>, secret: &[u8], items: Vec<PyEncrypted>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let secret = self::secret(secret)?;
+    let decrypt = |(wrapped, info, ciphertext, associated): &PyEncrypted| {
+        vault::decrypt(&secret, wrapped, info, ciphertext, associated).map(Plain)
+    };
+    Ok(each(py, py.detach(|| items.par_iter().map(decrypt).collect())))
+}
+
+/// A record in the clear, erased when Python has its copy.
+struct Plain(Zeroizing<Vec<u8>>);
+
+impl AsRef<[u8]> for Plain {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// (wrapped, old info, new info).
+type PyWrapped = (PyBackedBytes, PyBackedBytes, PyBackedBytes);
+
+#[pyfunction]
+fn rewrap_keys<'py>(
+    py: Python<'py>,
+    secret: &[u8],
+    reader: &[u8],
+    items: Vec<PyWrapped>,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let (secret, reader) = (self::secret(secret)?, fixed("a public key", reader)?);
+    let rewrap = |(wrapped, info, new_info): &PyWrapped| vault::rewrap(&secret, wrapped, info, &reader, new_info);
+    Ok(each(py, py.detach(|| items.par_iter().map(rewrap).collect())))
+}
+
+#[pyfunction]
+fn reader_public(secret: &[u8]) -> PyResult<[u8; 32]> {
+    Ok(suite::public(&*self::secret(secret)?))
+}
+
+/// Sealing address, keying material, and the record.
+struct Order {
+    address: [u8; 64],
+    ikm: Zeroizing<[u8; 32]>,
+    record: PyBackedBytes,
+}
+
+/// Each address once: reading one costs as much as a delivery.
+fn addresses(orders: &[Order]) -> Result<HashMap<[u8; 64], SealingAddress>> {
+    let mut found = HashMap::new();
+    for order in orders {
+        if !found.contains_key(&order.address) {
+            found.insert(order.address, SealingAddress::from_bytes(&order.address)?);
+        }
+    }
+    Ok(found)
+}
+
+fn deliver(orders: &[Order]) -> Result<Vec<([u8; 32], Vec<u8>)>> {
+    let addresses = addresses(orders)?;
+    let one = |order: &Order| {
+        let delivery = delivery::deliver_with(&addresses[&order.address], &order.ikm)?;
+        Ok((delivery.locator, delivery.seal(&order.record)?))
+    };
+    orders.par_iter().map(one).collect()
+}
+
+#[pyfunction]
+fn seal_deliveries<'py>(
+    py: Python<'py>,
+    items: Vec<(PyBackedBytes, PyBackedBytes, PyBackedBytes)>,
+) -> PyResult<Vec<([u8; 32], Bound<'py, PyBytes>)>> {
+    let order = |(address, ikm, record): (PyBackedBytes, PyBackedBytes, PyBackedBytes)| {
+        Ok(Order {
+            address: fixed("a sealing address", &address)?,
+            ikm: Zeroizing::new(fixed("keying material", &ikm)?),
+            record,
+        })
+    };
+    let orders: Vec<Order> = items.into_iter().map(order).collect::<PyResult<_>>()?;
+    let sealed = py.detach(|| deliver(&orders)).map_err(to_py)?;
+    Ok(sealed
+        .into_iter()
+        .map(|(locator, ciphertext)| (locator, PyBytes::new(py, &ciphertext)))
+        .collect())
+}
+
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(encrypt_records, module)?)?;
+    module.add_function(wrap_pyfunction!(decrypt_records, module)?)?;
+    module.add_function(wrap_pyfunction!(rewrap_keys, module)?)?;
+    module.add_function(wrap_pyfunction!(reader_public, module)?)?;
+    module.add_function(wrap_pyfunction!(seal_deliveries, module)?)
+}
