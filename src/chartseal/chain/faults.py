@@ -16,17 +16,43 @@ _WORDS = {
     sqlite3.SQLITE_PERM: "its file may not be used",
     sqlite3.SQLITE_READONLY: "it cannot be written",
 }
+_SERVERS_WORDS = {
+    "53100": "no space is left",
+    "XX001": "its data are damaged",
+    "XX002": "an index of it is damaged",
+}
+"""By SQLSTATE. Source: PostgreSQL 17, appendix A."""
+_FULL = {sqlite3.SQLITE_FULL, "53100"}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, "XX001", "XX002"}
 _LOST = "its server cannot be reached, or refuses us"
 
 
 def told(error: SQLAlchemyError) -> str:
     """The cause, as SQLite's result code or PostgreSQL's SQLSTATE tells it; else the error's kind."""
+    code = _code(error)
+    if isinstance(code, int):
+        words = _WORDS.get(code)
+        return words or str(getattr(getattr(error, "orig", None), "sqlite_errorname", type(error).__name__))
+    if code is not None:
+        return _SERVERS_WORDS.get(code) or f"{type(error).__name__}, SQLSTATE {code}"
+    return _LOST if isinstance(error, OperationalError) else type(error).__name__
+
+
+def is_full(error: SQLAlchemyError) -> bool:
+    """Whether the disk had no room."""
+    return _code(error) in _FULL
+
+
+def is_damaged(error: SQLAlchemyError) -> bool:
+    """Whether the database says that its own data are broken."""
+    return _code(error) in _DAMAGED
+
+
+def _code(error: SQLAlchemyError) -> int | str | None:
+    """SQLite's primary result code (the rest says more than anybody asks), or PostgreSQL's SQLSTATE."""
     cause = error.orig if isinstance(error, DBAPIError) else None
     code = getattr(cause, "sqlite_errorcode", None)
     if isinstance(code, int):
-        words = _WORDS.get(code & 0xFF)  # the rest says more than anybody asks
-        return words or str(getattr(cause, "sqlite_errorname", type(error).__name__))
+        return code & 0xFF
     state = getattr(cause, "sqlstate", None)
-    if isinstance(state, str):
-        return f"{type(error).__name__}, SQLSTATE {state}"
-    return _LOST if isinstance(error, OperationalError) else type(error).__name__
+    return state if isinstance(state, str) else None

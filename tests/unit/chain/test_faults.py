@@ -49,7 +49,7 @@ def test_a_server_that_is_not_there_is_told() -> None:
 
 def test_a_locked_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "queue.db"
-    monkeypatch.setattr("chartseal.chain.anchors.database._PATIENCE", 0.1)
+    monkeypatch.setattr("chartseal.chain.database._PATIENCE", 0.1)
     open_queue(str(path)).dispose()
     with sqlite3.connect(path, isolation_level=None) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -60,9 +60,15 @@ def test_a_locked_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    ("setting", "words"), [("query_only = 1", "it cannot be written"), ("max_page_count = 1", "no space is left")]
+    ("setting", "words", "code"),
+    [
+        ("query_only = 1", "it cannot be written", "queue_unavailable"),
+        ("max_page_count = 1", "no space is left", "disk_full"),
+    ],
 )
-def test_a_file_that_takes_no_more_is_told_and_loses_nothing(setting: str, words: str, tmp_path: Path) -> None:
+def test_a_file_that_takes_no_more_is_told_and_loses_nothing(
+    setting: str, words: str, code: str, tmp_path: Path
+) -> None:
     some = records(DOMAIN, 50)
     queue, engine = AnchorQueue(DOMAIN), open_queue(str(tmp_path / "queue.db"))
     with writing(engine) as connection:
@@ -76,6 +82,7 @@ def test_a_file_that_takes_no_more_is_told_and_loses_nothing(setting: str, words
     with pytest.raises(QueueError) as refused, writing(engine) as connection:
         queue.add(connection, some)
     assert refused.value.detail.endswith(f": {words}")
+    assert refused.value.code == code
     event.remove(engine, "connect", limit)
     engine.dispose()
     with writing(engine) as connection:
