@@ -10,7 +10,7 @@ class BlobStore(Protocol):
     """Keeps ciphertexts. Every method raises `VaultError` (`blobs_unavailable`, `disk_full`) where the place fails."""
 
     def put(self, digest: bytes, data: bytes) -> None:
-        """Keep a ciphertext under its hash; it is durable when this returns. The same again changes nothing."""
+        """Keep a ciphertext under its hash; it is durable when this returns. The same again makes it young again."""
 
     def get(self, digest: bytes) -> bytes:
         """A ciphertext, its hash checked.
@@ -22,5 +22,5 @@ class BlobStore(Protocol):
     def delete(self, digest: bytes) -> None:
         """Forget it; one that is not there is no fault."""
 
-    def digests(self) -> Iterator[bytes]:
-        """The hashes of all that is kept, in no order."""
+    def digests(self, *, before: float | None = None) -> Iterator[bytes]:
+        """The hashes of all that is kept, in no order; or of what was put before a time (Unix seconds)."""

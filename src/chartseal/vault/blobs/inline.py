@@ -1,0 +1,167 @@
+"""All ciphertexts of a vault: small ones in its database, in the transaction that names them, larger ones outside."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, delete, select, union_all
+from sqlalchemy.dialects import postgresql, sqlite
+
+from chartseal.errors import VaultDamageError, VaultError
+from chartseal.vault.blobs import digests
+from chartseal.vault.blobs.store import BlobStore
+from chartseal.vault.database import reading, storing
+from chartseal.vault.tables import BLOB, DELIVERY, RECORD
+
+_T = TypeVar("_T")
+INLINE = 262_144
+"""Bytes of the largest ciphertext that stands in the database."""
+_CHUNK = 500
+_YOUNG = timedelta(hours=1)
+"""How long a blob may wait for the transaction that names it."""
+
+
+class Blobs:
+    """Ciphertexts by their hash, wherever they are."""
+
+    def __init__(self, store: BlobStore | None, inline: int = INLINE) -> None:
+        """Take the store of those larger than `inline` bytes; without one all stand in the database."""
+        self.store = store
+        self._inline = inline
+        self._leaving: set[bytes] = set()
+        self._lock = threading.Lock()
+
+    def put(self, connection: Connection, data: bytes) -> bytes:
+        """Keep one; returns its hash.
+
+        Raises:
+            VaultError: as `put_many`.
+        """
+        return self.put_many(connection, [data])[0]
+
+    def put_many(self, connection: Connection, ciphertexts: Sequence[bytes]) -> list[bytes]:
+        """Keep them; returns their hashes. One that is there already is not kept twice.
+
+        What goes outside is durable before this returns; if the transaction fails, `sweep` finds it.
+
+        Raises:
+            VaultError: `blobs_unavailable`, `vault_unavailable`, `disk_full`.
+        """
+        hashes = [digests.digest_of(each) for each in ciphertexts]
+        rows = []
+        for digest, data in zip(hashes, ciphertexts, strict=True):
+            if self.store is None or len(data) <= self._inline:
+                rows.append({"hash": digest, "data": data})
+            else:
+                self.store.put(digest, data)
+        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        with storing():
+            # In one order, whoever puts: two that waited for each other's rows would wait for ever.
+            for chunk in _chunks(sorted(rows, key=lambda row: row["hash"])):
+                connection.execute(insert(BLOB).on_conflict_do_nothing(), chunk)
+        return hashes
+
+    def get(self, connection: Connection, digest: bytes) -> bytes:
+        """One ciphertext, its hash checked.
+
+        Raises:
+            VaultDamageError: `blob_missing`, `blob_damaged`.
+            VaultError: `blobs_unavailable`, `vault_unavailable`.
+        """
+        found = self.get_many(connection, [digest])[0]
+        if isinstance(found, VaultError):
+            raise found
+        return found
+
+    def get_many(self, connection: Connection, hashes: Sequence[bytes]) -> list[bytes | VaultDamageError]:
+        """The ciphertexts in the order of their hashes; in place of one that is damaged or missing, its error.
+
+        Raises:
+            VaultError: `blobs_unavailable`, `vault_unavailable`.
+        """
+        inside: dict[bytes, bytes] = {}
+        with storing():
+            for chunk in _chunks(hashes):
+                rows = connection.execute(select(BLOB.c.hash, BLOB.c.data).where(BLOB.c.hash.in_(chunk)))
+                inside.update((digest, data) for digest, data in rows)
+        return [self._checked(digest, inside.get(digest)) for digest in hashes]
+
+    def _checked(self, digest: bytes, inside: bytes | None) -> bytes | VaultDamageError:
+        try:
+            if inside is not None:
+                return digests.require(digest, inside)
+            if self.store is not None:
+                return self.store.get(digest)
+        except VaultDamageError as exc:
+            return exc
+        return digests.missing(digest)
+
+    def delete(self, connection: Connection, digest: bytes) -> None:
+        """Forget one that no row will name once the transaction ends; outside it goes with `after_commit`.
+
+        Raises:
+            VaultError: `vault_unavailable`, `disk_full`.
+        """
+        with storing():
+            inside = connection.execute(delete(BLOB).where(BLOB.c.hash == digest)).rowcount
+        if not inside and self.store is not None:
+            with self._lock:
+                self._leaving.add(digest)
+
+    def after_commit(self, engine: Engine) -> int:
+        """Delete what `delete` left outside, except what a row names after all; returns how many went.
+
+        If it is not called, since the process died, `sweep` does it later.
+
+        Raises:
+            VaultError: `blobs_unavailable`, `vault_unavailable`.
+        """
+        with self._lock:
+            leaving, self._leaving = self._leaving, set()
+        try:
+            return self._delete_unnamed(engine, leaving)
+        except VaultError:
+            with self._lock:
+                self._leaving |= leaving
+            raise
+
+    def sweep(self, engine: Engine, *, now: datetime) -> int:
+        """Delete what lies outside, is older than an hour and is named by no row; returns how many went.
+
+        Raises:
+            VaultError: `blobs_unavailable`, `vault_unavailable`.
+        """
+        if self.store is None:
+            return 0
+        return self._delete_unnamed(engine, self.store.digests(before=(now - _YOUNG).timestamp()))
+
+    def _delete_unnamed(self, engine: Engine, hashes: Iterable[bytes]) -> int:
+        gone = 0
+        for chunk in _chunks(hashes):
+            with reading(engine) as connection:
+                unnamed = set(chunk) - named(connection, chunk)
+            for digest in unnamed:
+                if self.store is not None:
+                    self.store.delete(digest)
+            gone += len(unnamed)
+        return gone
+
+
+def named(connection: Connection, hashes: Sequence[bytes]) -> set[bytes]:
+    """Those hashes that a record or a delivery names.
+
+    Raises:
+        VaultError: `vault_unavailable`.
+    """
+    with storing():
+        columns = (RECORD.c.blob, DELIVERY.c.blob)
+        return set(connection.scalars(union_all(*(select(each).where(each.in_(hashes)) for each in columns))))
+
+
+def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+    rest = iter(items)
+    return iter(lambda: list(islice(rest, _CHUNK)), [])
