@@ -104,7 +104,7 @@ def unlock(keystore: Any, passphrase: str) -> bytes:
 
 
 def write(path: Path, data: bytes, *, force: bool = False) -> None:
-    """Write beside, fsync, then move into place with mode 0600; an older file stays unless `force`.
+    """Write beside, fsync, move into place with mode 0600, fsync the folder; an older file stays unless `force`.
 
     Raises:
         KeyFileError: `key_file_exists`, or the folder cannot be written.
@@ -119,6 +119,7 @@ def write(path: Path, data: bytes, *, force: bool = False) -> None:
                 path.hardlink_to(beside)  # unlike a rename, it never overwrites
         finally:
             beside.unlink(missing_ok=True)
+        _sync(path.parent)
     except FileExistsError as exc:
         raise KeyFileError("a file of that name exists and is kept", "key_file_exists") from exc
     except OSError as exc:
@@ -131,3 +132,11 @@ def _write_new(path: Path, data: bytes) -> None:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
