@@ -1,0 +1,287 @@
+"""Epochs of a vault's reader key: data keys are wrapped for the newest one; rotating leaves the older ones behind."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy.sql import Select
+
+from chartseal import _core
+from chartseal.errors import CoreError, VaultKeyError
+from chartseal.vault.database import reading, storing, writing
+from chartseal.vault.keys.provider import KeyProvider, epoch_name
+from chartseal.vault.keys.secret import missing
+from chartseal.vault.tables import EPOCH, KEY, META, RECORD
+
+BATCH = 500
+"""Data keys that one transaction wraps anew."""
+_DOMAIN = b"chartseal/1/vault-key\0"
+_ROTATION = "rotation"
+"""Name in `vault_meta` of the epoch that an unfinished rotation wraps for: 4 bytes, big-endian."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """An epoch, and the X25519 public key that its data keys are wrapped for."""
+
+    number: int
+    reader: bytes
+
+    def info(self, attester: bytes, uid: bytes) -> bytes:
+        """What HPKE binds a record's wrapped data key to. Source: format specification, vault."""
+        return _DOMAIN + attester + uid + self.number.to_bytes(4, "big") + self.reader
+
+
+class Epochs:
+    """The epochs of one vault: public keys in its database, secrets in its KeyProvider."""
+
+    def __init__(self, engine: Engine, keys: KeyProvider) -> None:
+        self._engine = engine
+        self._keys = keys
+
+    def current(self, connection: Connection) -> Epoch:
+        """The newest epoch. It is not destroyed before the transaction ends, so what is wrapped for it stays readable.
+
+        Raises:
+            VaultKeyError: `key_missing`; the vault has no epoch.
+            VaultError: `vault_unavailable`.
+        """
+        newest = select(EPOCH.c.number, EPOCH.c.reader).order_by(EPOCH.c.number.desc()).limit(1)
+        with storing():
+            row = connection.execute(newest.with_for_update(read=True, key_share=True)).first()
+        if row is None:
+            raise missing(epoch_name(1))
+        return Epoch(*row)
+
+    def begin(self, connection: Connection, *, now: datetime) -> Epoch:
+        """A new epoch, the newest once the transaction ends.
+
+        Its secret is kept before its row is, so a transaction that fails leaves a secret that the next attempt takes;
+        where the KeyProvider only reads, whoever runs the vault has put the secret there.
+
+        Raises:
+            VaultKeyError: `keys_read_only`, `keys_unavailable`.
+            VaultError: `vault_unavailable`, `disk_full`.
+        """
+        with storing():
+            last = connection.scalar(select(EPOCH.c.number).order_by(EPOCH.c.number.desc()).limit(1))
+        number = (last or 0) + 1
+        name = epoch_name(number)
+        secret = self._keys.get(name) if name in self._keys.names() else self._keys.make(name)
+        epoch = Epoch(number, _core.reader_public(secret))
+        with storing():
+            row = {"number": number, "reader": epoch.reader, "made_at": int(now.timestamp())}
+            connection.execute(insert(EPOCH).values(row))
+        return epoch
+
+    def secret(self, number: int) -> bytes:
+        """The X25519 secret of an epoch whose row is committed.
+
+        Raises:
+            VaultKeyError: `key_missing`, `key_destroyed`, `key_mismatch`: the KeyProvider has another vault's;
+                `keys_damaged`, `keys_unavailable`.
+            VaultError: `vault_unavailable`.
+        """
+        of_epoch = select(EPOCH.c.reader, EPOCH.c.destroyed_at).where(EPOCH.c.number == number)
+        with reading(self._engine) as connection:
+            row = connection.execute(of_epoch).first()
+        if row is None:
+            raise missing(epoch_name(number))
+        if row.destroyed_at is not None:
+            raise VaultKeyError(f"the key {epoch_name(number)} was destroyed", "key_destroyed")
+        secret = self._keys.get(epoch_name(number))
+        if not hmac.compare_digest(_core.reader_public(secret), row.reader):
+            raise VaultKeyError(f"the key {epoch_name(number)} is not this vault's", "key_mismatch")
+        return secret
+
+    def destroy(self, number: int, *, now: datetime, noted: Noted | None = None) -> None:
+        """Destroy an epoch's secret: what is wrapped for it alone, as in older backups, is gone. Twice is no fault.
+
+        The row that says so follows the secret; if the process dies between, the same call says it later.
+
+        Raises:
+            VaultKeyError: `epoch_in_use`: it is the newest, or a data key is wrapped for it; `key_missing`: no such
+                epoch; `keys_read_only`, `keys_unavailable`.
+            VaultError: `vault_unavailable`, `disk_full`.
+        """
+        with writing(self._engine) as connection:
+            # Waits for whoever is storing under this epoch, and keeps others from it.
+            of_epoch = select(EPOCH.c.destroyed_at).where(EPOCH.c.number == number).with_for_update()
+            row = connection.execute(of_epoch).first()
+            if row is None:
+                raise missing(epoch_name(number))
+            if row.destroyed_at is not None:
+                return
+            in_use = select(KEY.c.record_id).where(KEY.c.epoch == number).limit(1)
+            if self.current(connection).number == number or connection.execute(in_use).first() is not None:
+                raise VaultKeyError(f"{epoch_name(number)} is in use", "epoch_in_use")
+            self._keys.destroy(epoch_name(number))
+            done = update(EPOCH).where(EPOCH.c.number == number).values(destroyed_at=int(now.timestamp()))
+            connection.execute(done)
+            if noted is not None:
+                noted(connection, Step("destroyed", number, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that rotating did: `begun` an epoch, `moved` a batch of data keys to it, `destroyed` another epoch."""
+
+    what: str
+    epoch: int
+    keys: int
+
+
+Noted = Callable[[Connection, Step], None]
+"""Told of each step in the transaction that makes it, so that an audit entry commits with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A record whose data key could not be wrapped anew, and why: the code of the error."""
+
+    attester: bytes
+    uid: bytes
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What a rotation did: refused records keep their old wrap, and their epoch its secret."""
+
+    epoch: Epoch
+    moved: int
+    refused: tuple[Refused, ...]
+    destroyed: tuple[int, ...]
+
+
+def rotate(
+    engine: Engine,
+    keys: KeyProvider,
+    *,
+    now: datetime,
+    destroy_old: bool = False,
+    batch: int = BATCH,
+    noted: Noted | None = None,
+) -> Rotation:
+    """Begin a new epoch and wrap every data key for it; ciphertexts stay as they are.
+
+    One transaction a batch replaces old wraps by new ones. If the process dies, the next call goes on with the same
+    epoch. `destroy_old` destroys the secrets of the older epochs for which nothing is wrapped any more.
+
+    Raises:
+        VaultKeyError: `keys_read_only`, `keys_unavailable`, `key_missing`, `key_mismatch`.
+        VaultError: `vault_unavailable`, `disk_full`.
+    """
+    rotating = _Rotating(engine, Epochs(engine, keys), batch, noted)
+    target = rotating.target(now)
+    moved, refused = rotating.move_all(target)
+    destroyed = rotating.destroy_before(target, now) if destroy_old else ()
+    with writing(engine) as connection:
+        connection.execute(delete(META).where(META.c.name == _ROTATION))
+    return Rotation(target, moved, refused, destroyed)
+
+
+class _Rotating:
+    """One call of `rotate`."""
+
+    def __init__(self, engine: Engine, epochs: Epochs, batch: int, noted: Noted | None) -> None:
+        self._engine, self._epochs = engine, epochs
+        self._batch, self._noted = batch, noted
+
+    def _note(self, connection: Connection, what: str, epoch: int, keys: int) -> None:
+        if self._noted is not None:
+            self._noted(connection, Step(what, epoch, keys))
+
+    def target(self, now: datetime) -> Epoch:
+        """The epoch of a rotation that was interrupted, or a new one."""
+        with writing(self._engine) as connection:
+            value = connection.scalar(select(META.c.value).where(META.c.name == _ROTATION))
+            if value is not None:
+                return self._epochs.current(connection)
+            epoch = self._epochs.begin(connection, now=now)
+            connection.execute(insert(META).values(name=_ROTATION, value=epoch.number.to_bytes(4, "big")))
+            self._note(connection, "begun", epoch.number, 0)
+            return epoch
+
+    def move_all(self, target: Epoch) -> tuple[int, tuple[Refused, ...]]:
+        """Wrap for the target what is wrapped for others, until a whole pass finds nothing that can be.
+
+        A second pass finds what somebody stored under the epoch before, and committed behind the first.
+        """
+        moved = 0
+        while True:
+            new, refused = self._move_pass(target)
+            moved += new
+            if not new:
+                return moved, tuple(refused)
+
+    def _move_pass(self, target: Epoch) -> tuple[int, list[Refused]]:
+        moved, refused, after = 0, list[Refused](), (0, 0)
+        while True:
+            with writing(self._engine) as connection:
+                rows = connection.execute(_wrapped_before(target, after).limit(self._batch)).all()
+                if not rows:
+                    return moved, refused
+                new, others = self._wrapped_anew(target, rows)
+                if new:
+                    connection.execute(_REPLACE, new)
+                    self._note(connection, "moved", target.number, len(new))
+            moved += len(new)
+            refused += others
+            after = (rows[-1].record_id, rows[-1].epoch)
+
+    def _wrapped_anew(self, target: Epoch, rows: Sequence[Row[Any]]) -> tuple[list[dict[str, Any]], list[Refused]]:
+        new, refused = list[dict[str, Any]](), list[Refused]()
+        for (number, reader), group in groupby(sorted(rows, key=_epoch_of), _epoch_of):
+            of_epoch, old = list(group), Epoch(number, reader)
+            items = [(row.wrapped, *(each.info(row.attester, row.uid) for each in (old, target))) for row in of_epoch]
+            wraps = _core.rewrap_keys(self._epochs.secret(number), target.reader, items)
+            for row, wrapped in zip(of_epoch, wraps, strict=True):
+                if isinstance(wrapped, CoreError):
+                    refused.append(Refused(row.attester, row.uid, wrapped.code))
+                else:
+                    key = {"of_record": row.record_id, "of_epoch": number}
+                    new.append({**key, "epoch": target.number, "wrapped": wrapped})
+        return new, refused
+
+    def destroy_before(self, target: Epoch, now: datetime) -> tuple[int, ...]:
+        """Destroy the older epochs for which nothing is wrapped; returns those."""
+        older = select(EPOCH.c.number).where(EPOCH.c.number < target.number, EPOCH.c.destroyed_at.is_(None))
+        with reading(self._engine) as connection:
+            numbers = connection.scalars(older.order_by(EPOCH.c.number)).all()
+        destroyed = []
+        for number in numbers:
+            try:
+                self._epochs.destroy(number, now=now, noted=self._noted)
+            except VaultKeyError as exc:
+                if exc.code != "epoch_in_use":
+                    raise
+            else:
+                destroyed.append(number)
+        return tuple(destroyed)
+
+
+_REPLACE = (
+    update(KEY)
+    .where(KEY.c.record_id == bindparam("of_record"), KEY.c.epoch == bindparam("of_epoch"))
+    .values(epoch=bindparam("epoch"), wrapped=bindparam("wrapped"))
+)
+
+
+def _wrapped_before(target: Epoch, after: tuple[int, int]) -> Select[Any]:
+    """Data keys of older epochs, in the order of their records; nobody erases them until the transaction ends."""
+    key = tuple_(KEY.c.record_id, KEY.c.epoch)
+    columns = (*KEY.c, EPOCH.c.reader, RECORD.c.attester, RECORD.c.uid)
+    joined = select(*columns).join(RECORD, RECORD.c.id == KEY.c.record_id).join(EPOCH, EPOCH.c.number == KEY.c.epoch)
+    older = joined.where(KEY.c.epoch < target.number, key > tuple_(*after)).order_by(KEY.c.record_id, KEY.c.epoch)
+    return older.with_for_update(of=KEY)
+
+
+def _epoch_of(row: Row[Any]) -> tuple[int, bytes]:
+    return row.epoch, row.reader
