@@ -5,7 +5,6 @@ Reads lines from standard input: `go` forks one that works until it is killed, `
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from contextlib import suppress
@@ -17,10 +16,11 @@ from chartseal.chain.deployment import Deployment
 from chartseal.chain.local.devnet import accounts
 from chartseal.chain.rpc.node import Node
 from chartseal.chain.sending.sender import Sender
-from chartseal.errors import ChainError, QueueError
+from chartseal.errors import ChainError
 from chartseal.sealing import OnePatient, Source, read_records, seal_run
 from tests.anchoring import issuing, observations, worker
 from tests.charts import HOLDER
+from tests.victims import serve
 
 RECORDS = 5
 """Of each input."""
@@ -71,21 +71,7 @@ def seal(folder: Path, number: int, deployment: Deployment) -> None:
 
 def main() -> None:
     folder, place, url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-    print("ready", flush=True)
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                work(folder, place, url, is_last=line.strip() == "finish")
-                status = 0
-            except QueueError as error:
-                print(error.code, file=sys.stderr, flush=True)
-            finally:
-                os._exit(status)
-        print(child, flush=True)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+    serve(lambda word: work(folder, place, url, is_last=word == "finish"))
 
 
 if __name__ == "__main__":

@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 from sqlalchemy import select
@@ -28,38 +25,10 @@ from tests.chain import known, started
 from tests.integration.anchor_child import RECORDS
 from tests.postgres import postgres as postgres
 from tests.postgres import postgres_server as postgres_server
+from tests.victims import Victims
 
 KILLS = 100
 """In each database."""
-
-
-class Victims:
-    """Forks of a warm process that work until they are killed."""
-
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "tests.integration.anchor_child", *arguments]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.read() == "ready"
-
-    def read(self) -> str:
-        return _pipe(self.process.stdout).readline().strip()
-
-    def start(self, word: str) -> int:
-        _pipe(self.process.stdin).write(word + "\n")
-        _pipe(self.process.stdin).flush()
-        return int(self.read())
-
-    def end(self) -> int:
-        return int(self.read())
-
-    def close(self) -> None:
-        _pipe(self.process.stdin).close()
-        self.process.wait(timeout=60)
-
-
-def _pipe(pipe: IO[str] | None) -> IO[str]:
-    assert pipe is not None
-    return pipe
 
 
 @pytest.fixture
@@ -86,7 +55,8 @@ def found(place: str) -> str:
 def test_kills_lose_and_double_nothing(devnet: Devnet, place: str, tmp_path: Path, drill_scale: float) -> None:
     deployment = with_finality(known(devnet), 1)
     (tmp_path / "deployment.json").write_text(deployment.to_json())
-    victims, source, kills = Victims(str(tmp_path), place, devnet.url), random.Random(11), 0
+    victims = Victims("tests.integration.anchor_child", str(tmp_path), place, devnet.url)
+    source, kills = random.Random(11), 0
     longest, inputs, met = 0.5, 0, Counter[str]()
     for number in range(max(2, round(KILLS * drill_scale))):
         mine(devnet, at_once=number % 2 == 0)
