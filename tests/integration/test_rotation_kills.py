@@ -30,7 +30,7 @@ RECORDS = 40
 
 def newest(engine: Engine) -> int:
     with reading(engine) as connection:
-        return connection.execute(select(func.max(EPOCH.c.number))).scalar_one()
+        return int(connection.execute(select(func.max(EPOCH.c.number))).scalar_one())
 
 
 @pytest.mark.long

@@ -29,6 +29,7 @@ def open_database(place: str, *, create: bool) -> Engine:
         VaultError: `vault_url`, `vault_missing`, `vault_version`, `vault_unavailable`, `disk_full`; no message shows
             the URL, which may hold a password.
         VaultDamageError: `vault_damaged`.
+        QueueError: `queue_version`; the anchor queue's tables are of a newer program.
         MissingExtraError: PostgreSQL's driver is not installed.
     """
     url = _KIND.url(place)

@@ -23,7 +23,7 @@ BATCH = 500
 """Data keys that one transaction wraps anew."""
 _DOMAIN = b"chartseal/1/vault-key\0"
 _ROTATION = "rotation"
-"""Name in `vault_meta` of the epoch that an unfinished rotation wraps for: 4 bytes, big-endian."""
+"""Name in `vault_meta`, while a rotation is unfinished, of the epoch that it began: 4 bytes, big-endian."""
 
 
 @dataclass(frozen=True, slots=True)
