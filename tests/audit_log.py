@@ -1,0 +1,53 @@
+"""An audit log in a database of its own, and what tests do to it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, insert
+
+from chartseal.chain.anchors import open_queue, writing
+from chartseal.vault.audit import Act, Action, AuditLog
+from chartseal.vault.tables import META, METADATA
+
+LOG = bytes(range(16))
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+PATIENT = b"\x07" * 16
+
+
+def open_log(place: str) -> Engine:
+    """A database with a vault's tables and the queue's, made where it is new."""
+    engine = open_queue(place)
+    with writing(engine) as connection:
+        METADATA.create_all(connection)
+        connection.execute(insert(META).values(name="id", value=LOG))
+    return engine
+
+
+def a_log() -> AuditLog:
+    """With both keys."""
+    return AuditLog(b"p" * 32, b"a" * 32)
+
+
+def looked(number: int, patient: bytes | None = PATIENT) -> Act:
+    """Somebody read a record."""
+    return Act("clerk-7", Action.READ, f"record {number}", patient, "TREAT")
+
+
+def told(number: int) -> Act:
+    """A record was disclosed, with what accounting names."""
+    detail = {"recipient": "Lakeside Registry", "address": "Quay 4", "description": f"record {number}"}
+    return Act("clerk-7", Action.DISCLOSE, f"record {number}", PATIENT, "PUBHLTH", "164.512(b)", detail)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a database can be, of each kind."""
+    return str(tmp_path / "vault.db") if request.param == "sqlite" else str(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def engine(place: str) -> Engine:
+    return open_log(place)
