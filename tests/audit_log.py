@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, insert
 
-from chartseal.chain.anchors import open_queue, writing
-from chartseal.vault.audit import Act, Action, AuditLog
+from chartseal.attestation import ZERO_ADDRESS, Domain, LocalSigner
+from chartseal.chain.anchors import AnchorQueue, open_queue, writing
+from chartseal.vault.audit import Act, Action, AuditLog, close_periods
 from chartseal.vault.tables import META, METADATA
 
 LOG = bytes(range(16))
@@ -51,3 +52,22 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def engine(place: str) -> Engine:
     return open_log(place)
+
+
+def issuer() -> LocalSigner:
+    """The provider's key."""
+    return LocalSigner(b"\x11" * 32)
+
+
+def queue() -> AnchorQueue:
+    """The queue beside the log."""
+    return AnchorQueue(Domain("1.2.0", 31_337, ZERO_ADDRESS))
+
+
+def filled(engine: Engine, days: int = 3, each: int = 2) -> None:
+    """Some acts on each of some days, each day closed."""
+    with writing(engine) as connection:
+        for day in range(days):
+            at = NOW + timedelta(days=day)
+            a_log().append(connection, [looked(day), *(told(number) for number in range(each - 1))], now=at)
+        close_periods(connection, issuer(), queue=queue(), now=NOW + timedelta(days=days))

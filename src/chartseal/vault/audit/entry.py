@@ -27,9 +27,9 @@ _LONGEST = {"actor": 128, "what": 256, "purpose": 64, "basis": 128}
 _BELOW = 2**63
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _FORM = re.compile(
-    rb'\{"v":1,"seq":([1-9]\d{0,18}),"nonce":"[0-9a-f]{32}","at":(0|[1-9]\d{0,18}),"actor":"(?:[^"\\]|\\.)*"'
-    rb',"patient":"([0-9a-f]{32})?","action":"[a-z]+","what":"(?:[^"\\]|\\.)*","purpose":"(?:[^"\\]|\\.)*"'
-    rb',"basis":"(?:[^"\\]|\\.)*","detail":"([0-9a-f]{64})?","keep":(0|[1-9]\d{0,18})\}'
+    rb'\{"v":1,"seq":([1-9]\d{0,18}),"nonce":"[0-9a-f]{32}","at":(0|[1-9]\d{0,18}),"actor":"[^"\\]*(?:\\.[^"\\]*)*"'
+    rb',"patient":"([0-9a-f]{32})?","action":"[a-z]+","what":"[^"\\]*(?:\\.[^"\\]*)*","purpose":"[^"\\]*(?:\\.[^"\\]*)*"'
+    rb',"basis":"[^"\\]*(?:\\.[^"\\]*)*","detail":"([0-9a-f]{64})?","keep":(0|[1-9]\d{0,18})\}'
 )
 
 

@@ -100,9 +100,9 @@ class AuditLog:
         """
         if not entries:
             return []
-        with _storing():
+        with storing():
             log = log_id(connection)
-            head = _locked_head(connection, log)
+            head = lock_head(connection, log)
             made = list(self._entered(log, head, entries, seconds(now)))
             connection.execute(insert(AUDIT), [row for row, _ in made])
             if kept := [kept for _, kept in made if kept is not None]:
@@ -155,7 +155,7 @@ class AuditLog:
         last = 0
         while True:
             rows = select(AUDIT.c.sequence, AUDIT.c.entry).where(*wanted, AUDIT.c.sequence > last)
-            with _storing():
+            with storing():
                 found = connection.execute(rows.order_by(AUDIT.c.sequence).limit(_CHUNK)).all()
             yield from (decode(bytes(row.entry)) for row in found)
             if len(found) < _CHUNK:
@@ -174,7 +174,7 @@ class AuditLog:
             return None
         if self._accounting is None:
             raise VaultKeyError("details are not read without the key of accounting", "key_missing")
-        with _storing():
+        with storing():
             log = log_id(connection)
             data = connection.execute(select(DETAIL.c.data).where(DETAIL.c.sequence == entry.sequence)).scalar()
         return None if data is None else details.decrypt(self._accounting, log, entry.sequence, entry.nonce, data)
@@ -185,7 +185,7 @@ class AuditLog:
         Raises:
             VaultError: `vault_unavailable`.
         """
-        with _storing():
+        with storing():
             return connection.execute(delete(DETAIL).where(DETAIL.c.keep_until <= seconds(now))).rowcount
 
 
@@ -196,15 +196,19 @@ def log_id(connection: Connection) -> bytes:
         AuditError: `log_missing`.
         VaultError: `vault_unavailable`.
     """
-    with _storing():
+    with storing():
         found = connection.execute(select(META.c.value).where(META.c.name == LOG_ID)).scalar()
     if found is None:
         raise AuditError("there is no vault here", "log_missing")
     return bytes(found)
 
 
-def _locked_head(connection: Connection, log: bytes) -> Head:
-    """The head, kept from all other writers until the transaction ends: a write locks it in any database."""
+def lock_head(connection: Connection, log: bytes) -> Head:
+    """The head, kept from all other writers until the transaction ends: a write locks it in any database.
+
+    Raises:
+        AuditError: `head_missing`, `head_malformed`.
+    """
     touch = update(META).where(META.c.name == HEAD).values(value=META.c.value).returning(META.c.value)
     found = connection.execute(touch).scalar()
     if found is None:
@@ -222,7 +226,7 @@ def _begin(connection: Connection, log: bytes) -> None:
 
 
 @contextmanager
-def _storing() -> Iterator[None]:
+def storing() -> Iterator[None]:
     """Tell a fault of the database as ours; its own words may quote what was to be written."""
     try:
         yield
