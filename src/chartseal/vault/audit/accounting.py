@@ -26,7 +26,6 @@ _BY_PURPOSE = {
     "TREAT": "treatment",
     "ETREAT": "treatment",
     "CAREMGT": "treatment",
-    "CLINTRCH": "treatment",
     "COORDINATION": "treatment",
     "PATADMIN": "operations",
     "HPAYMT": "payment",
@@ -38,9 +37,7 @@ _BY_PURPOSE = {
     "ENROLLM": "payment",
     "REMITADV": "payment",
     "HOPERAT": "operations",
-    "HQUALIMP": "operations",
     "PATRQT": "individual",
-    "FAMRQT": "care",
 }
 _BY_BASIS = {
     "164.502(a)(1)(i)": "individual",
