@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import pytest
 from sqlalchemy import Engine, insert
 
 from chartseal.attestation import ZERO_ADDRESS, Domain, LocalSigner
-from chartseal.chain.anchors import AnchorQueue, open_queue, writing
+from chartseal.chain.anchors import AnchorQueue
 from chartseal.vault.audit import Act, Action, AuditLog, close_periods
-from chartseal.vault.tables import META, METADATA
+from chartseal.vault.database import writing
+from chartseal.vault.tables import META
 
 LOG = bytes(range(16))
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 PATIENT = b"\x07" * 16
 
 
-def open_log(place: str) -> Engine:
-    """A database with a vault's tables and the queue's, made where it is new."""
-    engine = open_queue(place)
+def begun(engine: Engine) -> Engine:
+    """A vault's database, with an id and nothing else in it."""
     with writing(engine) as connection:
-        METADATA.create_all(connection)
         connection.execute(insert(META).values(name="id", value=LOG))
     return engine
 
@@ -41,17 +38,6 @@ def told(number: int) -> Act:
     """A record was disclosed, with what accounting names."""
     detail = {"recipient": "Lakeside Registry", "address": "Quay 4", "description": f"record {number}"}
     return Act("clerk-7", Action.DISCLOSE, f"record {number}", PATIENT, "PUBHLTH", "164.512(b)", detail)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a database can be, of each kind."""
-    return str(tmp_path / "vault.db") if request.param == "sqlite" else str(request.getfixturevalue("postgres"))
-
-
-@pytest.fixture
-def engine(place: str) -> Engine:
-    return open_log(place)
 
 
 def issuer() -> LocalSigner:

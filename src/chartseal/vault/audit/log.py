@@ -14,16 +14,13 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
 
-from chartseal.chain import faults
-from chartseal.errors import AuditError, VaultError, VaultKeyError
+from chartseal.errors import AuditError, VaultKeyError
 from chartseal.vault.audit import detail as details
 from chartseal.vault.audit.entry import (
     NONCE_SIZE,
@@ -36,6 +33,7 @@ from chartseal.vault.audit.entry import (
     first_hash,
     seconds,
 )
+from chartseal.vault.database import storing
 from chartseal.vault.tables import AUDIT, DETAIL, META
 
 LOG_ID, HEAD = "id", "audit_head"
@@ -223,12 +221,3 @@ def _begin(connection: Connection, log: bytes) -> None:
     put = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     row = {"name": HEAD, "value": Head(0, first_hash(log)).to_bytes()}
     connection.execute(put(META).values(row).on_conflict_do_nothing())  # another may begin it at the same time
-
-
-@contextmanager
-def storing() -> Iterator[None]:
-    """Tell a fault of the database as ours; its own words may quote what was to be written."""
-    try:
-        yield
-    except SQLAlchemyError as exc:
-        raise VaultError(f"the vault's database cannot be used: {faults.told(exc)}", "vault_unavailable") from None

@@ -11,8 +11,9 @@ from chartseal import _json
 from chartseal.attestation import from_hex, to_hex
 from chartseal.errors import AuditError, PackageError
 from chartseal.vault.audit.entry import LARGEST_ENTRY, decode, entry_hash, first_hash
-from chartseal.vault.audit.log import log_id, storing
+from chartseal.vault.audit.log import log_id
 from chartseal.vault.audit.statements import Statement
+from chartseal.vault.database import storing
 from chartseal.vault.tables import AUDIT
 
 KIND = "audit-receipt"

@@ -20,7 +20,8 @@ from chartseal.attestation.signer import Signer
 from chartseal.chain.anchors import DAY, AnchorQueue
 from chartseal.errors import AuditError, PackageError, SignatureError
 from chartseal.vault.audit.entry import first_hash, seconds
-from chartseal.vault.audit.log import lock_head, log_id, storing
+from chartseal.vault.audit.log import lock_head, log_id
+from chartseal.vault.database import storing
 from chartseal.vault.tables import AUDIT, STATEMENT
 
 LARGEST_STATEMENT = 1_024

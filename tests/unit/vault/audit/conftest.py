@@ -1,6 +1,13 @@
 """Logs in both databases."""
 
-from tests.audit_log import engine as engine
-from tests.audit_log import place as place
-from tests.postgres import postgres as postgres
-from tests.postgres import postgres_server as postgres_server
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.audit_log import begun
+
+
+@pytest.fixture
+def engine(database: Engine) -> Engine:
+    return begun(database)

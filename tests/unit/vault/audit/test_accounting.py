@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from chartseal.chain.anchors import writing
 from chartseal.errors import VaultKeyError
 from chartseal.vault.audit import Act, Action, AuditLog
 from chartseal.vault.audit.accounting import Disclosure, account
+from chartseal.vault.database import writing
 from tests.audit_log import NOW, PATIENT, a_log, looked, told
 
 

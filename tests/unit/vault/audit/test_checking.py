@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import Connection, Engine, delete, select, update
 
 from chartseal.attestation import LocalSigner
-from chartseal.chain.anchors import reading, writing
 from chartseal.chain.anchors.tables import STATEMENT_TEXT
 from chartseal.errors import AuditError
 from chartseal.vault.audit import Checked, SignedStatement, close_periods, read_statements, verify_log
 from chartseal.vault.audit.entry import entry_hash
 from chartseal.vault.audit.log import Head
 from chartseal.vault.audit.statements import statement_digest
+from chartseal.vault.database import reading, writing
 from chartseal.vault.tables import AUDIT, DETAIL, META, STATEMENT
 from tests.audit_log import NOW, a_log, filled, issuer, looked
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, delete, select, update
 
-from chartseal.chain.anchors import reading, writing
 from chartseal.errors import AuditError, VaultKeyError
 from chartseal.vault.audit import Act, Action, AuditLog
+from chartseal.vault.database import reading, writing
 from chartseal.vault.tables import AUDIT, DETAIL, META
 from tests.audit_log import LOG, NOW, PATIENT, a_log, looked, told
 

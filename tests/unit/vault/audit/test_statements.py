@@ -11,10 +11,10 @@ from eth_account import Account
 from eth_utils.crypto import keccak
 from sqlalchemy import Engine, select
 
-from chartseal.chain.anchors import reading, writing
 from chartseal.chain.anchors.tables import STATEMENT_TEXT
 from chartseal.errors import AuditError
 from chartseal.vault.audit import SignedStatement, Statement, close_periods, read_statements
+from chartseal.vault.database import reading, writing
 from tests.audit_log import LOG, NOW, a_log, issuer, looked, queue
 
 _DAY = timedelta(days=1)
