@@ -34,7 +34,7 @@ VERSIONS = "vault_alembic_version"
 LIVE, ERASED = 1, 2
 """States of a record; of an erased one the tombstone stays."""
 
-_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
+_ID = BigInteger().with_variant(Integer, "sqlite")  # in SQLite only an INTEGER key is the row's own number
 
 META = Table(
     "vault_meta",
@@ -131,7 +131,7 @@ HOLD = Table(
 AUDIT = Table(
     "vault_audit",
     METADATA,
-    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("sequence", _ID, primary_key=True, autoincrement=False),
     Column("entry", LargeBinary, nullable=False),  # the bytes that are hashed
     Column("hash", LargeBinary(32), nullable=False),
     Column("at", BigInteger, nullable=False),  # the entry's own, to be searched by
@@ -144,7 +144,7 @@ AUDIT = Table(
 DETAIL = Table(
     "vault_audit_detail",
     METADATA,
-    Column("sequence", ForeignKey(AUDIT.c.sequence), primary_key=True, autoincrement=False),
+    Column("sequence", _ID, ForeignKey(AUDIT.c.sequence), primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),  # encrypted; the entry holds the hash of the ciphertext
     Column("keep_until", BigInteger, nullable=False),
     Index(None, "keep_until"),

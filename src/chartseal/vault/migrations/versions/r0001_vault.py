@@ -13,7 +13,7 @@ def upgrade() -> None:
     """Make the tables."""
     op.create_table(
         "vault_audit",
-        sa.Column("sequence", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("sequence", _ID, autoincrement=False, nullable=False),
         sa.Column("entry", sa.LargeBinary, nullable=False),
         sa.Column("hash", sa.LargeBinary(32), nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
@@ -68,7 +68,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "vault_audit_detail",
-        sa.Column("sequence", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("sequence", _ID, autoincrement=False, nullable=False),
         sa.Column("data", sa.LargeBinary, nullable=False),
         sa.Column("keep_until", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("sequence", name="vault_audit_detail_pk"),
