@@ -160,6 +160,24 @@ def outline(data: bytes) -> Outline:
     )
 
 
+def is_filed(data: bytes, sequence: int, at: int, patient: bytes | None) -> bool:
+    """Whether what stands beside an entry is what its bytes say; far cheaper than reading them.
+
+    A text's own quotes are escaped, so that none of these parts can stand inside one.
+    """
+    who = patient.hex().encode() if patient is not None else b""
+    return (
+        data.startswith(b'{"v":1,"seq":%d,"nonce":"' % sequence)
+        and b'","at":%d,"actor":"' % at in data
+        and b'","patient":"%b","action":"' % who in data
+    )
+
+
+def has_detail(data: bytes) -> bool:
+    """Whether an entry names a detail, by its last bytes."""
+    return not data.endswith(b'","detail":"","keep":0}')
+
+
 def decode(data: bytes) -> Entry:
     """Read an entry's bytes.
 
