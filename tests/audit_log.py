@@ -56,4 +56,4 @@ def filled(engine: Engine, days: int = 3, each: int = 2) -> None:
         for day in range(days):
             at = NOW + timedelta(days=day)
             a_log().append(connection, [looked(day), *(told(number) for number in range(each - 1))], now=at)
-        close_periods(connection, issuer(), queue=queue(), now=NOW + timedelta(days=days))
+        close_periods(connection, issuer(), queues=[queue()], now=NOW + timedelta(days=days))

@@ -23,6 +23,7 @@ _COMMANDS = {
     "adherence": "adherence",
     "amend": "amend",
     "anchor": "anchor",
+    "audit": "audit",
     "authority": "authority",
     "ceremony": "ceremony",
     "chain": "chain",

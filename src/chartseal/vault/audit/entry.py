@@ -190,7 +190,9 @@ def decode(data: bytes) -> Entry:
         action = Action(members["action"])
     except ValueError as exc:
         raise AuditError("not an entry", "entry_malformed") from exc
-    actor, what, purpose, basis = (members[name] for name in _LONGEST)
+    actor, what, purpose, basis = texts = [members[name] for name in _LONGEST]
+    if not all(text.isprintable() for text in texts):  # what is shown on a terminal holds no escape
+        raise AuditError("not an entry", "entry_malformed")
     nonce = bytes.fromhex(members["nonce"])
     return Entry(sequence, at, actor, patient, action, what, purpose, basis, detail, keep, nonce)
 

@@ -7,7 +7,7 @@ Source: format specification, section 20.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -147,9 +147,9 @@ def place(statement: Statement) -> str:
 
 
 def close_periods(
-    connection: Connection, signer: Signer, *, queue: AnchorQueue | None, now: datetime, period: timedelta = DAY
+    connection: Connection, signer: Signer, *, queues: Sequence[AnchorQueue], now: datetime, period: timedelta = DAY
 ) -> list[SignedStatement]:
-    """Sign a statement for each period that has ended and has none, the earliest first, and queue it for its anchor.
+    """Sign a statement for each period that has ended and has none, the earliest first, and queue it for its anchors.
 
     The first period is that of the first entry; a period without entries gets a statement too. All in the caller's
     transaction.
@@ -167,7 +167,7 @@ def close_periods(
     if rows:
         with storing():
             connection.execute(insert(STATEMENT), rows)
-    if queue is not None:
+    for queue in queues:
         for each in signed:
             queue.add_statement(connection, *each)
     return signed

@@ -256,7 +256,7 @@ def test_a_statement_without_its_signature(engine: Engine) -> None:
 def test_a_statement_that_is_in_no_anchor(engine: Engine) -> None:
     filled(engine)
     with writing(engine) as connection:
-        close_periods(connection, issuer(), queue=None, now=_LATER + timedelta(days=1))
+        close_periods(connection, issuer(), queues=(), now=_LATER + timedelta(days=1))
     assert check(engine).unanchored == 4
     assert refused(engine, anchored=True) == ("statement_unanchored", f"period {_MIDNIGHT + 3 * _DAY}")
 

@@ -24,9 +24,9 @@ _MIDNIGHT = int(NOW.timestamp()) // 86_400 * 86_400
 def test_each_period_gets_a_statement_once_it_has_ended(engine: Engine) -> None:
     with writing(engine) as connection:
         first, last = a_log().append(connection, [looked(1), looked(2)], now=NOW)
-        assert close_periods(connection, issuer(), queue=queue(), now=NOW) == []
-        [signed] = close_periods(connection, issuer(), queue=queue(), now=NOW + _DAY)
-        assert close_periods(connection, issuer(), queue=queue(), now=NOW + _DAY) == []
+        assert close_periods(connection, issuer(), queues=[queue()], now=NOW) == []
+        [signed] = close_periods(connection, issuer(), queues=[queue()], now=NOW + _DAY)
+        assert close_periods(connection, issuer(), queues=[queue()], now=NOW + _DAY) == []
     assert signed.read() == Statement(issuer().address, LOG, _MIDNIGHT, 86_400, 2, last.hash)
     assert first.hash != last.hash
 
@@ -35,20 +35,20 @@ def test_missed_and_empty_periods_are_made_up_for_in_order(engine: Engine) -> No
     with writing(engine) as connection:
         [one] = a_log().append(connection, [looked(1)], now=NOW)
         [two] = a_log().append(connection, [looked(2)], now=NOW + 3 * _DAY)
-        made = [each.read() for each in close_periods(connection, issuer(), queue=None, now=NOW + 5 * _DAY)]
+        made = [each.read() for each in close_periods(connection, issuer(), queues=(), now=NOW + 5 * _DAY)]
     assert [(each.period - _MIDNIGHT) // 86_400 for each in made] == [0, 1, 2, 3, 4]
     assert [each.head for each in made] == [one.hash, one.hash, one.hash, two.hash, two.hash]
 
 
 def test_a_log_that_has_not_begun_has_nothing_to_state(engine: Engine) -> None:
     with writing(engine) as connection:
-        assert close_periods(connection, issuer(), queue=None, now=NOW) == []
+        assert close_periods(connection, issuer(), queues=(), now=NOW) == []
 
 
 def test_statements_wait_for_their_anchor(engine: Engine) -> None:
     with writing(engine) as connection:
         a_log().append(connection, [looked(1)], now=NOW)
-        made = close_periods(connection, issuer(), queue=queue(), now=NOW + 2 * _DAY)
+        made = close_periods(connection, issuer(), queues=[queue()], now=NOW + 2 * _DAY)
         rows = connection.execute(select(STATEMENT_TEXT.c.statement, STATEMENT_TEXT.c.signature)).all()
     assert [tuple(row) for row in rows] == [tuple(each) for each in made]
     with reading(engine) as connection:
@@ -59,7 +59,7 @@ def test_a_clock_set_back_takes_nothing_out_of_a_statement(engine: Engine) -> No
     with writing(engine) as connection:
         a_log().append(connection, [looked(1)], now=NOW + 2 * _DAY)
         a_log().append(connection, [looked(2)], now=NOW)
-        [stated] = close_periods(connection, issuer(), queue=None, now=NOW + 3 * _DAY)
+        [stated] = close_periods(connection, issuer(), queues=(), now=NOW + 3 * _DAY)
     assert stated.read().sequence == 2
 
 
