@@ -27,6 +27,7 @@ NAMES = (
     "proof_gas",
     "delegated",
     "indexing",
+    "auditing",
     "reverify",
     "watching",
     "sealing",
