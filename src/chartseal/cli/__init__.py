@@ -42,7 +42,7 @@ _COMMANDS = {
     "status-list": "status_list",
     "trust-root": "trust_root",
     "verify": "verify",
-    "wallet": "keys",
+    "wallet": "wallet",
 }
 
 

@@ -14,7 +14,7 @@ from chartseal.cli.files import write_private
 from chartseal.cli.opened import print_selection, selection_to_json
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.times import Duration, Nonce
-from chartseal.cli.wallets import address_finder, address_options
+from chartseal.cli.wallets import address_finder, address_options, kept_records
 from chartseal.disclosure import Selection, UnverifiedDisclosure, present, select
 from chartseal.errors import DisclosureError
 from chartseal.keys import Wallet
@@ -22,7 +22,7 @@ from chartseal.sealing import read_records
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True)
+@click.argument("paths", nargs=-1)
 @click.option("--open", "patterns", multiple=True, metavar="PATH", help="Element to open: Observation.value, *.code, …")
 @click.option("--about", "codes", multiple=True, metavar="CODE", help="Records about a code: system|code, or code.")
 @click.option(
@@ -59,13 +59,14 @@ def disclose(
     as_json: bool,
     passphrase_fd: int | None,
 ) -> None:
-    """Open parts of sealed records (files, folders, -) to one verifier.
+    """Open parts of sealed records (files, folders, -; else those that the wallet keeps) to one verifier.
 
     What must travel along opens too, and is told with its reason before anything is written.
     """
     if not patterns and not codes:
         raise click.UsageError("give --open or --about")
-    records = list(read_records(paths))
+    wallet = None if paths else Wallet.load(wallet_path, read_passphrase(passphrase_fd))
+    records = list(read_records(paths)) if wallet is None else kept_records(wallet, wallet_path)
     if not records:
         raise DisclosureError("no sealed record is there", "records_missing")
     selection = select(records, patterns, about=codes)
@@ -74,7 +75,7 @@ def disclose(
         return
     if not yes:
         _confirm(audience)
-    wallet = Wallet.load(wallet_path, read_passphrase(passphrase_fd))
+    wallet = wallet or Wallet.load(wallet_path, read_passphrase(passphrase_fd))
     now = datetime.now(UTC)
     shown = present(
         selection,

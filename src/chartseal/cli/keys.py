@@ -1,9 +1,8 @@
-"""`chartseal issuer` and `chartseal wallet`: make and show keys."""
+"""`chartseal issuer`: make and show an issuer's keys."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import click
@@ -11,8 +10,8 @@ import click
 from chartseal.attestation import ZERO_ADDRESS, Address, Network, to_hex
 from chartseal.cli.addresses import Account
 from chartseal.cli.files import write_private
-from chartseal.cli.passphrase import passphrase_option, read_line, read_passphrase
-from chartseal.keys import IssuerCard, IssuerKey, Wallet
+from chartseal.cli.passphrase import passphrase_option, read_passphrase
+from chartseal.keys import IssuerCard, IssuerKey
 from chartseal.keys.issuer import DEFAULT_NETWORK
 
 _PATH = click.Path(dir_okay=False, path_type=Path)
@@ -110,55 +109,3 @@ def _seals_for(name: str | None, deployment: Path | None) -> Network | str:
     from chartseal.chain.deployment import Deployment  # needs the extra `chain`
 
     return Deployment.load(deployment).network()
-
-
-@click.group()
-def wallet() -> None:
-    """Keys of a holder, whom records are about."""
-
-
-@wallet.command("init")
-@click.option("-o", "--output", type=_PATH, default=Path("wallet.json"), show_default=True, help="The file to write.")
-@click.option("--words-from", metavar="N|-", help="Restore from 24 words: a descriptor, or - for standard input.")
-@_force
-@passphrase_option
-@_json
-def wallet_init(output: Path, words_from: str | None, force: bool, passphrase_fd: int | None, as_json: bool) -> None:
-    """Make a wallet, show its 24 words once, and write it to a file under a passphrase."""
-    made = Wallet.from_words(_words(words_from)) if words_from else Wallet.generate()
-    made.save(output, read_passphrase(passphrase_fd, confirm=True), force=force)
-    if not words_from:
-        click.echo(_framed(made.words()), err=True)
-    address = str(made.sealing_address())
-    _show(as_json, f"{address}\nwritten to {output}", address=address, file=str(output))
-
-
-@wallet.command("address")
-@click.option("-w", "--wallet", "path", type=_PATH, default=Path("wallet.json"), show_default=True)
-@click.option(
-    "--number", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="0 general, 1 confidential, …"
-)
-@click.option("--epoch", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Epoch of the view key.")
-@passphrase_option
-@_json
-def wallet_address(path: Path, number: int, epoch: int, passphrase_fd: int | None, as_json: bool) -> None:
-    """Show a sealing address, to give to a provider."""
-    address = str(Wallet.load(path, read_passphrase(passphrase_fd)).sealing_address(number, epoch))
-    _show(as_json, address, address=address)
-
-
-def _words(source: str) -> str:
-    if source == "-" and sys.stdin.isatty():
-        return str(click.prompt("24 words", hide_input=True, err=True))
-    if source != "-" and not source.isdecimal():
-        raise click.UsageError("--words-from takes a descriptor's number or -")
-    return read_line(0 if source == "-" else int(source))
-
-
-def _framed(words: str) -> str:
-    """The words in four numbered columns, with what they are for."""
-    numbered = [f"{number:2}. {word:<10}" for number, word in enumerate(words.split(), 1)]
-    rows = ["  ".join(numbered[row::6]).rstrip() for row in range(6)]
-    return "\n".join(
-        ["Write these words down. They are shown once, and whoever has them has the wallet.", "", *rows, ""]
-    )

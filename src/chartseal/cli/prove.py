@@ -21,7 +21,7 @@ from chartseal.cli.opened import print_selection, selection_to_json
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.questions import policy_option, read_policies, terms_options
 from chartseal.cli.times import Duration, Nonce
-from chartseal.cli.wallets import address_finder, address_options
+from chartseal.cli.wallets import address_finder, address_options, kept_records
 from chartseal.disclosure import Answer, MembershipOf, Proving, choose, prover_of, select
 from chartseal.disclosure import prove as prove_answers
 from chartseal.disclosure.binding import Terms
@@ -36,7 +36,7 @@ _LINE_START = "\r\x1b[K"
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True)
+@click.argument("paths", nargs=-1)
 @policy_option(required=True)
 @click.option(
     "--to", "audience", required=True, metavar="ORIGIN", help="The verifier, as its channel authenticated it."
@@ -99,7 +99,7 @@ def prove(
     as_json: bool,
     passphrase_fd: int | None,
 ) -> None:
-    """Prove policies about sealed records (files, folders, -) to one verifier, without opening what they are about.
+    """Prove policies about sealed records (files, folders, -; else the wallet's) to one verifier, opening none of it.
 
     For each policy the record that satisfies it is found, or it is said why none does, before anything is proved. What
     is proved, in words, what the verifier could infer together with your earlier answers, and what opens besides, is
@@ -110,10 +110,11 @@ def prove(
     """
     membership_of = _memberships(anonymous, authority, role, lists, rpc, deployment, index)
     policies = read_policies(policy_paths)
-    held = list(read_records(paths))
+    wallet = None if paths else Wallet.load(wallet_path, read_passphrase(passphrase_fd))
+    held = list(read_records(paths)) if wallet is None else kept_records(wallet, wallet_path)
     if not held:
         raise DisclosureError("no sealed record is there", "records_missing")
-    wallet = Wallet.load(wallet_path, read_passphrase(passphrase_fd))
+    wallet = wallet or Wallet.load(wallet_path, read_passphrase(passphrase_fd))
     records = _ours(held, wallet)
     now = datetime.now(UTC)
     with Answers.open(memory or wallet_path.with_name(f"{wallet_path.name}.answers"), wallet) as answers:

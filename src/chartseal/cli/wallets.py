@@ -1,16 +1,17 @@
-"""A wallet's addresses, as commands find them: which of them a record was sealed to."""
+"""A wallet as commands find it: which of its addresses a record was sealed to, and the records that it keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import click
 
 from chartseal.attestation import to_hex
 from chartseal.disclosure import HeldRecord
-from chartseal.errors import DisclosureError
+from chartseal.errors import DisclosureError, WalletStoreError
 from chartseal.keys import Wallet
 from chartseal.sealing import SealedRecord
 
@@ -43,3 +44,19 @@ def address_finder(wallet: Wallet, number: int, epoch: int) -> Callable[[HeldRec
         return known[record.address]
 
     return find
+
+
+def kept_records(wallet: Wallet, wallet_path: Path) -> list[SealedRecord]:
+    """The records that a wallet keeps beside its file: what it has not accepted is not among them.
+
+    Raises:
+        WalletStoreError: there are none (`store_missing`), or they cannot be read.
+    """
+    from chartseal.wallet import KEPT, WalletStore  # needs the extra `vault`, which records in files do without
+
+    place = WalletStore.beside(wallet_path)
+    if not place.exists():
+        detail = "no sealed records are named, and the wallet keeps none: `chartseal wallet scan` finds them"
+        raise WalletStoreError(detail, "store_missing")
+    with WalletStore.open(place, wallet) as store:
+        return [held.record for held in store.records(KEPT)]

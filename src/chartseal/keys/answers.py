@@ -10,23 +10,19 @@ under keys that the wallet's words give: without the wallet the file tells how m
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import os
-import secrets
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from Crypto.Cipher import AES
-
 from chartseal.errors import KeyFileError, PredicateError
+from chartseal.keys.contents import ContentKeys
 from chartseal.predicates import Policy
 from chartseal.record.credential import Event, is_of_event
 
@@ -39,7 +35,6 @@ MOST_GIVEN = 1_000
 
 _LARGEST_ENTRY = 2 << 20
 _WAIT_SECONDS = 10
-_NONCE_SIZE, _TAG_SIZE = 12, 16
 _TABLES = """
 CREATE TABLE wallet (mark BLOB NOT NULL);
 CREATE TABLE answers (number INTEGER PRIMARY KEY, mark BLOB NOT NULL, entry BLOB NOT NULL);
@@ -61,34 +56,10 @@ class GivenAnswer:
     """Aware."""
 
 
-@dataclass(frozen=True)
-class _Keys:
-    """For contents, and for what is looked up."""
-
-    content: bytes = field(repr=False)
-    lookup: bytes = field(repr=False)
-
-    def mark(self, kind: str, *parts: bytes) -> bytes:
-        """A keyed hash of parts: equal for equal parts, and nothing to whoever lacks the key."""
-        framed = b"".join(len(part).to_bytes(4) + part for part in (kind.encode(), *parts))
-        return hmac.new(self.lookup, framed, hashlib.sha256).digest()
-
-    def seal(self, data: bytes, mark: bytes) -> bytes:
-        nonce = secrets.token_bytes(_NONCE_SIZE)
-        cipher = AES.new(self.content, AES.MODE_GCM, nonce=nonce)
-        cipher.update(mark)
-        return nonce + b"".join(cipher.encrypt_and_digest(data))
-
-    def open(self, entry: bytes, mark: bytes) -> bytes:
-        cipher = AES.new(self.content, AES.MODE_GCM, nonce=entry[:_NONCE_SIZE])
-        cipher.update(mark)
-        return cipher.decrypt_and_verify(entry[_NONCE_SIZE:-_TAG_SIZE], entry[-_TAG_SIZE:])
-
-
 class Answers:
     """The memory of one wallet. Close it, or use it as a context manager."""
 
-    def __init__(self, connection: sqlite3.Connection, keys: _Keys) -> None:
+    def __init__(self, connection: sqlite3.Connection, keys: ContentKeys) -> None:
         """Use `open`."""
         self._connection, self._keys = connection, keys
 
@@ -100,8 +71,7 @@ class Answers:
             KeyFileError: `answers_unreadable`, `answers_damaged`, `answers_busy`, `answers_newer` of a later program,
                 or `answers_other_wallet`.
         """
-        content, lookup = wallet.memory_keys()
-        keys = _Keys(content, lookup)
+        keys = wallet.content_keys("answers")
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError as exc:

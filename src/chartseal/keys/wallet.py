@@ -18,6 +18,7 @@ from chartseal.keys.address import SealingAddress
 
 if TYPE_CHECKING:
     from chartseal.circuits import Proof, Prover
+    from chartseal.keys.contents import ContentKeys
 
 _KIND = "wallet"
 _WORDS = 24
@@ -165,14 +166,20 @@ class Wallet:
         """
         return prover.prove(inputs, self._keys, **options)
 
-    def memory_keys(self) -> tuple[bytes, bytes]:
-        """Two keys of 32 bytes for what the wallet remembers: they open no record and sign nothing."""
+    def content_keys(self, purpose: str) -> ContentKeys:
+        """Keys for what the wallet keeps in a file of its own: they open no record and sign nothing.
+
+        HKDF-SHA256 of the entropy, info "chartseal/1/" and the purpose: other files have other keys.
+        """
         # Imported when it is used, as in `transport`.
         from Crypto.Hash import SHA256
         from Crypto.Protocol.KDF import HKDF
 
-        encryption, lookup = HKDF(self._entropy, 32, b"", SHA256, num_keys=2, context=b"chartseal/1/answers")
-        return bytes(encryption), bytes(lookup)
+        from chartseal.keys.contents import ContentKeys
+
+        context = f"chartseal/1/{purpose}".encode()
+        encryption, lookup = HKDF(self._entropy, 32, b"", SHA256, num_keys=2, context=context)
+        return ContentKeys(bytes(encryption), bytes(lookup))
 
     def sign_message(self, message: bytes) -> bytes:
         """Sign a field element (32 bytes, big-endian) with the spend key, as registrations and consents need."""

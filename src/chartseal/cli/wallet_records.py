@@ -1,0 +1,316 @@
+"""`chartseal wallet scan|accept|list|show|erase|backup|restore`: the records that a wallet keeps."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from chartseal.attestation import checksum_address, to_hex
+from chartseal.cli.chain_view import View, view_options
+from chartseal.cli.opened import new_table, print_record
+from chartseal.cli.passphrase import passphrase_option, read_passphrase
+from chartseal.errors import WalletStoreError
+from chartseal.keys import Answers, Wallet
+from chartseal.sealing import read_records
+from chartseal.wallet import (
+    CANDIDATE,
+    KEPT,
+    Acceptance,
+    Held,
+    OwnAddress,
+    Scanned,
+    WalletStore,
+    open_mailbox,
+    take_in,
+)
+from chartseal.wallet import (
+    accept as accept_candidates,
+)
+from chartseal.wallet import (
+    scan as scan_mailboxes,
+)
+
+SOME_REFUSED = 3
+"""Exit status when something was refused or could not be had, and the rest was done."""
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_LEAST_PREFIX = 6
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_select = click.argument("wanted", nargs=-1, metavar="[RECORD]...")
+_addresses = (
+    click.option("--numbers", type=click.IntRange(1, 64), default=2, show_default=True, help="So many addresses."),
+    click.option("--epochs", type=click.IntRange(1, 64), default=1, show_default=True, help="So many epochs of each."),
+)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A wallet, its records, and where its memory of answers is."""
+
+    wallet: Wallet
+    store: WalletStore
+    memory: Path
+
+
+def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--wallet`, `--store` and the passphrase; the command gets `opened`."""
+
+    @click.option(
+        "-w", "--wallet", "wallet_path", type=_FILE, default=Path("wallet.json"), show_default=True, help="Key file."
+    )
+    @click.option("--store", "store_path", type=_FILE, help="The wallet's records.  [default: WALLET.records]")
+    @passphrase_option
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any, wallet_path: Path, store_path: Path | None, passphrase_fd: int | None, **options: Any
+    ) -> Any:
+        wallet = Wallet.load(wallet_path, read_passphrase(passphrase_fd))
+        with WalletStore.open(store_path or WalletStore.beside(wallet_path), wallet) as store:
+            memory = wallet_path.with_name(f"{wallet_path.name}.answers")
+            return command(*args, opened=_Opened(wallet, store, memory), **options)
+
+    return wrapped
+
+
+def address_counts(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--numbers` and `--epochs`; the command gets `addresses`."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, numbers: int, epochs: int, **options: Any) -> Any:
+        own = [OwnAddress(*each) for each in product(range(numbers), range(epochs))]
+        return command(*args, addresses=own, **options)
+
+    for option in reversed(_addresses):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+@click.command("scan")
+@click.argument("places", nargs=-1, required=True, metavar="MAILBOX...")
+@address_counts
+@store_options
+@_json
+@click.pass_context
+def scan(
+    context: click.Context, places: tuple[str, ...], addresses: Sequence[OwnAddress], opened: _Opened, as_json: bool
+) -> None:
+    """Find and fetch new records at providers' mailboxes: folders, or http(s) URLs.
+
+    What is fetched waits to be accepted. Ciphertexts that are not there yet are looked for again next time.
+    """
+    found = scan_mailboxes(opened.store, opened.wallet, map(open_mailbox, places), addresses)
+    if as_json:
+        click.echo(json.dumps(_scanned_to_json(found)))
+    else:
+        _print_scanned(found)
+    context.exit(SOME_REFUSED if found.refused or found.unavailable else 0)
+
+
+def _scanned_to_json(found: Scanned) -> dict[str, Any]:
+    return {
+        "pages": found.pages,
+        "announcements": found.announcements,
+        "matched": found.matched,
+        "fetched": [_record_to_json(held) for held in found.fetched],
+        "missing": found.missing,
+        "refused": dict(sorted(found.refused.items())),
+        "unavailable": found.unavailable,
+    }
+
+
+def _print_scanned(found: Scanned) -> None:
+    click.echo(f"{found.announcements} announcements on {found.pages} new pages, {found.matched} may be yours")
+    click.echo(f"{len(found.fetched)} records fetched" + (f", {found.missing} not there yet" if found.missing else ""))
+    for held in found.fetched:
+        click.echo(f"  {held.number}  {held.record.resource_type}  by {checksum_address(held.record.attester)}")
+    if found.fetched:
+        click.echo("accept them: chartseal wallet accept")
+    for code, count in sorted(found.refused.items()):
+        click.echo(f"refused: {count} {code}", err=True)
+    for place in found.unavailable:
+        click.echo(f"could not be read: {place}", err=True)
+
+
+@click.command("accept")
+@_select
+@click.option("--file", "paths", multiple=True, type=click.Path(), help="Take in sealed records that came as files.")
+@click.option("--receipts", type=_FILE, help="Write the locators of what was kept: the provider may delete those.")
+@address_counts
+@view_options
+@store_options
+@_json
+@click.pass_context
+def accept(
+    context: click.Context,
+    wanted: tuple[str, ...],
+    paths: tuple[str, ...],
+    receipts: Path | None,
+    addresses: Sequence[OwnAddress],
+    chain: View,
+    opened: _Opened,
+    as_json: bool,
+) -> None:
+    """Check what was fetched, and keep what holds: all of it, or the RECORDs named (numbers, or beginnings of uids).
+
+    Checked are fields, claims and signature, that it is yours, and with --rpc or --index that it is not revoked.
+    """
+    taken = [take_in(opened.store, opened.wallet, record, addresses) for record in read_records(paths)]
+    chosen = taken if paths and not wanted else _chosen(opened.store, wanted, CANDIDATE)
+    with ExitStack() as stack:
+        answers = stack.enter_context(Answers.open(opened.memory, opened.wallet))
+        view = stack.enter_context(chain())
+        done = accept_candidates(opened.store, opened.wallet, chosen, answers, chain=view)
+    if receipts is not None:
+        lines = [f"{each.held.parcel.locator.hex()}\n" for each in done if each.is_kept and each.held.parcel.source]
+        receipts.write_text("".join(lines))
+    if as_json:
+        click.echo(json.dumps({"records": [_acceptance_to_json(each) for each in done]}))
+    else:
+        _print_acceptances(done)
+    context.exit(SOME_REFUSED if any(not each.is_kept for each in done) else 0)
+
+
+def _acceptance_to_json(done: Acceptance) -> dict[str, Any]:
+    members = {**_record_to_json(done.held), "kept": done.is_kept, "revocation": done.revocation}
+    return members if done.error is None else {**members, "error": done.error.code, "message": str(done.error)}
+
+
+def _print_acceptances(done: Iterable[Acceptance]) -> None:
+    kept, revocations = 0, set()
+    for each in done:
+        if each.error is None:
+            kept += 1
+            revocations.add(each.revocation)
+        else:
+            record = each.held.record
+            click.echo(f"refused: {each.held.number} {record.resource_type}: {each.error.code}: {each.error}", err=True)
+    click.echo(f"{kept} records kept" + (f" (revocation: {', '.join(sorted(revocations))})" if kept else ""))
+
+
+@click.command("list")
+@click.option("--type", "resource_type", help="Records of this type alone.")
+@store_options
+@_json
+def list_records(resource_type: str | None, opened: _Opened, as_json: bool) -> None:
+    """List the records of the wallet, with the numbers that other commands take."""
+    held = [
+        each for each in opened.store.records(CANDIDATE, KEPT) if resource_type in (None, each.record.resource_type)
+    ]
+    if as_json:
+        click.echo(json.dumps({"records": list(map(_record_to_json, held)), "counts": opened.store.counts()}))
+        return
+    table = new_table("Records", "number", "type", "sealed", "by", "uid", "state")
+    for each in held:
+        members = _record_to_json(each)
+        cells = ("number", "resourceType", "sealed", "attester", "uid", "state")
+        table.add_row(*(Text(str(members[name])) for name in cells))
+    Console().print(table)
+    counts = opened.store.counts()
+    click.echo(", ".join(f"{counts[name]} {name}" for name in ("kept", "candidate", "waiting", "erased")))
+
+
+@click.command("show")
+@_select
+@store_options
+@_json
+def show(wanted: tuple[str, ...], opened: _Opened, as_json: bool) -> None:
+    """Show what RECORDs hold, in full; this reads nobody else's copy, and tells nobody."""
+    if not wanted:
+        raise click.UsageError("name the records: numbers of `chartseal wallet list`, or beginnings of uids")
+    console = Console()
+    for held in _chosen(opened.store, wanted, CANDIDATE, KEPT):
+        if as_json:
+            click.echo(held.record.to_json())
+        else:
+            title = f"sealed by {checksum_address(held.record.attester)}, uid {to_hex(held.record.uid)}"
+            print_record(held.record.resource_type, held.record.fields, title, console)
+
+
+@click.command("erase")
+@_select
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@store_options
+@_json
+def erase(wanted: tuple[str, ...], yes: bool, opened: _Opened, as_json: bool) -> None:
+    """Erase RECORDs from this wallet for good. Backups of it, and what others were shown, stay as they are."""
+    if not wanted:
+        raise click.UsageError("name the records: numbers of `chartseal wallet list`, or beginnings of uids")
+    chosen = _chosen(opened.store, wanted, CANDIDATE, KEPT)
+    if not yes:
+        click.confirm(f"Erase {len(chosen)} records?", abort=True, err=True)
+    for held in chosen:
+        opened.store.erase(held)
+    numbers = [held.number for held in chosen]
+    click.echo(json.dumps({"erased": numbers}) if as_json else f"{len(numbers)} records erased")
+
+
+@click.command("backup")
+@click.option("-o", "--output", required=True, type=_FILE, help="The copy; it opens by the wallet's words alone.")
+@store_options
+@_json
+def backup(output: Path, opened: _Opened, as_json: bool) -> None:
+    """Copy the wallet's records, encrypted as they are. The words are not in the copy: keep both."""
+    opened.store.back_up(output)
+    counts = opened.store.counts()
+    click.echo(json.dumps({"file": str(output), **counts}) if as_json else f"{counts[KEPT]} records kept in {output}")
+
+
+@click.command("restore")
+@click.argument("copy", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-w", "--wallet", "wallet_path", type=_FILE, default=Path("wallet.json"), show_default=True)
+@click.option("--store", "store_path", type=_FILE, help="Where to put them.  [default: WALLET.records]")
+@passphrase_option
+@_json
+def restore(copy: Path, wallet_path: Path, store_path: Path | None, passphrase_fd: int | None, as_json: bool) -> None:
+    """Put a copy of a wallet's records in place, where there are none yet."""
+    wallet = Wallet.load(wallet_path, read_passphrase(passphrase_fd))
+    counts = WalletStore.restore(copy, store_path or WalletStore.beside(wallet_path), wallet)
+    click.echo(json.dumps(counts) if as_json else f"{counts[KEPT]} records kept, {counts[CANDIDATE]} to be accepted")
+
+
+def _chosen(store: WalletStore, wanted: Sequence[str], *states: str) -> list[Held]:
+    """The records named by number or by the beginning of a uid; all of those states where none is.
+
+    Raises:
+        WalletStoreError: `record_unknown`, `record_ambiguous`.
+    """
+    held = list(store.records(*states))
+    if not wanted:
+        return held
+    found = {each.number: each for name in wanted for each in [_named(held, name)]}
+    return list(found.values())
+
+
+def _named(held: Sequence[Held], name: str) -> Held:
+    if name.isdecimal():
+        same = [each for each in held if each.number == int(name)]
+    else:
+        digits = name.lower().removeprefix("0x")
+        same = [each for each in held if len(digits) >= _LEAST_PREFIX and each.record.uid.hex().startswith(digits)]
+    if len(same) == 1:
+        return same[0]
+    code = "record_ambiguous" if same else "record_unknown"
+    raise WalletStoreError("several records begin so" if same else "the wallet has no such record", code)
+
+
+def _record_to_json(held: Held) -> dict[str, Any]:
+    record = held.record
+    return {
+        "number": held.number,
+        "resourceType": record.resource_type,
+        "sealed": datetime.fromtimestamp(record.package.message.time, UTC).date().isoformat(),
+        "attester": checksum_address(record.attester),
+        "uid": to_hex(record.uid),
+        "state": held.state,
+    }

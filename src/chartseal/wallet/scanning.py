@@ -1,0 +1,143 @@
+"""Scanning: a wallet finds what was sealed to it among announcements, and fetches it.
+
+    report = scan(store, wallet, [open_mailbox("https://hospital.example/mailbox")], own_addresses(2))
+
+Nothing is taken over here: what is fetched is a candidate until it is accepted. A mailbox that errs, lies or floods
+ends nobody else's scan.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from chartseal.chain.anchors.pages import AnnouncementPage
+from chartseal.errors import ChartsealError, KeyFormatError, WalletStoreError
+from chartseal.keys import Wallet, matches
+from chartseal.sealing import SealedRecord
+from chartseal.wallet.sources import Mailbox
+from chartseal.wallet.store import Held, Parcel, WalletStore
+
+MOST_TRIES = 30
+"""Scans that look for a ciphertext before it is given up: one in 65,536 of other people's announcements matches too."""
+
+
+class OwnAddress(NamedTuple):
+    """One of a wallet's addresses."""
+
+    address: int
+    epoch: int
+
+
+GENERAL = OwnAddress(0, 0)
+
+
+@dataclass
+class Scanned:
+    """What a scan did."""
+
+    pages: int = 0
+    """Pages that were new to the wallet."""
+    announcements: int = 0
+    matched: int = 0
+    """Announcements that may be the wallet's."""
+    fetched: list[Held] = field(default_factory=list)
+    missing: int = 0
+    """Ciphertexts that are not there, or not yet."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """What was wrong with pages, ciphertexts and records, by code."""
+    unavailable: list[str] = field(default_factory=list)
+    """Mailboxes that could not be read."""
+
+
+def scan(
+    store: WalletStore, wallet: Wallet, mailboxes: Iterable[Mailbox], addresses: Sequence[OwnAddress] = (GENERAL,)
+) -> Scanned:
+    """Look through the pages that are new at each mailbox, for each address; fetch what matches and what was missing.
+
+    Whatever ends it, another scan goes on from there: a page counts as scanned only once its matches are kept.
+
+    Raises:
+        WalletStoreError: the store cannot be used.
+    """
+    found = Scanned()
+    open_mailboxes = list(mailboxes)
+    for mailbox in open_mailboxes:
+        try:
+            for page in mailbox.pages():
+                if isinstance(page, AnnouncementPage):
+                    _scan_page(store, wallet, mailbox, page, addresses, found)
+                else:
+                    found.refused[_code(page)] += 1
+        except WalletStoreError as exc:
+            _require_foreign(exc)
+            found.unavailable.append(mailbox.place)
+    by_place = {mailbox.place: mailbox for mailbox in open_mailboxes}
+    for parcel in store.parcels():
+        if parcel.source in by_place and parcel.source not in found.unavailable:
+            _fetch(store, wallet, by_place[parcel.source], parcel, found)
+    return found
+
+
+def _scan_page(
+    store: WalletStore,
+    wallet: Wallet,
+    mailbox: Mailbox,
+    page: AnnouncementPage,
+    addresses: Sequence[OwnAddress],
+    found: Scanned,
+) -> None:
+    new = [own for own in addresses if not store.has_page(page.page, *own)]
+    if not new:
+        return
+    found.pages += 1
+    found.announcements += len(page.entries)
+    for own in new:
+        ours = [entry for entry in page.entries if matches(wallet, entry, address=own.address, epoch=own.epoch)]
+        with store.writing():
+            for entry in ours:
+                received = wallet.receive(entry[:32], address=own.address, epoch=own.epoch)
+                added = store.add_parcel(Parcel(received.enc, received.locator, *own, mailbox.place))
+                found.matched += added
+            store.add_page(page.page, *own)
+
+
+def _fetch(store: WalletStore, wallet: Wallet, mailbox: Mailbox, parcel: Parcel, found: Scanned) -> None:
+    try:
+        ciphertext = mailbox.fetch(parcel.locator)
+    except WalletStoreError as exc:
+        _require_foreign(exc)
+        found.refused[exc.code] += 1
+        return
+    if ciphertext is None:
+        found.missing += 1
+        store.count_try(parcel, MOST_TRIES)
+        return
+    try:
+        line = wallet.open(parcel.enc, ciphertext, address=parcel.address, epoch=parcel.epoch)
+        record = SealedRecord.from_json(line)
+        if record.enc != parcel.enc:
+            raise KeyFormatError("the record states another key than its delivery", "delivery_refused")
+    except ChartsealError as exc:
+        found.refused[exc.code] += 1
+        store.count_try(parcel, MOST_TRIES)
+        return
+    try:
+        found.fetched.append(store.add(record, parcel))
+    except WalletStoreError as exc:
+        if exc.code != "record_repeated":
+            raise
+        found.refused[exc.code] += 1
+        store.drop_parcel(parcel)
+
+
+def _code(error: Exception) -> str:
+    return error.code if isinstance(error, ChartsealError) else "page_malformed"
+
+
+def _require_foreign(error: WalletStoreError) -> None:
+    """A fault of the wallet's own file ends the scan; one of a mailbox does not."""
+    if error.code not in ("mailbox_unavailable", "delivery_too_large"):
+        raise error

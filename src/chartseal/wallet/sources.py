@@ -1,0 +1,166 @@
+"""Mailboxes: where a provider puts announcements and ciphertexts for wallets to fetch; a folder, or any web root.
+
+`announcements.ndjson` holds pages, one a line; `deliveries/` a ciphertext for each locator (64 hex digits). Who serves
+one learns which ciphertexts are fetched together, and nothing of whose they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Protocol
+from urllib.parse import urlsplit
+
+import requests
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from chartseal.chain.anchors.pages import LONGEST_LINE, AnnouncementPage
+from chartseal.errors import LimitError, PackageError, WalletStoreError
+from chartseal.sealing.sealed import LARGEST_RECORD
+
+ANNOUNCEMENTS, DELIVERIES = "announcements.ndjson", "deliveries"
+LARGEST_CIPHERTEXT = LARGEST_RECORD + LARGEST_RECORD // 8
+"""Bytes: the largest record, padded."""
+MOST_PAGES = 1_000_000
+
+_TIMEOUT_SECONDS = 20
+_ATTEMPTS = 4
+_PIECE = 1 << 16
+
+
+class Mailbox(Protocol):
+    """One provider's mailbox."""
+
+    place: str
+    """As the holder named it."""
+
+    def pages(self) -> Iterator[AnnouncementPage | Exception]:
+        """Every page, in the order of the file; in the place of one that is malformed, why.
+
+        Raises:
+            WalletStoreError: `mailbox_unavailable`.
+        """
+
+    def fetch(self, locator: bytes) -> bytes | None:
+        """The ciphertext at a locator (32 bytes), or None where there is none.
+
+        Raises:
+            WalletStoreError: `mailbox_unavailable`, `delivery_too_large`.
+        """
+
+
+def open_mailbox(place: str) -> Mailbox:
+    """The mailbox at a folder's path or at an http(s) URL.
+
+    Raises:
+        WalletStoreError: `mailbox_place`: neither.
+    """
+    if "://" not in place:
+        return FolderMailbox(place)
+    parts = urlsplit(place)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise WalletStoreError("a mailbox is a folder, or at an http(s) URL without query", "mailbox_place")
+    return WebMailbox(place)
+
+
+def _pages(stream: IO[bytes]) -> Iterator[AnnouncementPage | Exception]:
+    for count, line in enumerate(iter(lambda: stream.readline(LONGEST_LINE + 2), b""), 1):
+        if count > MOST_PAGES:
+            yield LimitError(f"more than {MOST_PAGES} pages")
+            return
+        if line.isspace():
+            continue
+        try:
+            yield AnnouncementPage.from_json(line.rstrip(b"\r\n"))
+        except (LimitError, PackageError) as exc:
+            yield exc
+
+
+class FolderMailbox:
+    """A mailbox in a folder."""
+
+    def __init__(self, place: str) -> None:
+        """Take the folder's path."""
+        self.place = place
+        self._folder = Path(place)
+
+    def pages(self) -> Iterator[AnnouncementPage | Exception]:
+        """As `Mailbox`."""
+        with _reading(), (self._folder / ANNOUNCEMENTS).open("rb") as stream:
+            yield from _pages(stream)
+
+    def fetch(self, locator: bytes) -> bytes | None:
+        """As `Mailbox`."""
+        with _reading():
+            try:
+                stream = (self._folder / DELIVERIES / locator.hex()).open("rb")
+            except FileNotFoundError:
+                return None
+            with stream:
+                data = stream.read(LARGEST_CIPHERTEXT + 1)
+            _require_size(len(data))
+            return data
+
+
+class WebMailbox:
+    """A mailbox below a URL. What fails in passing is tried again, with back-off."""
+
+    def __init__(self, place: str) -> None:
+        """Take the base URL."""
+        self.place = place
+        self._base = place.rstrip("/")
+        self._session = requests.Session()
+
+    def pages(self) -> Iterator[AnnouncementPage | Exception]:
+        """As `Mailbox`; the file is read as it comes, never as a whole."""
+        with _reading(), self._get(ANNOUNCEMENTS) as answer:
+            if answer.status_code != requests.codes.ok:
+                raise WalletStoreError("the mailbox has no announcements", "mailbox_unavailable")
+            answer.raw.decode_content = True
+            yield from _pages(answer.raw)
+
+    def fetch(self, locator: bytes) -> bytes | None:
+        """As `Mailbox`."""
+        with _reading(), self._get(f"{DELIVERIES}/{locator.hex()}") as answer:
+            if answer.status_code in (requests.codes.not_found, requests.codes.gone):
+                return None
+            answer.raise_for_status()
+            data = bytearray()
+            for piece in answer.iter_content(_PIECE):
+                data += piece
+                _require_size(len(data))
+            return bytes(data)
+
+    def _get(self, name: str) -> requests.Response:
+        retrying = Retrying(
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            retry=retry_if_exception_type((requests.ConnectionError, requests.Timeout, _BusyError)),
+            reraise=True,
+        )
+        return retrying(self._get_once, f"{self._base}/{name}")
+
+    def _get_once(self, url: str) -> requests.Response:
+        answer = self._session.get(url, stream=True, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
+        if answer.status_code == requests.codes.too_many_requests or answer.status_code >= 500:
+            answer.close()
+            raise _BusyError
+        return answer
+
+
+class _BusyError(requests.RequestException):
+    """The server cannot answer now."""
+
+
+def _require_size(size: int) -> None:
+    if size > LARGEST_CIPHERTEXT:
+        raise WalletStoreError("a ciphertext is longer than any record", "delivery_too_large")
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, requests.RequestException) as exc:  # requests' errors name the URL, which is the holder's affair
+        raise WalletStoreError("the mailbox cannot be read", "mailbox_unavailable") from exc

@@ -1,0 +1,365 @@
+"""A wallet's records, in one SQLite file that tells nobody without the wallet's words more than numbers and sizes.
+
+Contents are encrypted and looked up by keyed hashes, as in the wallet's memory of answers, under keys of their own.
+
+    with WalletStore.open(path, wallet) as store:
+        for held in store.records(KEPT):
+            print(held.record.resource_type)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chartseal.attestation import Digest
+from chartseal.errors import ChartsealError, WalletStoreError
+from chartseal.sealing import SealedRecord
+
+if TYPE_CHECKING:
+    from chartseal.keys import Wallet
+    from chartseal.keys.contents import ContentKeys
+
+VERSION = 1
+CANDIDATE, KEPT, ERASED = "candidate", "kept", "erased"
+"""States of a record: fetched and not accepted; accepted; erased, of which only the mark is left."""
+
+_APPLICATION = 0x43535741  # "CSWA": no other program's file is taken for one
+_WAIT_SECONDS = 10
+_STATES = {CANDIDATE: 1, KEPT: 2, ERASED: 3}
+_TABLES = """
+CREATE TABLE wallet (mark BLOB NOT NULL);
+CREATE TABLE record (number INTEGER PRIMARY KEY, mark BLOB NOT NULL UNIQUE, state INTEGER NOT NULL, entry BLOB);
+CREATE INDEX record_state ON record (state);
+CREATE TABLE seen (mark BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE page (mark BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE parcel (mark BLOB PRIMARY KEY, tries INTEGER NOT NULL, entry BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What an announcement says is waiting, until its ciphertext has come: for which address, and where."""
+
+    enc: bytes
+    """32 bytes."""
+    locator: bytes
+    """32 bytes."""
+    address: int
+    epoch: int
+    source: str
+    tries: int = 0
+
+
+@dataclass(frozen=True)
+class Held:
+    """A record that the wallet has, and how it came."""
+
+    number: int
+    """The store's own, from 1."""
+    record: SealedRecord = field(repr=False)
+    state: str
+    parcel: Parcel
+    """`source` is empty for one that came as a file."""
+
+
+class WalletStore:
+    """The records of one wallet. Close it, or use it as a context manager."""
+
+    def __init__(self, database: sqlite3.Connection, keys: ContentKeys) -> None:
+        """Use `open`."""
+        self._database, self._keys = database, keys
+
+    @classmethod
+    def beside(cls, wallet_path: Path) -> Path:
+        """Where a wallet's records are unless it is said: `wallet.json.records`."""
+        return wallet_path.with_name(f"{wallet_path.name}.records")
+
+    @classmethod
+    def open(cls, path: Path, wallet: Wallet) -> WalletStore:
+        """Open the file, or make it (mode 0600).
+
+        Raises:
+            WalletStoreError: `store_unavailable`, `store_busy`, `store_full`, `store_damaged`, `store_version` of
+                another program or a later one, or `store_other_wallet`.
+        """
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as exc:
+            raise WalletStoreError(f"the records cannot be opened: {exc.strerror}", "store_unavailable") from exc
+        with translated():
+            database = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+        store = cls(database, wallet.content_keys("records"))
+        try:
+            store._begin()
+        except BaseException:
+            database.close()
+            raise
+        return store
+
+    def _begin(self) -> None:
+        with translated():
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.execute("PRAGMA secure_delete = ON")
+        mark = self._keys.mark("wallet")
+        with self.writing():
+            [application] = self._database.execute("PRAGMA application_id").fetchone()
+            [version] = self._database.execute("PRAGMA user_version").fetchone()
+            [tables] = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if (application, version, tables) == (0, 0, 0):
+                for statement in _TABLES.split(";"):
+                    self._database.execute(statement)
+                self._database.execute("INSERT INTO wallet VALUES (?)", [mark])
+                self._database.execute(f"PRAGMA application_id = {_APPLICATION}")
+                self._database.execute(f"PRAGMA user_version = {VERSION}")
+            elif (application, version) != (_APPLICATION, VERSION):
+                raise WalletStoreError("the file holds no wallet's records of this form", "store_version")
+            if self._database.execute("SELECT mark FROM wallet").fetchall() != [(mark,)]:
+                raise WalletStoreError("the records are another wallet's", "store_other_wallet")
+
+    def __enter__(self) -> WalletStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._database.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction, alone, or a part of the one that is open; what is raised in it undoes all of it.
+
+        Raises:
+            WalletStoreError: as `open`.
+        """
+        if self._database.in_transaction:
+            yield
+            return
+        with translated():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            finally:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+
+    # pages and parcels
+
+    def has_page(self, page: bytes, address: int, epoch: int) -> bool:
+        """Whether a page was scanned for an address of the wallet."""
+        mark = self._page_mark(page, address, epoch)
+        with translated():
+            return self._database.execute("SELECT 1 FROM page WHERE mark = ?", [mark]).fetchone() is not None
+
+    def add_page(self, page: bytes, address: int, epoch: int) -> None:
+        """Note that a page was scanned for an address."""
+        with self.writing():
+            self._database.execute("INSERT OR IGNORE INTO page VALUES (?)", [self._page_mark(page, address, epoch)])
+
+    def _page_mark(self, page: bytes, address: int, epoch: int) -> bytes:
+        return self._keys.mark("page", page, address.to_bytes(4), epoch.to_bytes(4))
+
+    def add_parcel(self, parcel: Parcel) -> bool:
+        """Note what is to be fetched; False where its record came before, or is waited for already."""
+        mark = self._keys.mark("seen", parcel.enc)
+        with self.writing():
+            if self._database.execute("SELECT 1 FROM seen WHERE mark = ?", [mark]).fetchone():
+                return False
+            entry = self._keys.seal(_parcel_to_json(parcel), mark)
+            added = self._database.execute("INSERT OR IGNORE INTO parcel VALUES (?, 0, ?)", [mark, entry])
+            return added.rowcount > 0
+
+    def parcels(self) -> list[Parcel]:
+        """What is to be fetched, in no order that tells anything."""
+        with translated():
+            rows = self._database.execute("SELECT mark, tries, entry FROM parcel ORDER BY mark").fetchall()
+            return [_parcel(json.loads(self._keys.open(entry, mark)), tries) for mark, tries, entry in rows]
+
+    def count_try(self, parcel: Parcel, most: int) -> None:
+        """Note that a parcel did not come, or not as it should; after `most` times it is given up."""
+        mark = self._keys.mark("seen", parcel.enc)
+        with self.writing():
+            self._database.execute("UPDATE parcel SET tries = tries + 1 WHERE mark = ?", [mark])
+            self._database.execute("DELETE FROM parcel WHERE mark = ? AND tries >= ?", [mark, most])
+
+    def drop_parcel(self, parcel: Parcel) -> None:
+        """Wait for it no more."""
+        with self.writing():
+            self._database.execute("DELETE FROM parcel WHERE mark = ?", [self._keys.mark("seen", parcel.enc)])
+
+    # records
+
+    def is_seen(self, record: SealedRecord) -> bool:
+        """Whether a record's key or subject came before, in whatever record."""
+        marks = [self._keys.mark("seen", part) for part in (record.enc, record.subject)]
+        with translated():
+            found = self._database.execute("SELECT 1 FROM seen WHERE mark IN (?, ?)", marks)
+            return found.fetchone() is not None
+
+    def add(self, record: SealedRecord, parcel: Parcel) -> Held:
+        """Hold a record as a candidate; its key and subject are seen from now on.
+
+        Raises:
+            WalletStoreError: `record_repeated`: its key, its subject or the record itself came before.
+        """
+        mark = self._record_mark(record.attester, record.uid)
+        data = json.dumps({"line": record.to_json().decode(), **_parcel_members(parcel)}).encode()
+        with self.writing():
+            if self.is_seen(record):
+                raise WalletStoreError("the record's key or subject came before", "record_repeated")
+            for part in (record.enc, record.subject):
+                self._database.execute("INSERT INTO seen VALUES (?)", [self._keys.mark("seen", part)])
+            if self._database.execute("SELECT 1 FROM record WHERE mark = ?", [mark]).fetchone():
+                raise WalletStoreError("the record came before", "record_repeated")
+            row = [mark, _STATES[CANDIDATE], self._keys.seal(data, mark)]
+            number = self._database.execute("INSERT INTO record (mark, state, entry) VALUES (?, ?, ?)", row).lastrowid
+            self._database.execute("DELETE FROM parcel WHERE mark = ?", [self._keys.mark("seen", record.enc)])
+            assert number is not None  # noqa: S101 (it was an INSERT)
+            return Held(number, record, CANDIDATE, parcel)
+
+    def keep(self, held: Held) -> None:
+        """Let a candidate be kept."""
+        with self.writing():
+            self._database.execute("UPDATE record SET state = ? WHERE number = ?", [_STATES[KEPT], held.number])
+
+    def erase(self, held: Held) -> None:
+        """Forget a record for good. The marks of its identity, key and subject stay, so that it does not come again."""
+        with self.writing():
+            row = [_STATES[ERASED], held.number]
+            self._database.execute("UPDATE record SET state = ?, entry = NULL WHERE number = ?", row)
+        with translated():
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log may hold what the pages no longer do
+
+    def records(self, *states: str) -> Iterator[Held]:
+        """Records in these states, in the order in which they came.
+
+        Raises:
+            WalletStoreError: `store_damaged`; the others are given before.
+        """
+        damaged = 0
+        with translated():
+            numbers = self._database.execute("SELECT number, mark, state FROM record ORDER BY number").fetchall()
+        names = {number: name for name, number in _STATES.items()}
+        for number, mark, state in numbers:
+            if names.get(state) in states and names[state] != ERASED:
+                try:
+                    yield self._held(number, mark, names[state])
+                except (WalletStoreError, ValueError, KeyError, ChartsealError):
+                    damaged += 1
+        if damaged:
+            raise WalletStoreError(f"{damaged} of the wallet's records are damaged", "store_damaged")
+
+    def _held(self, number: int, mark: bytes, state: str) -> Held:
+        with translated():
+            [entry] = self._database.execute("SELECT entry FROM record WHERE number = ?", [number]).fetchone()
+        members = json.loads(self._keys.open(entry, mark))
+        return Held(number, SealedRecord.from_json(members["line"]), state, _parcel(members, 0))
+
+    def counts(self) -> dict[str, int]:
+        """How many records are in which state, and how many parcels are waited for."""
+        with translated():
+            rows = dict(self._database.execute("SELECT state, count(*) FROM record GROUP BY state").fetchall())
+            [waiting] = self._database.execute("SELECT count(*) FROM parcel").fetchone()
+        return {**{name: rows.get(number, 0) for name, number in _STATES.items()}, "waiting": waiting}
+
+    def _record_mark(self, attester: bytes, uid: Digest) -> bytes:
+        return self._keys.mark("record", attester, uid)
+
+    def back_up(self, path: Path) -> None:
+        """Copy the file as it is at one moment, while it may be in use; the copy opens by the same words.
+
+        Raises:
+            WalletStoreError: `backup_exists`, `store_unavailable`, `store_full`.
+        """
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except OSError as exc:
+            code = "backup_exists" if isinstance(exc, FileExistsError) else "store_unavailable"
+            raise WalletStoreError(f"the copy cannot be made: {exc.strerror}", code) from exc
+        try:
+            with translated(), closing(sqlite3.connect(path)) as copy:
+                self._database.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")  # one file
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def restore(cls, copy: Path, path: Path, wallet: Wallet) -> dict[str, int]:
+        """Put a copy where there are no records yet; its counts. Every record in it is read first.
+
+        Raises:
+            WalletStoreError: `store_exists`, or as `open` and `records` say of the copy.
+        """
+        if path.exists():
+            raise WalletStoreError("there are records already", "store_exists")
+        if not copy.is_file():
+            raise WalletStoreError("there is no such copy", "store_unavailable")
+        with translated(), closing(sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro", uri=True)) as source:
+            read = cls(source, wallet.content_keys("records"))
+            read._require_own()
+            counts = read.counts()
+            for _ in read.records(CANDIDATE, KEPT):
+                pass
+            read.back_up(path)
+        return counts
+
+    def _require_own(self) -> None:
+        [application] = self._database.execute("PRAGMA application_id").fetchone()
+        if application != _APPLICATION:
+            raise WalletStoreError("the file holds no wallet's records of this form", "store_version")
+        if self._database.execute("SELECT mark FROM wallet").fetchall() != [(self._keys.mark("wallet"),)]:
+            raise WalletStoreError("the records are another wallet's", "store_other_wallet")
+
+
+def _parcel_members(parcel: Parcel) -> dict[str, Any]:
+    return {
+        "enc": parcel.enc.hex(),
+        "locator": parcel.locator.hex(),
+        "address": parcel.address,
+        "epoch": parcel.epoch,
+        "source": parcel.source,
+    }
+
+
+def _parcel_to_json(parcel: Parcel) -> bytes:
+    return json.dumps(_parcel_members(parcel)).encode()
+
+
+def _parcel(members: dict[str, Any], tries: int) -> Parcel:
+    enc, locator = bytes.fromhex(members["enc"]), bytes.fromhex(members["locator"])
+    return Parcel(enc, locator, members["address"], members["epoch"], members["source"], tries)
+
+
+_CODES = {
+    sqlite3.SQLITE_BUSY: ("another process is using the records", "store_busy"),
+    sqlite3.SQLITE_FULL: ("no space is left for the records", "store_full"),
+    sqlite3.SQLITE_CORRUPT: ("the records' file is damaged", "store_damaged"),
+    sqlite3.SQLITE_NOTADB: ("the file is no database", "store_version"),
+}
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Tell a fault of the file as ours.
+
+    Raises:
+        WalletStoreError: `store_busy`, `store_full`, `store_damaged`, `store_version`, `store_unavailable`.
+    """
+    try:
+        yield
+    except sqlite3.Error as exc:
+        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        raise WalletStoreError(*_CODES.get(code, ("the records cannot be used", "store_unavailable"))) from exc
+    except (ValueError, KeyError) as exc:
+        raise WalletStoreError("what the records hold is damaged", "store_damaged") from exc

@@ -1,0 +1,99 @@
+"""`chartseal wallet`: from a mailbox to a disclosure, and back out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from chartseal.cli import cli
+from chartseal.keys import IssuerKey, Wallet
+from tests.mailboxes import MadeMailbox, delivered
+
+ISSUER = IssuerKey.generate()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CHARTSEAL_PASSPHRASE", "correct horse")
+    monkeypatch.chdir(tmp_path)
+    assert run("init", "-o", "wallet.json").exit_code == 0
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["wallet", *arguments])
+
+
+def told(*arguments: str, status: int = 0) -> dict[str, Any]:
+    found = run(*arguments, "--json")
+    assert found.exit_code == status, found.output
+    members: dict[str, Any] = json.loads(found.stdout)
+    return members
+
+
+def code(*arguments: str) -> str:
+    found = run(*arguments)
+    return str(getattr(found.exception, "code", ""))
+
+
+def loaded() -> Wallet:
+    return Wallet.load(Path("wallet.json"), "correct horse")
+
+
+def test_from_a_mailbox_to_a_disclosure_and_out_again(folder: Path) -> None:
+    box = MadeMailbox(folder / "mailbox")
+    (record,) = box.deliver(ISSUER, loaded().sealing_address(), [7])
+    assert told("scan", "mailbox")["matched"] >= 1
+    assert told("list")["records"][0]["state"] == "candidate"
+    shown = ["--open", "Observation.value", "--to", "https://clinic.example", "--nonce", "11" * 32, "-y"]
+    assert code("disclose", *shown) == "records_missing"
+    (kept,) = told("accept", "--receipts", "receipts.txt")["records"]
+    assert (kept["kept"], kept["revocation"]) == (True, "not checked")
+    (locator,) = (folder / "receipts.txt").read_text().split()
+    assert (folder / "mailbox" / "deliveries" / locator).exists()
+    assert run("disclose", *shown, "-o", "shown.json").exit_code == 0
+    assert json.loads((folder / "shown.json").read_text())["audience"] == "https://clinic.example"
+    assert "Quicksilverin" in run("show", "1").output
+    assert json.loads(run("show", record.uid.hex()[:8], "--json").stdout)["kind"] == "sealed-record"
+    assert told("backup", "-o", "copy")["kept"] == 1
+    assert told("erase", "1", "-y") == {"erased": [1]}
+    assert told("list")["counts"] == {"candidate": 0, "kept": 0, "erased": 1, "waiting": 0}
+    assert code("show", "1") == "record_unknown"
+    assert told("restore", "copy", "--store", "again")["kept"] == 1
+    assert told("list", "--store", "again")["records"][0]["number"] == 1
+
+
+def test_records_that_come_as_files(folder: Path) -> None:
+    record, _, _ = delivered(ISSUER, loaded().sealing_address(1))
+    (folder / "record.ndjson").write_bytes(record.to_json() + b"\n")
+    assert told("accept", "--file", "record.ndjson")["records"][0]["kept"] is True
+    assert code("accept", "--file", "record.ndjson") == "record_repeated"
+
+
+def test_a_refused_record_is_told_and_ends_with_a_status_of_its_own(folder: Path) -> None:
+    record, _, _ = delivered(ISSUER, loaded().sealing_address())
+    text = record.to_json().replace(b"2031-01-14", b"2031-01-15")
+    (folder / "record.ndjson").write_bytes(text + b"\n")
+    (done,) = told("accept", "--file", "record.ndjson", status=3)["records"]
+    assert (done["kept"], done["error"]) == (False, "claims_mismatch")
+
+
+def test_what_is_not_there(folder: Path) -> None:
+    found = told("scan", "nowhere", status=3)
+    assert found["unavailable"] == ["nowhere"]
+    assert code("scan", "ftp://hospital.example") == "mailbox_place"
+    assert run("show").exit_code == 2
+    assert code("disclose", "--open", "*", "--to", "x", "--nonce", "11" * 32, "-y") == "records_missing"
+
+
+def test_an_address_as_a_qr_code(folder: Path) -> None:
+    address = told("address", "--qr", "address.svg")["address"]
+    assert address.startswith("seal1")
+    assert b"<svg" in (folder / "address.svg").read_bytes()
+    assert run("address", "--qr", "address.png").exit_code == 0
+    assert (folder / "address.png").read_bytes().startswith(b"\x89PNG")
+    assert run("address", "--qr", "address.gif").exit_code == 2
