@@ -31,6 +31,7 @@ NAMES = (
     "reverify",
     "watching",
     "sealing",
+    "storing",
     "proving",
     "browser",
     "adherence",

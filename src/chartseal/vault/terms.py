@@ -115,7 +115,7 @@ def read_facts(line: bytes) -> Facts:
     address, enc, tag, uid, time, signer = head.groups()
     found: dict[str, str] = {}
     for name, value in _FIELD.findall(text, head.end()):
-        found.setdefault(name, json.loads(value))
+        found.setdefault(name, json.loads(value) if "\\" in value else value[1:-1])
     if "resourceType" not in found:
         raise _malformed()
     return Facts(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
-from chartseal.chain.anchors import AnnouncementPage
+from chartseal.chain.anchors import AnchorQueue, AnnouncementPage
 from chartseal.chain.anchors.tables import BATCH, FINAL
 from chartseal.errors import VaultDamageError, VaultError
 from chartseal.sealing import SealedLine, SealedRecord
@@ -17,7 +17,7 @@ from chartseal.vault.database import reading, writing
 from chartseal.vault.deliveries import accepted, expire, publish, redeliver
 from chartseal.vault.tables import BLOB, DELIVERY
 from tests.charts import DOMAIN, HOLDER, NOW
-from tests.vault_records import AnchorQueue, create, lines_of, put, receive
+from tests.vault_records import create, lines_of, put, receive
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ AT = datetime(2026, 5, 4, tzinfo=UTC)
 
 
 def export(folder: Path, count: int) -> Path:
-    lines = [{"resourceType": "Patient", "id": "p"}]
+    lines: list[dict[str, Any]] = [{"resourceType": "Patient", "id": "p"}]
     for number in range(count):
         status = "final" if number % 5 else 7  # every fifth is refused
         lines.append(
@@ -31,7 +32,7 @@ def export(folder: Path, count: int) -> Path:
                 "code": {"text": "w"},
                 "subject": {"reference": "Patient/p"},
             }
-        )  # type: ignore[dict-item]
+        )
     path = folder / "export.ndjson"
     path.write_text("".join(json.dumps(each) + "\n" for each in lines))
     return path
