@@ -6,9 +6,10 @@ import threading
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import event, func, insert, select, update
 
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.chain.anchors.tables import ANNOUNCEMENT, LEAF
@@ -274,3 +275,24 @@ def test_two_at_once_keep_each_record_once(place: str) -> None:
     with reading(vault.engine) as connection:
         assert verify_log(connection, now=NOW).entries == 12
     assert len(HOLDER.keys.address()) == 64
+
+
+def test_a_full_disk_leaves_no_batch_by_half(tmp_path: Path) -> None:
+    vault = create(str(tmp_path / "vault.db"))
+    put(vault, lines_of(2))
+
+    @event.listens_for(vault.engine, "checkout")
+    def limit(connection: Any, *_: object) -> None:
+        connection.execute("PRAGMA max_page_count = 120")
+
+    def fill() -> None:
+        for _ in range(50):
+            put(vault, lines_of(5))
+
+    with pytest.raises((VaultError, QueueError)) as caught:  # by whichever of the two wrote last
+        fill()
+    assert caught.value.code == "disk_full"
+    rows = len(vault.find())
+    assert rows % 5 == 2
+    assert counts(vault) == [rows, rows, 2 * rows, rows, rows, rows, rows]
+    assert list(vault.verify()) == []
