@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from chartseal import _core
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.errors import LimitError, VaultError
-from chartseal.sealing import SealedLine, SealedRecord
+from chartseal.sealing import SealedLine
 from chartseal.sealing.sealed import LARGEST_RECORD
 from chartseal.vault import contents
 from chartseal.vault.audit import Act, Action, record_text
@@ -168,7 +168,10 @@ def _store(vault: Vault, connection: Connection, parcels: Sequence[Parcel], epoc
             _insert_terms(vault, connection, ids, new)
         _insert_deliveries(vault, connection, ids, new, order)
     if order.queue is not None:
-        order.queue.add(connection, (SealedRecord.from_json(parcel.line) for parcel in new))
+        facts = [parcel.facts for parcel in new]
+        order.queue.add_seals(connection, facts)
+        entries = [(each.announcement, each.sealed_at) for each in facts]
+        order.queue.add_announcements(connection, [(entry, at) for entry, at in entries if entry is not None])
     vault.audit.append(connection, [_act(vault, parcel.facts, order) for parcel in new], now=order.now)
     return len(new)
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from chartseal.attestation import UnverifiedPackage, packages
 from chartseal.errors import VaultError
 
 SIZE = 16
@@ -57,8 +58,8 @@ _ABOUT = ("subject", "patient", "beneficiary")
 _HEX = r"0x[0-9a-fA-F]"
 _HEAD = re.compile(
     rf'\{{"format":"chartseal/1","kind":"sealed-record","for":"(seal1[0-9a-z]{{1,200}})","enc":"({_HEX}{{64}})"'
-    rf'(?:,"tag":"({_HEX}{{4}})")?,"seed":"{_HEX}{{64}}","seal":\{{"sig":\{{"version":\d+,"uid":"({_HEX}{{64}})",'
-    rf'.*?"time":"(\d{{1,19}})".*?"signer":"({_HEX}{{40}})"\}},"fields":\[',
+    rf'(?:,"tag":"({_HEX}{{4}})")?,"seed":"{_HEX}{{64}}","seal":(\{{"sig":\{{"version":\d+,"uid":"({_HEX}{{64}})",'
+    rf'.*?"time":"(\d{{1,19}})".*?"signer":"({_HEX}{{40}})"\}}),"fields":\[',
     re.ASCII | re.DOTALL,
 )
 _NAMES = "|".join(
@@ -84,6 +85,8 @@ class Facts:
     uid: bytes
     sealed_at: int
     announcement: bytes | None
+    seal: str = field(repr=False)
+    """The package, as JSON."""
     address: str = field(repr=False)
     resource_type: str = field(repr=False)
     patient: str | None = field(repr=False)
@@ -92,6 +95,15 @@ class Facts:
     """`system|code`."""
     date: str | None = field(repr=False)
     """YYYY, YYYY-MM or YYYY-MM-DD."""
+
+    @property
+    def package(self) -> UnverifiedPackage:
+        """The seal.
+
+        Raises:
+            PackageError: malformed.
+        """
+        return packages.from_json(json.loads(self.seal))
 
     @property
     def person(self) -> bytes:
@@ -112,7 +124,7 @@ def read_facts(line: bytes) -> Facts:
     head = _HEAD.match(text)
     if head is None:
         raise _malformed()
-    address, enc, tag, uid, time, signer = head.groups()
+    address, enc, tag, seal, uid, time, signer = head.groups()
     found: dict[str, str] = {}
     for name, value in _FIELD.findall(text, head.end()):
         found.setdefault(name, json.loads(value) if "\\" in value else value[1:-1])
@@ -123,6 +135,7 @@ def read_facts(line: bytes) -> Facts:
         uid=_bytes(uid),
         sealed_at=int(time),
         announcement=_bytes(enc) + _bytes(tag) if tag else None,
+        seal=seal,
         address=address,
         resource_type=found["resourceType"],
         patient=_patient(found),

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, Table, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from chartseal import _core
-from chartseal.attestation import Digest, Domain, recover_offchain
+from chartseal.attestation import Digest, Domain, UnverifiedPackage, recover_offchain
 from chartseal.chain.anchors.database import storing
 from chartseal.chain.anchors.leaves import ENTRY, AnchorTree, announcements_leaf, seal_leaf, statement_leaf
 from chartseal.chain.anchors.periods import DAY, Due
@@ -56,6 +56,14 @@ class Status(NamedTuple):
     final: int
 
 
+class Sealed(Protocol):
+    """A `SealedRecord`, or what a vault knows of one."""
+
+    @property
+    def package(self) -> UnverifiedPackage:
+        """Its seal."""
+
+
 class AnchorQueue:
     """What is to be anchored in one deployment of EAS. A leaf is in it once, however often it is added."""
 
@@ -87,7 +95,7 @@ class AnchorQueue:
             self.add_announcements(connection, [(entry, time) for entry, time in entries if entry is not None])
         return new
 
-    def add_seals(self, connection: Connection, records: Iterable[SealedRecord]) -> int:
+    def add_seals(self, connection: Connection, records: Iterable[Sealed]) -> int:
         """Add records' seals; returns how many were new.
 
         Raises:
@@ -98,7 +106,7 @@ class AnchorQueue:
         rows = ({"queue_id": queue, "kind": SEAL, **self._seal(record)} for record in records)
         return _insert(connection, LEAF, rows)
 
-    def _seal(self, record: SealedRecord) -> dict[str, Any]:
+    def _seal(self, record: Sealed) -> dict[str, Any]:
         package = record.package
         if package.domain != self.domain:
             raise QueueError("the seal is for another chain or contract than the queue", "seal_other_domain")
