@@ -256,6 +256,12 @@ class DisclosureFormError(DisclosureError):
     code = "disclosure_malformed"
 
 
+class DelegationError(DisclosureError):
+    """A delegation is malformed, or does not let its proxy sign this: for this record, this audience, now."""
+
+    code = "delegation_refused"
+
+
 class SelectionError(DisclosureError):
     """A pattern or code is malformed, or selects nothing."""
 

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
+from chartseal import _core
 from chartseal.attestation import Multiproof, PrivateValue
+from chartseal.disclosure.audience import audience_from
 from chartseal.disclosure.binding import NONCE_SIZE, Binding
+from chartseal.disclosure.delegation import Delegation, DelegationFile
 from chartseal.disclosure.form import (
     MOST_LEAVES,
     MOST_RECORDS,
     UnverifiedDisclosure,
     UnverifiedProof,
     UnverifiedRecord,
-    audience_from,
 )
 from chartseal.disclosure.selection import Choice, HeldRecord, Selection
-from chartseal.errors import DisclosureError
+from chartseal.errors import DelegationError, DisclosureError, SignatureError
 from chartseal.record import recount
 
 
 class HolderSigner(Protocol):
-    """A wallet: signs under the one-time keys that it recomputes."""
+    """A wallet, which signs under the one-time keys that it recomputes, or a proxy, which signs under its own."""
 
     def sign_disclosure(
         self,
@@ -36,7 +39,7 @@ class HolderSigner(Protocol):
         address: int = 0,
         epoch: int = 0,
     ) -> bytes:
-        """Sign a disclosure under one record's subject: 64 bytes."""
+        """Sign a disclosure of one record, whose subject is named: 64 bytes."""
 
 
 def _general_address(_: HeldRecord) -> tuple[int, int]:
@@ -54,21 +57,26 @@ def present(
     address_of: Callable[[HeldRecord], tuple[int, int]] = _general_address,
     proofs: Sequence[UnverifiedProof] = (),
     binding: Binding | None = None,
+    delegation: DelegationFile | None = None,
 ) -> UnverifiedDisclosure:
     """Open what was selected to one verifier, beside `proofs` that are bound to the same request by `binding`.
 
     `audience` is the origin or key of the authenticated channel that the request came over, never a text out of the
     request: whoever takes it from the request signs for whom the request names. `nonce` is the verifier's, 32 bytes.
-    `address_of` gives a record's (address, epoch) of the wallet. Values that do not open never enter the object.
+    `address_of` gives a record's (address, epoch) of the wallet. Values that do not open never enter the object. With
+    a `delegation`, which must name each record, the signer is its proxy.
 
     Raises:
         DisclosureError: nothing selected (`nothing_selected`), a record twice (`record_repeated`), one whose salts
             could give away other fields (`salts_unsound`), a nonce of another length (`nonce_malformed`), an expiry
             that is past (`expiry_past`), or too much (`limit_exceeded`).
+        DelegationError: `delegation_missing` for a record that it does not name, `delegation_invalid` where its holder
+            did not sign it, `proxy_other` for another key than its proxy's, or another time or audience.
         KeyFormatError: `subject_not_ours`, when the wallet does not own a record.
         RecordError: a choice that was not made by `select` leaves out what must travel.
         Others: as `HeldRecord.check`, for a record that does not hold.
     """
+    now = now or datetime.now(UTC)
     audience, expiry = checked_request(audience, nonce, expires_at, now)
     if not selection.choices and not proofs:
         raise DisclosureError("nothing is selected", "nothing_selected")
@@ -82,6 +90,7 @@ def present(
     digest = UnverifiedDisclosure(audience, nonce, expiry, unsigned, tuple(proofs)).digest()
     signed = []
     for record, shown in zip(records, unsigned, strict=True):
+        own = None if delegation is None else _delegated(record.subject, delegation, audience, now)
         address, epoch = address_of(record)
         signature = holder.sign_disclosure(
             record.enc,
@@ -93,8 +102,24 @@ def present(
             address=address,
             epoch=epoch,
         )
-        signed.append(UnverifiedRecord(shown.package, shown.multiproof, signature, shown.detached))
+        if own is not None:
+            _require_proxy(own, _core.holder_message(digest, record.subject, audience, nonce, expiry), signature)
+        signed.append(replace(shown, signature=signature, delegation=own))
     return UnverifiedDisclosure(audience, nonce, expiry, tuple(signed), tuple(proofs), binding)
+
+
+def _delegated(subject: bytes, delegation: DelegationFile, audience: str, now: datetime) -> Delegation:
+    """The delegation of one record, which covers what is asked."""
+    own = delegation.of(subject)
+    own.check(subject, audience, now)
+    return own
+
+
+def _require_proxy(delegation: Delegation, message: bytes, signature: bytes) -> None:
+    try:
+        _core.verify_holder_signature(delegation.mandate.proxy, message, signature)
+    except SignatureError as exc:
+        raise DelegationError("the delegation is for another proxy's key", "proxy_other") from exc
 
 
 def checked_request(audience: str, nonce: bytes, expires_at: datetime, now: datetime | None) -> tuple[str, int]:

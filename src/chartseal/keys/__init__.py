@@ -13,6 +13,7 @@ from chartseal.keys.authority import AuthorityKey
 from chartseal.keys.card import IssuerCard
 from chartseal.keys.delivery import Inbox, deliver, matches
 from chartseal.keys.issuer import IssuerKey
+from chartseal.keys.proxy import ProxyKey
 from chartseal.keys.registration import Challenge, verify_registration
 from chartseal.keys.wallet import Received, Wallet
 
@@ -24,6 +25,7 @@ __all__ = [
     "Inbox",
     "IssuerCard",
     "IssuerKey",
+    "ProxyKey",
     "Received",
     "SealingAddress",
     "Wallet",
