@@ -241,6 +241,12 @@ class RegistrationError(ChartsealError):
     code = "registration_refused"
 
 
+class SuccessorError(CoreError):
+    """A notice that one sealing address follows another is malformed, or lacks who must sign it."""
+
+    code = "successor_refused"
+
+
 # disclosure
 
 

@@ -15,6 +15,7 @@ from chartseal.keys.delivery import Inbox, deliver, matches
 from chartseal.keys.issuer import IssuerKey
 from chartseal.keys.proxy import ProxyKey
 from chartseal.keys.registration import Challenge, verify_registration
+from chartseal.keys.successor import SuccessorNotice, verify_successor
 from chartseal.keys.wallet import Received, Wallet
 
 __all__ = [
@@ -28,8 +29,10 @@ __all__ = [
     "ProxyKey",
     "Received",
     "SealingAddress",
+    "SuccessorNotice",
     "Wallet",
     "deliver",
     "matches",
     "verify_registration",
+    "verify_successor",
 ]
