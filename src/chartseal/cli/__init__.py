@@ -41,6 +41,7 @@ _COMMANDS = {
     "show": "show",
     "status-list": "status_list",
     "trust-root": "trust_root",
+    "vault": "vault",
     "verify": "verify",
     "wallet": "wallet",
 }

@@ -3,29 +3,43 @@
     @click.command()
     @vault_options
     def command(vault: VaultPlace) -> None:
-        engine, log = vault.database(), vault.audit_log()
+        records = vault.open().find()
 
-Nothing is opened, and no passphrase asked, before a command needs it.
+Nothing is opened or loaded, and no passphrase asked, before a command needs it: `seal` has these options too, and does
+without the extra `vault` where they are not used.
 """
 
 from __future__ import annotations
 
 import functools
+import getpass
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy import Engine
 
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
-from chartseal.vault.audit import AuditLog
-from chartseal.vault.database import open_database
-from chartseal.vault.keys import KeyProvider, open_keys
-from chartseal.vault.keys.provider import ACCOUNTING, PSEUDONYMS
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from chartseal.vault import Vault
+    from chartseal.vault.audit import AuditLog
+    from chartseal.vault.blobs import BlobStore
+    from chartseal.vault.keys import KeyProvider
 
 VAULT_VARIABLE = "CHARTSEAL_VAULT"
 KEYS_VARIABLE = "CHARTSEAL_VAULT_KEYS"
+BLOBS_VARIABLE = "CHARTSEAL_VAULT_BLOBS"
+
+actor_option = click.option(
+    "--actor", default=getpass.getuser, metavar="NAME", help="Who does it, for the log.  [default: the system's user]"
+)
+purpose_option = click.option(
+    "--purpose", default="TREAT", show_default=True, metavar="CODE", help="Why: a code of HL7's PurposeOfUse."
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,9 @@ class VaultPlace:
     place: str
     keys_place: str | None = None
     passphrase_fd: int | None = None
+    blobs_place: str | None = None
+    passphrase: str | None = field(default=None, repr=False)
+    """Where the command has it already."""
 
     def database(self) -> Engine:
         """The vault's database.
@@ -42,6 +59,8 @@ class VaultPlace:
         Raises:
             VaultError: as `open_database`.
         """
+        from chartseal.vault.database import open_database
+
         return open_database(self.place, create=False)
 
     def keys(self) -> KeyProvider:
@@ -51,9 +70,49 @@ class VaultPlace:
             click.UsageError: no place, or no passphrase.
             VaultKeyError: as `open_keys`.
         """
-        if self.keys_place is None:
+        from chartseal.vault.keys import open_keys
+
+        return open_keys(self._keys_place(), self._passphrase)
+
+    def _keys_place(self) -> str:
+        """Beside an SQLite file, where no other place is given."""
+        if self.keys_place is not None:
+            return self.keys_place
+        if "://" in self.place:
             raise click.UsageError(f"no keys: give --keys or set {KEYS_VARIABLE}")
-        return open_keys(self.keys_place, lambda: read_passphrase(self.passphrase_fd))
+        return f"{self.place}.keys"
+
+    def _passphrase(self) -> str:
+        return self.passphrase if self.passphrase is not None else read_passphrase(self.passphrase_fd)
+
+    def _blobs(self) -> BlobStore | None:
+        from chartseal.vault.blobs import open_blobs
+
+        return None if self.blobs_place is None else open_blobs(self.blobs_place)
+
+    def open(self) -> Vault:
+        """The vault.
+
+        Raises:
+            click.UsageError: as `keys`.
+            VaultError: as `Vault.open` and `open_blobs`.
+        """
+        from chartseal.vault import Vault
+
+        self.database().dispose()  # a vault that is not there needs no passphrase
+        return Vault.open(self.place, self.keys(), blobs=self._blobs())
+
+    def create(self, *, searchable: bool, quota: int | None, base: str, now: datetime) -> Vault:
+        """A new vault.
+
+        Raises:
+            click.UsageError: as `keys`.
+            VaultError: as `Vault.create` and `open_blobs`.
+        """
+        from chartseal.vault import Vault
+
+        options: Any = {"searchable": searchable, "quota": quota, "base": base, "blobs": self._blobs()}
+        return Vault.create(self.place, self.keys(), now=now, **options)
 
     def audit_log(self) -> AuditLog:
         """The vault's audit log, with the keys of pseudonyms and details.
@@ -61,12 +120,30 @@ class VaultPlace:
         Raises:
             click.UsageError, VaultKeyError: as `keys`.
         """
+        from chartseal.vault.audit import AuditLog
+        from chartseal.vault.keys.provider import ACCOUNTING, PSEUDONYMS
+
         keys = self.keys()
         return AuditLog(keys.get(PSEUDONYMS), keys.get(ACCOUNTING))
 
 
+keys_option = click.option(
+    "--keys",
+    "keys_place",
+    envvar=KEYS_VARIABLE,
+    metavar="PLACE",
+    help=f"Its keys: a file, keyring:…, env:… or pkcs11:… (else {KEYS_VARIABLE}, else beside an SQLite file).",
+)
+blobs_option = click.option(
+    "--blobs",
+    "blobs_place",
+    envvar=BLOBS_VARIABLE,
+    metavar="PLACE",
+    help=f"Its large ciphertexts: a folder or s3://… (else {BLOBS_VARIABLE}, else in the database).",
+)
 _place = click.option(
     "--vault",
+    "--db",
     "place",
     required=True,
     envvar=VAULT_VARIABLE,
@@ -87,19 +164,21 @@ def vault_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def vault_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--vault`, `--keys` and `--passphrase-fd`; the command gets `vault`."""
+    """Add `--vault`, `--keys`, `--blobs` and `--passphrase-fd`; the command gets `vault`."""
 
     @_place
-    @click.option(
-        "--keys",
-        "keys_place",
-        envvar=KEYS_VARIABLE,
-        metavar="PLACE",
-        help=f"Its keys: a file, keyring:…, env:… or pkcs11:… (else {KEYS_VARIABLE}).",
-    )
+    @keys_option
+    @blobs_option
     @passphrase_option
     @functools.wraps(command)
-    def wrapped(*args: Any, place: str, keys_place: str | None, passphrase_fd: int | None, **options: Any) -> Any:
-        return command(*args, vault=VaultPlace(place, keys_place, passphrase_fd), **options)
+    def wrapped(
+        *args: Any,
+        place: str,
+        keys_place: str | None,
+        blobs_place: str | None,
+        passphrase_fd: int | None,
+        **options: Any,
+    ) -> Any:
+        return command(*args, vault=VaultPlace(place, keys_place, passphrase_fd, blobs_place), **options)
 
     return wrapped

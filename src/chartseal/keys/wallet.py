@@ -123,6 +123,14 @@ class Wallet:
         """
         return Received(enc, *self._keys.receive(enc, address, epoch))
 
+    def scan(self, announcements: bytes, *, address: int = 0, epoch: int = 0) -> list[int]:
+        """Which announcements of a page (34 bytes each, joined) may be this wallet's; one in 65,536 others is too.
+
+        Raises:
+            KeyFormatError: `announcements_malformed`: not whole entries.
+        """
+        return self._keys.scan(announcements, address, epoch)
+
     def is_mine(self, enc: bytes, subject: bytes, *, address: int = 0, epoch: int = 0) -> bool:
         """Whether a record sealed with `enc` to `subject` is this wallet's."""
         return self.receive(enc, address=address, epoch=epoch).subject == subject

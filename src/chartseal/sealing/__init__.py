@@ -11,6 +11,7 @@ from chartseal.sealing.plan import Addresses, OnePatient, PatientMap
 from chartseal.sealing.run import Done, Sealing, Summary, seal_chart, seal_run
 from chartseal.sealing.seal import EXPIRING, Issuing, SealedLine, seal_fields, seal_resource, sign_lines
 from chartseal.sealing.sealed import SealedRecord, read_records
+from chartseal.sealing.sink import Output, Rejection, Sink
 from chartseal.sealing.source import Source
 from chartseal.sealing.status_store import StatusStore
 
@@ -20,10 +21,13 @@ __all__ = [
     "Done",
     "Issuing",
     "OnePatient",
+    "Output",
     "PatientMap",
+    "Rejection",
     "SealedLine",
     "SealedRecord",
     "Sealing",
+    "Sink",
     "Source",
     "StatusStore",
     "Summary",

@@ -18,7 +18,9 @@ from pathlib import Path
 
 from chartseal import _json
 from chartseal.errors import CoreError, SealingError
+from chartseal.sealing.seal import SealedLine
 from chartseal.sealing.sealed import REJECTS, RUN
+from chartseal.sealing.sink import Rejection
 
 _DIGITS = 12
 _BATCH_NAME = re.compile(rf"records-([0-9]{{{_DIGITS}}})\.ndjson", re.ASCII)
@@ -59,7 +61,7 @@ def _writing() -> Iterator[None]:
 
 
 class RunFolder:
-    """The folder of one run; `done` items of its input are done, and `refused` counts the codes of those listed."""
+    """The folder of one run, a `Sink`; `refused` counts the codes of those listed."""
 
     def __init__(self, path: Path, identity: Mapping[str, str]) -> None:
         """Begin in a folder that exists, or find how far an earlier run of the same identity got.
@@ -104,16 +106,16 @@ class RunFolder:
                 self.refused[code] += 1
                 yield line
 
-    def write(self, done: int, lines: Sequence[bytes], refused: Sequence[tuple[int, str, CoreError]]) -> None:
-        """Keep one batch, after which `done` items of the input are done; refusals are (position from 1, place, error).
+    def write(self, done: int, lines: Sequence[SealedLine], refused: Sequence[Rejection]) -> None:
+        """Keep one batch, after which `done` items of the input are done; refusals as a `Sink` takes them.
 
         Raises:
             SealingError: `output_unwritable`.
         """
         with _writing():
             if refused:
-                self._append(b"".join(_reject_line(*each) for each in refused))
-            self._put(self._path / f"records-{done:0{_DIGITS}}.ndjson", (line + b"\n" for line in lines))
+                self._append(b"".join(reject_line(*each) for each in refused))
+            self._put(self._path / f"records-{done:0{_DIGITS}}.ndjson", (each.line + b"\n" for each in lines))
 
     def _append(self, data: bytes) -> None:
         with open(self._path / REJECTS, "ab", opener=_private) as stream:
@@ -144,6 +146,7 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _reject_line(position: int, place: str, error: CoreError) -> bytes:
+def reject_line(position: int, place: str, error: CoreError) -> bytes:
+    """A line of `rejects.ndjson`."""
     line = {"position": position, "place": place, "code": error.code, "path": error.path, "message": error.detail}
     return json.dumps(line).encode() + b"\n"

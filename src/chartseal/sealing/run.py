@@ -19,11 +19,12 @@ from chartseal.errors import CoreError
 from chartseal.fhir import Reading
 from chartseal.fhir.reading import DEFAULT_READING
 from chartseal.sealing.batch import Sealer, batched_items
-from chartseal.sealing.folder import RunFolder, run_folder
+from chartseal.sealing.folder import run_folder
 from chartseal.sealing.lookahead import ahead
 from chartseal.sealing.plan import Addresses, OnePatient, Plan
 from chartseal.sealing.seal import Issuing
 from chartseal.sealing.sealed import FORMAT, SealedRecord
+from chartseal.sealing.sink import Output, Sink
 from chartseal.sealing.source import Source
 
 
@@ -60,33 +61,35 @@ def seal_run(
     source: Source,
     issuing: Issuing,
     addresses: Addresses,
-    output: Path,
+    output: Path | Output,
     *,
     reading: Reading = DEFAULT_READING,
     now: datetime | None = None,
     progress: Callable[[Done], None] = lambda _: None,
 ) -> Summary:
-    """Seal every resource of the input for its own patient into the folder `output`; refused ones are listed there.
+    """Seal every resource of the input for its own patient into the folder or other output; refused ones are listed
+    there.
 
     Raises:
         SealingError: `patient_ambiguous`, `input_unreadable`, or the folder holds another run (`sealing_other_run`), is
             in use (`sealing_in_progress`) or cannot be written (`output_unwritable`).
     """
-    with run_folder(output, _identity(source, issuing, addresses, reading)) as run:
+    identity = _identity(source, issuing, addresses, reading)
+    with run_folder(output, identity) if isinstance(output, Path) else output.begin(identity) as run:
         plan = Plan.survey(source.items, issuing.base, addresses)
         batch = Sealer(plan, issuing, reading, now or datetime.now(UTC))
         return _fill(run, source, batch, progress)
 
 
-def _fill(run: RunFolder, source: Source, batch: Sealer, progress: Callable[[Done], None]) -> Summary:
-    """Seal what is not in the folder yet; reading, sealing and writing overlap."""
+def _fill(run: Sink, source: Source, batch: Sealer, progress: Callable[[Done], None]) -> Summary:
+    """Seal what is not there yet; reading, sealing and writing overlap."""
     summary = Summary(resumed_at=run.done, codes=run.refused)
     done = run.done
     groups = batched_items(islice(source.items(), run.done, None), batch.plan)
     with ThreadPoolExecutor(max_workers=1) as writer:
         written: Future[None] | None = None
         for work in ahead(map(batch.plan_work, groups)):
-            lines, refused = batch.seal(work)
+            lines, refused = batch.seal_lines(work)
             rejects = [(done + at + 1, work.group[at].place, error) for at, error in refused]
             done += len(work.group)
             if written is not None:

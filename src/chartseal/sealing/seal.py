@@ -117,7 +117,7 @@ class SealedLine:
 
     line: bytes = field(repr=False)
     ikm: bytes = field(repr=False)
-    """Keying material of its delivery: 32 bytes, secret."""
+    """Keying material of its delivery: 32 bytes, secret; empty where it is not known."""
     address: bytes
     """Whom it is sealed to: 64 bytes."""
 

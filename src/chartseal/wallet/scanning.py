@@ -13,13 +13,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from chartseal.chain.anchors.leaves import ENTRY
 from chartseal.chain.anchors.pages import AnnouncementPage
 from chartseal.errors import ChartsealError, KeyFormatError, WalletStoreError
-from chartseal.keys import Wallet, matches
+from chartseal.keys import Wallet
 from chartseal.sealing import SealedRecord
 from chartseal.wallet.sources import Mailbox
 from chartseal.wallet.store import Held, Parcel, WalletStore
 
+ENC = 32
+"""Bytes of an announcement before its tag."""
 MOST_TRIES = 30
 """Scans that look for a ciphertext before it is given up: one in 65,536 of other people's announcements matches too."""
 
@@ -95,10 +98,11 @@ def _scan_page(
     found.pages += 1
     found.announcements += len(page.entries)
     for own in new:
-        ours = [entry for entry in page.entries if matches(wallet, entry, address=own.address, epoch=own.epoch)]
+        ours = wallet.scan(page.page, address=own.address, epoch=own.epoch)
         with store.writing():
-            for entry in ours:
-                received = wallet.receive(entry[:32], address=own.address, epoch=own.epoch)
+            for at in ours:
+                enc = page.page[at * ENTRY : at * ENTRY + ENC]
+                received = wallet.receive(enc, address=own.address, epoch=own.epoch)
                 added = store.add_parcel(Parcel(received.enc, received.locator, *own, mailbox.place))
                 found.matched += added
             store.add_page(page.page, *own)

@@ -7,7 +7,7 @@ the patient must be looked at next, are read off the same list. So the order in 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -177,14 +177,15 @@ class _Teller:
     def _stretches(
         self, kind: Kind, line: Line, starts: Sequence[int], spell: Spell, stretches: Iterable[tuple[int, int]]
     ) -> Iterator[Situation | None]:
-        """Stretches of low windows; each rests on the fills of its first windows and up to its start."""
-        seen: Counter[str] = Counter()
+        """Stretches of low windows; each rests on the fills of its first windows and up to its start.
+
+        Cover may fall again while no fill comes: the home days since the last fill tell such stretches apart.
+        """
         for start, end in stretches:
             begun, after = bisect_left(starts, start - 2 * self.policy.sliding_days), bisect_left(starts, start)
-            evidence = [fill.event for fill in line.fills[max(0, begun - 1) : after]]
-            last = evidence[-1].anchor
-            anchor = f"{last} {seen[last]}" if seen[last] else last  # it may fall again while no fill comes
-            seen[last] += 1
+            fills = line.fills[max(0, begun - 1) : after]
+            evidence = [fill.event for fill in fills]
+            anchor = f"{evidence[-1].anchor}\n{start - fills[-1].at}"
             raised = self.home.day(start)
             outcome = spell.outcome if end == spell.end else "recovered"
             yield self._situation(kind, anchor, raised, raised, self.home.day(end), outcome, evidence)

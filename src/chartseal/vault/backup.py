@@ -1,0 +1,298 @@
+"""Backups: a vault as it is at one moment, while it is in use, in one file encrypted to a key that is elsewhere.
+
+The file is an age stream (age-encryption.org/v1) over a tar archive: `backup.json` says what it is, `tables/` holds
+rows as lines of JSON, `blobs/` the ciphertexts that stand outside the database. It can be restored into SQLite or
+PostgreSQL, whichever it came from. The vault's keys are not in it: a record that was erased is gone from backups once
+its epoch's key is destroyed.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import tarfile
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, Any, BinaryIO
+
+import pyrage
+from sqlalchemy import Connection, Engine, LargeBinary, Table, func, insert, select, text
+
+from chartseal.chain.anchors import tables as anchor_tables
+from chartseal.errors import VaultDamageError, VaultError
+from chartseal.vault import tables
+from chartseal.vault.audit import Act, Action, AuditLog
+from chartseal.vault.blobs import Blobs
+from chartseal.vault.database import reading, storing, writing
+from chartseal.vault.tables import BLOB, DELIVERY, RECORD
+
+FORMAT, KIND, VERSION = "chartseal/1", "vault-backup", 1
+
+_PART = 8 << 20
+"""Bytes of rows in one member of the archive, about."""
+_LARGEST_PART = 256 << 20
+_TABLES: Sequence[Table] = (*tables.METADATA.sorted_tables, *anchor_tables.METADATA.sorted_tables)
+_ABOUT = "backup.json"
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BackedUp:
+    """What a backup holds."""
+
+    records: int
+    """Rows of records, erased ones included."""
+    rows: int
+    blobs: int
+    """Ciphertexts from outside the database."""
+    missing: int = 0
+    """Those of them that a row named and that were not there, or not whole."""
+
+
+def new_identity() -> tuple[str, str]:
+    """A key pair of age: the identity that opens backups, and the recipient that they are made for."""
+    identity = pyrage.x25519.Identity.generate()
+    return str(identity), str(identity.to_public())
+
+
+def back_up(
+    engine: Engine, blobs: Blobs, output: BinaryIO, recipients: Sequence[str], *, actor: str, now: datetime
+) -> BackedUp:
+    """Write a backup; what others write meanwhile is wholly in it or not at all. It is entered in the audit log.
+
+    Raises:
+        VaultError: `recipient_malformed`, `vault_unavailable`, `blobs_unavailable`, `backup_unwritable`, `disk_full`.
+        VaultDamageError: `vault_damaged`.
+    """
+    keys = _recipients(recipients)
+    with _encrypted(output, keys) as archive, reading(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        rows = {table.name: _count(connection, table) for table in _TABLES}
+        about = {"format": FORMAT, "kind": KIND, "version": VERSION, "rows": rows}
+        _add(archive, _ABOUT, json.dumps(about).encode())
+        for table in _TABLES:
+            for number, part in enumerate(_parts(_lines(connection, table))):
+                _add(archive, f"tables/{table.name}/{number:06}.ndjson", part)
+        done = _outside(connection, blobs, archive)
+    with writing(engine) as connection:
+        what = f"backup of {rows[RECORD.name]} records"
+        AuditLog(b"", None).append(connection, [Act(actor, Action.BACKUP, what)], now=now)
+    return BackedUp(rows[RECORD.name], sum(rows.values()), *done)
+
+
+def restore(engine: Engine, blobs: Blobs, stream: BinaryIO, identity: str, *, actor: str, now: datetime) -> BackedUp:
+    """Put a backup into a database whose tables are there and empty, all of it or nothing.
+
+    It brings back what was there when it was made, records that were erased since included, as far as their keys still
+    exist: erase those again.
+
+    Raises:
+        VaultError: `identity_malformed`, `vault_not_empty`, `backup_form`, `backup_version`, `vault_unavailable`,
+            `blobs_unavailable`, `disk_full`.
+        VaultDamageError: `backup_damaged`: cut, altered, or for another identity.
+    """
+    counts, outside = dict.fromkeys((table.name for table in _TABLES), 0), 0
+    with _decrypted(stream, identity) as archive, writing(engine) as connection:
+        if any(_count(connection, table) for table in _TABLES):
+            raise VaultError("there are records already: restore into a database of its own", "vault_not_empty")
+        members = iter(archive)
+        stated = _about(archive, next(members, None))
+        known = {table.name: table for table in _TABLES}
+        for member in members:
+            folder, _, name = member.name.partition("/")
+            if folder == "tables" and (table := known.get(name.partition("/")[0])) is not None:
+                counts[table.name] += _insert(connection, table, _read(archive, member))
+            elif folder == "blobs":
+                blobs.put(connection, _read(archive, member))  # inside, where there is no place outside
+                outside += 1
+            else:
+                raise VaultError("the backup holds what this program does not know", "backup_form", member.name[:80])
+        if counts != stated:
+            raise VaultDamageError("the backup does not hold the rows that it states", "backup_damaged")
+        _renumber(connection)
+        what = f"restore of {counts[RECORD.name]} records"
+        AuditLog(b"", None).append(connection, [Act(actor, Action.RESTORE, what)], now=now)
+    return BackedUp(counts[RECORD.name], sum(counts.values()), outside)
+
+
+def _recipients(texts: Sequence[str]) -> list[Any]:
+    try:
+        found = [pyrage.x25519.Recipient.from_str(each) for each in texts]
+    except pyrage.RecipientError:
+        found = []
+    if not found:
+        raise VaultError("a backup is made for keys of age (age1…)", "recipient_malformed")
+    return found
+
+
+@contextmanager
+def _encrypted(output: BinaryIO, recipients: Sequence[Any]) -> Iterator[tarfile.TarFile]:
+    """An archive to write, whose bytes another thread encrypts into `output` as they come."""
+    reader, writer = (os.fdopen(each, mode) for each, mode in zip(os.pipe(), ("rb", "wb"), strict=True))
+    faults: list[BaseException] = []
+
+    def encrypt() -> None:
+        try:
+            pyrage.encrypt_io(reader, output, recipients)
+        except BaseException as exc:  # told to who waits
+            faults.append(exc)
+        finally:
+            reader.close()  # who still writes then ends with a broken pipe
+
+    thread = threading.Thread(target=encrypt)
+    thread.start()
+    try:
+        with writer, tarfile.open(fileobj=writer, mode="w|") as archive:
+            yield archive
+    except BrokenPipeError:
+        pass  # `faults` says why
+    finally:
+        thread.join()
+    if faults:
+        raise VaultError("the backup cannot be written", "backup_unwritable") from faults[0]
+
+
+@contextmanager
+def _decrypted(stream: BinaryIO, identity: str) -> Iterator[tarfile.TarFile]:
+    """An archive to read, decrypted as it is read."""
+    try:
+        key = pyrage.x25519.Identity.from_str(identity.strip())
+    except pyrage.IdentityError:
+        raise VaultError("not an identity of age (AGE-SECRET-KEY-1…)", "identity_malformed") from None
+    reader, writer = (os.fdopen(each, mode) for each, mode in zip(os.pipe(), ("rb", "wb"), strict=True))
+    faults: list[BaseException] = []
+
+    def decrypt() -> None:
+        try:
+            pyrage.decrypt_io(stream, writer, [key])
+            writer.close()
+        except BaseException as exc:
+            faults.append(exc)
+            _close(writer)
+
+    thread = threading.Thread(target=decrypt)
+    thread.start()
+    try:
+        with reader, tarfile.open(fileobj=reader, mode="r|") as archive:
+            yield archive
+            while reader.read(1 << 16):  # to the end, which is authenticated too
+                pass
+            thread.join()
+            if faults:
+                raise tarfile.ReadError
+    except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError):
+        raise VaultDamageError("the backup is cut, altered, or for another key", "backup_damaged") from None
+    finally:
+        thread.join()
+
+
+def _close(writer: IO[bytes]) -> None:
+    with suppress(OSError):  # nobody reads any more
+        writer.close()
+
+
+def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(data), 0o600
+    archive.addfile(member, io.BytesIO(data))
+
+
+def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    if not member.isfile() or member.size > _LARGEST_PART:
+        raise VaultError("the backup holds what this program does not know", "backup_form", member.name[:80])
+    part = archive.extractfile(member)
+    assert part is not None  # noqa: S101 (it is a file)
+    return part.read()
+
+
+def _about(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> dict[str, int]:
+    """The rows of each table, as the backup's first member states."""
+    if member is None or member.name != _ABOUT:
+        raise VaultError("the file is no backup of a vault", "backup_form")
+    about = json.loads(_read(archive, member))
+    if (about.get("format"), about.get("kind")) != (FORMAT, KIND):
+        raise VaultError("the file is no backup of a vault", "backup_form")
+    if about.get("version") != VERSION or about["rows"].keys() != {table.name for table in _TABLES}:
+        raise VaultError("the backup is of another version of this program", "backup_version")
+    rows: dict[str, int] = about["rows"]
+    return rows
+
+
+def _count(connection: Connection, table: Table) -> int:
+    with storing():
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def _lines(connection: Connection, table: Table) -> Iterator[bytes]:
+    binary = [isinstance(column.type, LargeBinary) for column in table.columns]
+    rows = connection.execution_options(yield_per=_CHUNK).execute(select(table).order_by(*table.primary_key.columns))
+    for row in rows:
+        values = [
+            base64.b64encode(value).decode() if is_binary and value is not None else value
+            for value, is_binary in zip(row, binary, strict=True)
+        ]
+        yield json.dumps(values, separators=(",", ":")).encode() + b"\n"
+
+
+def _parts(lines: Iterable[bytes]) -> Iterator[bytes]:
+    part = bytearray()
+    for line in lines:
+        part += line
+        if len(part) >= _PART:
+            yield bytes(part)
+            part.clear()
+    if part:
+        yield bytes(part)
+
+
+def _insert(connection: Connection, table: Table, part: bytes) -> int:
+    columns = [(column.name, isinstance(column.type, LargeBinary)) for column in table.columns]
+    rows = [
+        {
+            name: base64.b64decode(value) if is_binary and value is not None else value
+            for (name, is_binary), value in zip(columns, json.loads(line), strict=True)
+        }
+        for line in part.splitlines()
+    ]
+    with storing():
+        for start in range(0, len(rows), _CHUNK):
+            connection.execute(insert(table), rows[start : start + _CHUNK])
+    return len(rows)
+
+
+def _outside(connection: Connection, blobs: Blobs, archive: tarfile.TarFile) -> tuple[int, int]:
+    """Add the ciphertexts outside the database that rows name: how many, and how many of them were not there."""
+    if blobs.store is None:
+        return 0, 0
+    inside = select(BLOB.c.hash)
+    named = select(RECORD.c.blob).where(RECORD.c.blob.is_not(None)).union(select(DELIVERY.c.blob))
+    found = missing = 0
+    for digest in connection.scalars(named).all():
+        if connection.execute(inside.where(BLOB.c.hash == digest)).first() is not None:
+            continue
+        try:
+            data = blobs.store.get(digest)
+        except VaultDamageError:  # erased since, or damaged: `vault verify` tells which
+            missing += 1
+            continue
+        _add(archive, f"blobs/{digest.hex()}", data)
+        found += 1
+    return found, missing
+
+
+def _renumber(connection: Connection) -> None:
+    """Let PostgreSQL number new rows after those that were put back with their numbers."""
+    if connection.dialect.name != "postgresql":
+        return
+    for table in _TABLES:
+        key = list(table.primary_key.columns)
+        sequence = connection.scalar(select(func.pg_get_serial_sequence(table.name, key[0].name)))
+        if sequence is not None:
+            newest = select(func.coalesce(func.max(key[0]), 0) + 1).scalar_subquery()
+            connection.execute(select(func.setval(sequence, newest, False)))

@@ -1,0 +1,100 @@
+"""Checking a vault: every ciphertext decrypts and is its row's record, and nothing lies about that no row names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import Connection, select
+
+from chartseal.errors import ChartsealError, VaultDamageError, VaultError
+from chartseal.sealing import SealedRecord
+from chartseal.vault.blobs.digests import name
+from chartseal.vault.blobs.inline import named
+from chartseal.vault.database import reading, storing
+from chartseal.vault.finding import Wanted, find
+from chartseal.vault.opening import Entry, Opened, chunks, decrypt
+from chartseal.vault.tables import BLOB, DELIVERY, LIVE, TERM
+from chartseal.vault.terms import read_facts, terms
+
+if TYPE_CHECKING:
+    from chartseal.vault.vault import Vault
+
+_CHUNK = 500
+
+
+class Finding(NamedTuple):
+    """One thing that is not as it must be."""
+
+    place: str
+    code: str
+    detail: str
+
+
+def check(vault: Vault) -> Iterator[Finding]:
+    """All findings: of records, of deliveries, of ciphertexts that nothing names.
+
+    Raises:
+        VaultError: `vault_unavailable`, `blobs_unavailable`.
+    """
+    with reading(vault.engine) as connection:
+        live = (entry for entry in find(vault, connection, Wanted()) if entry.state == LIVE)
+        for chunk in chunks(live):
+            yield from _check_records(vault, connection, chunk)
+        yield from _check_deliveries(vault, connection)
+        yield from _check_blobs(vault, connection)
+
+
+def _check_records(vault: Vault, connection: Connection, entries: Sequence[Entry]) -> Iterator[Finding]:
+    for entry, found in zip(entries, decrypt(vault, connection, entries), strict=True):
+        try:
+            if isinstance(found, ChartsealError):
+                raise found
+            _check_record(vault, connection, found)
+        except ChartsealError as exc:
+            yield Finding(
+                entry.name, exc.code, exc.detail if isinstance(exc, VaultError) else "not a record that holds"
+            )
+
+
+def _check_record(vault: Vault, connection: Connection, opened: Opened) -> None:
+    record = SealedRecord.from_json(opened.line)
+    if (record.attester, record.uid) != opened.identity:
+        raise VaultDamageError("the ciphertext is another record's", "record_other")
+    record.check()
+    facts = read_facts(opened.line)
+    if opened.patient != vault.audit.pseudonym(facts.person):
+        raise VaultDamageError("the row bears another patient's pseudonym", "patient_other")
+    if vault.settings.searchable:
+        with storing():
+            there = set(connection.scalars(select(TERM.c.term).where(TERM.c.record_id == opened.id)))
+        if there != terms(vault.index, facts):
+            raise VaultDamageError("the record's terms are not those of its contents", "terms_other")
+
+
+def _check_deliveries(vault: Vault, connection: Connection) -> Iterator[Finding]:
+    last = b""
+    while True:
+        rows = select(DELIVERY.c.locator, DELIVERY.c.blob).where(DELIVERY.c.locator > last)
+        with storing():
+            found = connection.execute(rows.order_by(DELIVERY.c.locator).limit(_CHUNK)).all()
+        if not found:
+            return
+        last = found[-1].locator
+        for row, data in zip(found, vault.blobs.get_many(connection, [row.blob for row in found]), strict=True):
+            if isinstance(data, VaultDamageError):
+                yield Finding(f"delivery 0x{row.locator.hex()}", data.code, data.detail)
+
+
+def _check_blobs(vault: Vault, connection: Connection) -> Iterator[Finding]:
+    """What lies outside and no row names is left by a transaction that failed: `sweep` deletes it."""
+    last = b""
+    while True:
+        with storing():
+            rows = select(BLOB.c.hash).where(BLOB.c.hash > last).order_by(BLOB.c.hash).limit(_CHUNK)
+            hashes = list(connection.scalars(rows))
+        if not hashes:
+            return
+        last = hashes[-1]
+        for digest in sorted(set(hashes) - named(connection, hashes)):
+            yield Finding(f"blob {name(digest)}", "blob_unnamed", "no row names the ciphertext")

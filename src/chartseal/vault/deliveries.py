@@ -1,0 +1,196 @@
+"""Deliveries: what holders fetch, as a folder that any web server can give out.
+
+The folder has `announcements.ndjson`, an anchor's page of announcements a line, and `deliveries/`, one ciphertext a
+file, named by its locator in hex. Whoever reads it learns how many records there are, their padded sizes, and when they
+came; not whose they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, delete, select
+
+from chartseal import _core
+from chartseal.chain.anchors import AnchorTree, AnnouncementPage, announcements_leaf, read_pages
+from chartseal.chain.anchors.tables import ANNOUNCEMENT, BATCH, FINAL
+from chartseal.errors import ChartsealError, VaultDamageError, VaultError
+from chartseal.sealing import SealedRecord
+from chartseal.vault.audit import Act, Action, record_text
+from chartseal.vault.blobs import digests
+from chartseal.vault.database import reading, storing, writing
+from chartseal.vault.exporting import PUBLIC, unwritable, write_bytes, write_lines
+from chartseal.vault.opening import Entry, Opened
+from chartseal.vault.storing import insert_deliveries
+from chartseal.vault.tables import DELIVERY, RECORD
+
+if TYPE_CHECKING:
+    from chartseal.vault.vault import Vault
+
+PAGES, FOLDER = "announcements.ndjson", "deliveries"
+_CHUNK = 200
+_MOST_ENTRIES = 100_000
+
+
+class Published(NamedTuple):
+    """What a folder has now, and what was done to it."""
+
+    pages: int
+    new: int
+    removed: int
+
+
+def publish(vault: Vault, folder: Path, *, actor: str, now: datetime, early: bool = False) -> Published:
+    """Bring a folder up to date: pages of final anchors, deliveries that wait; those that are gone go from it.
+
+    `early` adds a page of what no final anchor covers yet, so that holders need not wait for one; it stands under a
+    root of its own, which no chain has.
+
+    Raises:
+        VaultError: `file_unwritable`, `disk_full`, `vault_unavailable`, `blobs_unavailable`.
+        VaultDamageError: `blob_missing`, `blob_damaged`; the other deliveries are written.
+        QueueError: `queue_unavailable`.
+    """
+    try:
+        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+        there = {locator for each in (folder / FOLDER).iterdir() if (locator := digests.named(each.name)) is not None}
+    except OSError as exc:
+        raise unwritable(exc, folder) from exc
+    waiting = _locators(vault)
+    damaged: list[VaultDamageError] = []
+    new = 0
+    for chunk in _chunks(sorted(waiting - there)):
+        new += _write(vault, folder / FOLDER, chunk, damaged, Act(actor, Action.DELIVER, ""), now)
+    gone = there - waiting
+    for locator in gone:
+        with suppress(FileNotFoundError):
+            (folder / FOLDER / digests.name(locator)).unlink()
+    with reading(vault.engine) as connection:  # after the ciphertexts: who reads an announcement finds what it means
+        pages = write_lines(folder / PAGES, (page.to_json() for page in _pages(connection, early=early)), PUBLIC)
+    if damaged:
+        raise damaged[0]
+    return Published(pages, new, len(gone))
+
+
+def _locators(vault: Vault) -> set[bytes]:
+    with reading(vault.engine) as connection, storing():
+        return set(map(bytes, connection.scalars(select(DELIVERY.c.locator))))
+
+
+def _write(
+    vault: Vault, folder: Path, locators: Sequence[bytes], damaged: list[VaultDamageError], act: Act, now: datetime
+) -> int:
+    with writing(vault.engine) as connection:
+        rows = _rows(connection, DELIVERY.c.locator.in_(locators))
+        vault.audit.append(connection, [_about(row, act) for row in rows], now=now)
+    with reading(vault.engine) as connection:
+        found = vault.blobs.get_many(connection, [row.blob for row in rows])
+    written = 0
+    for row, data in zip(rows, found, strict=True):
+        if isinstance(data, VaultDamageError):
+            damaged.append(data)
+        else:
+            write_bytes(folder / digests.name(bytes(row.locator)), data, PUBLIC)
+            written += 1
+    return written
+
+
+def _rows(connection: Connection, condition: ColumnElement[bool]) -> Sequence[Any]:
+    columns = (DELIVERY.c.locator, DELIVERY.c.blob, RECORD.c.attester, RECORD.c.uid, RECORD.c.version, RECORD.c.patient)
+    wanted = select(*columns).join(RECORD, RECORD.c.id == DELIVERY.c.record_id).where(condition)
+    with storing():
+        return connection.execute(wanted.order_by(DELIVERY.c.locator)).all()
+
+
+def _about(row: Any, act: Act) -> Act:
+    """The act, about the delivery's record."""
+    what = record_text(bytes(row.attester), bytes(row.uid), row.version)
+    return Act(act.actor, act.action, what, None if row.patient is None else bytes(row.patient), act.purpose, act.basis)
+
+
+def _pages(connection: Connection, *, early: bool) -> Iterator[AnnouncementPage]:
+    yield from read_pages(connection)
+    if not early:
+        return
+    final = select(BATCH.c.id).where(BATCH.c.state == FINAL)
+    rows = select(ANNOUNCEMENT.c.entry, ANNOUNCEMENT.c.time)
+    rows = rows.where(ANNOUNCEMENT.c.batch_id.is_(None) | ANNOUNCEMENT.c.batch_id.not_in(final))
+    with storing():
+        found = connection.execute(rows.order_by(ANNOUNCEMENT.c.id)).all()
+    for chunk in (found[at : at + _MOST_ENTRIES] for at in range(0, len(found), _MOST_ENTRIES)):
+        page = b"".join(sorted({bytes(row.entry) for row in chunk}))
+        leaf = announcements_leaf(page)
+        tree = AnchorTree([leaf])
+        yield AnnouncementPage(tree.root, max(row.time for row in chunk), page, tree.proof(leaf))
+
+
+def accepted(vault: Vault, locators: Iterable[bytes], *, actor: str, now: datetime) -> int:
+    """Delete deliveries that their holders have; returns how many there were.
+
+    Raises:
+        VaultError: `vault_unavailable`, `blobs_unavailable`, `disk_full`.
+    """
+    act = Act(actor, Action.ACCEPT, "")
+    return sum(_remove(vault, DELIVERY.c.locator.in_(chunk), act, now) for chunk in _chunks(locators))
+
+
+def expire(vault: Vault, *, actor: str, now: datetime) -> int:
+    """Delete deliveries whose time has passed; returns how many. The records stay, and can be delivered again.
+
+    Raises:
+        VaultError: as `accepted`.
+    """
+    with reading(vault.engine) as connection, storing():
+        past = select(DELIVERY.c.locator).where(DELIVERY.c.expires_at <= int(now.timestamp()))
+        locators = list(map(bytes, connection.scalars(past)))
+    act = Act(actor, Action.EXPIRE, "")
+    return sum(_remove(vault, DELIVERY.c.locator.in_(chunk), act, now) for chunk in _chunks(locators))
+
+
+def _remove(vault: Vault, condition: ColumnElement[bool], act: Act, now: datetime) -> int:
+    with writing(vault.engine) as connection:
+        rows = _rows(connection, condition)
+        with storing():
+            connection.execute(delete(DELIVERY).where(DELIVERY.c.locator.in_([row.locator for row in rows])))
+        for row in rows:
+            vault.blobs.delete(connection, bytes(row.blob))
+        vault.audit.append(connection, [_about(row, act) for row in rows], now=now)
+    vault.blobs.after_commit(vault.engine)
+    return len(rows)
+
+
+def redeliver(vault: Vault, entries: Iterable[Entry], *, actor: str, now: datetime, days: int) -> int:
+    """Make the deliveries of records again, the very same as before; returns how many.
+
+    Raises:
+        VaultError: `record_erased`, `delivery_unknown`: a record came without its keying material; as `Vault.lines`.
+    """
+    expires_at, made = int((now + timedelta(days=days)).timestamp()), 0
+    opened = vault.lines(entries, actor=actor, now=now, action=Action.DELIVER)
+    for chunk in _chunks(opened):
+        sealed = _core.seal_deliveries([_delivery(each) for each in chunk])
+        rows = [(each.id, *delivery) for each, delivery in zip(chunk, sealed, strict=True)]
+        with writing(vault.engine) as connection:
+            insert_deliveries(vault, connection, rows, expires_at)
+        made += len(rows)
+    return made
+
+
+def _delivery(opened: Opened) -> tuple[bytes, bytes, bytes]:
+    if not opened.ikm:
+        raise VaultError("the record came without what delivers it", "delivery_unknown", opened.what)
+    try:
+        address = _core.parse_address(SealedRecord.from_json(opened.line).address)
+    except ChartsealError as exc:
+        raise VaultDamageError("the record has no sealing address", "record_damaged", opened.what) from exc
+    return address, opened.ikm, opened.line
+
+
+def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
+    rest = iter(items)
+    return iter(lambda: list(islice(rest, _CHUNK)), [])

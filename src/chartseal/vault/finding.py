@@ -1,0 +1,85 @@
+"""Finding: entries of records by patient, address, type, code and date, through keyed terms alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Select, select
+
+from chartseal.errors import VaultError
+from chartseal.vault import terms
+from chartseal.vault.database import storing
+from chartseal.vault.opening import COLUMNS, Entry
+from chartseal.vault.tables import RECORD, TERM
+
+if TYPE_CHECKING:
+    from chartseal.vault.vault import Vault
+
+_CHUNK = 1_000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a record must have; of what is None, anything."""
+
+    patient: str | None = field(default=None, repr=False)
+    """Reference: an absolute URL, or one relative to the vault's base."""
+    address: str | None = field(default=None, repr=False)
+    resource_type: str | None = None
+    code: str | None = field(default=None, repr=False)
+    """`system|code`."""
+    since: date | None = None
+    until: date | None = None
+    """Days, both included; a record that knows its month or year alone is found if that touches them."""
+
+    @property
+    def _uses_terms(self) -> bool:
+        given = (self.address, self.resource_type, self.code, self.since, self.until)
+        return any(each is not None for each in given)
+
+    def groups(self, secret: bytes) -> Iterator[set[bytes]]:
+        """Sets of terms: a record has one of each."""
+        for kind, text in ((terms.ADDRESS, self.address), (terms.TYPE, self.resource_type), (terms.CODE, self.code)):
+            if text is not None:
+                yield {terms.term(secret, kind, text)}
+        if self.since is not None or self.until is not None:
+            yield terms.date_terms(secret, self.since or terms.EARLIEST, self.until or terms.LATEST)
+
+    def require_searchable(self, searchable: bool) -> None:
+        """A vault without a blind index finds by patient alone.
+
+        Raises:
+            VaultError: `not_searchable`.
+        """
+        if self._uses_terms and not searchable:
+            raise VaultError("this vault keeps no index: it finds records by patient alone", "not_searchable")
+
+
+def find(vault: Vault, connection: Connection, wanted: Wanted) -> Iterator[Entry]:
+    """Entries in the order of their storing; without criteria all, tombstones too.
+
+    Raises:
+        VaultError: `not_searchable`, `vault_unavailable`.
+    """
+    wanted.require_searchable(vault.settings.searchable)
+    query = _query(vault, wanted)
+    last = 0
+    while True:
+        with storing():
+            rows = connection.execute(query.where(RECORD.c.id > last).order_by(RECORD.c.id).limit(_CHUNK)).all()
+        yield from map(Entry.of, rows)
+        if len(rows) < _CHUNK:
+            return
+        last = rows[-1].id
+
+
+def _query(vault: Vault, wanted: Wanted) -> Select[Any]:
+    query: Select[Any] = select(*COLUMNS)
+    if wanted.patient is not None:
+        query = query.where(RECORD.c.patient == vault.pseudonym(wanted.patient))
+    for group in wanted.groups(vault.index):
+        query = query.where(RECORD.c.id.in_(select(TERM.c.record_id).where(TERM.c.term.in_(group))))
+    return query

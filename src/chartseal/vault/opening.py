@@ -1,0 +1,172 @@
+"""Opening: records out of the vault, each read entered into the audit chain before anybody sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import Connection, select
+
+from chartseal import _core
+from chartseal.errors import ChartsealError, CoreError, VaultDamageError, VaultError
+from chartseal.vault import contents
+from chartseal.vault.audit import record_text
+from chartseal.vault.database import storing
+from chartseal.vault.epochs import Epoch
+from chartseal.vault.storing import Identity
+from chartseal.vault.tables import KEY, LIVE, RECORD
+
+if TYPE_CHECKING:
+    from chartseal.vault.vault import Vault
+
+CHUNK = 100
+"""Records that are in memory at once."""
+
+COLUMNS = (
+    RECORD.c.id,
+    RECORD.c.attester,
+    RECORD.c.uid,
+    RECORD.c.sealed_at,
+    RECORD.c.stored_at,
+    RECORD.c.size,
+    RECORD.c.state,
+)
+
+
+class Entry(NamedTuple):
+    """What the vault tells of a record without opening it."""
+
+    id: int
+    identity: Identity
+    sealed_at: int
+    stored_at: int
+    size: int
+    """Bytes of its ciphertext."""
+    state: int
+    """`LIVE`, or `ERASED`: its tombstone."""
+
+    @classmethod
+    def of(cls, row: Any) -> Entry:
+        """A row of `COLUMNS`."""
+        identity = bytes(row.attester), bytes(row.uid)
+        return cls(row.id, identity, row.sealed_at, row.stored_at, row.size, row.state)
+
+    @property
+    def name(self) -> str:
+        """The record as errors and the audit chain name it."""
+        return record_name(*self.identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A record, decrypted. Its contents are as they were stored; nothing of them is checked here."""
+
+    id: int
+    identity: Identity
+    version: int
+    patient: bytes | None
+    ikm: bytes = field(repr=False)
+    """Of its delivery; empty where it is not known."""
+    line: bytes = field(repr=False)
+
+    @property
+    def what(self) -> str:
+        """As the audit chain names it."""
+        return record_text(*self.identity, self.version)
+
+
+def record_name(attester: bytes, uid: bytes) -> str:
+    """A record's identity in words."""
+    return f"record 0x{attester.hex()} 0x{uid.hex()}"
+
+
+def chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """As many as are opened at once."""
+    rest = iter(entries)
+    return iter(lambda: list(islice(rest, CHUNK)), [])
+
+
+def decrypt(vault: Vault, connection: Connection, entries: Sequence[Entry]) -> list[Opened | ChartsealError]:
+    """The records in the order of the entries; in place of one that cannot be had, why.
+
+    Raises:
+        VaultError: `vault_unavailable`, `blobs_unavailable`.
+    """
+    rows = _rows(connection, [entry.id for entry in entries])
+    live = {number: row for number, row in rows.items() if row.state == LIVE and row.blob is not None}
+    found: dict[int, Opened | ChartsealError] = {}
+    blobs = vault.blobs.get_many(connection, [bytes(row.blob) for row in live.values()])
+    ready: dict[int, list[tuple[Any, bytes]]] = {}
+    for row, blob in zip(live.values(), blobs, strict=True):
+        if isinstance(blob, VaultDamageError):
+            found[row.id] = type(blob)(blob.detail, blob.code, _name(row))
+        elif row.wrapped is None:
+            found[row.id] = VaultDamageError("a record has no data key", "data_key_missing", _name(row))
+        else:
+            ready.setdefault(row.epoch, []).append((row, blob))
+    for epoch, items in ready.items():
+        found.update(_decrypt(vault, epoch, items))
+    return [found.get(entry.id) or _absent(entry, rows) for entry in entries]
+
+
+def _rows(connection: Connection, ids: Sequence[int]) -> dict[int, Any]:
+    """Records with their newest wrap: while keys are rotated a record may have two."""
+    wanted = (
+        select(RECORD, KEY.c.epoch, KEY.c.wrapped)
+        .select_from(RECORD.outerjoin(KEY, KEY.c.record_id == RECORD.c.id))
+        .where(RECORD.c.id.in_(ids))
+        .order_by(KEY.c.epoch)
+    )
+    with storing():
+        return {row.id: row for row in connection.execute(wanted)}
+
+
+def _decrypt(
+    vault: Vault, epoch: int, items: Sequence[tuple[Any, bytes]]
+) -> Iterator[tuple[int, Opened | ChartsealError]]:
+    try:
+        secret = vault.epochs.secret(epoch)
+    except VaultError as exc:
+        yield from ((row.id, type(exc)(exc.detail, exc.code, _name(row))) for row, _ in items)
+        return
+    info = Epoch(epoch, _core.reader_public(secret)).info
+    opened = _core.decrypt_records(
+        secret,
+        [
+            (
+                bytes(row.wrapped),
+                info(bytes(row.attester), bytes(row.uid)),
+                blob,
+                contents.associated(bytes(row.attester), bytes(row.uid), row.version),
+            )
+            for row, blob in items
+        ],
+    )
+    for (row, _), data in zip(items, opened, strict=True):
+        yield row.id, _opened(row, data)
+
+
+def _opened(row: Any, data: bytes | CoreError) -> Opened | ChartsealError:
+    if isinstance(data, CoreError):
+        return VaultDamageError("a record does not decrypt", data.code, _name(row))
+    try:
+        ikm, line = contents.split(data, _name(row))
+    except VaultDamageError as exc:
+        return exc
+    patient = None if row.patient is None else bytes(row.patient)
+    return Opened(row.id, (bytes(row.attester), bytes(row.uid)), row.version, patient, ikm, line)
+
+
+def _name(row: Any) -> str:
+    return record_name(bytes(row.attester), bytes(row.uid))
+
+
+def _absent(entry: Entry, rows: dict[int, Any]) -> VaultError:
+    row = rows.get(entry.id)
+    if row is None:
+        return VaultError("the vault never had such a record", "record_unknown", entry.name)
+    if row.state == LIVE:
+        return VaultDamageError("a record names no ciphertext", "blob_missing", entry.name)
+    return VaultError("the record is erased", "record_erased", entry.name)

@@ -1,0 +1,89 @@
+"""What is true of a vault as a whole: its id, what it was told when it was made, and a check of its keys."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select
+
+from chartseal.errors import VaultDamageError, VaultError, VaultKeyError
+from chartseal.vault.database import storing
+from chartseal.vault.tables import META
+
+ID = "id"
+_SEARCHABLE, _QUOTA, _BASE, _KEYS = "searchable", "quota", "base", "keys"
+_ID_SIZE = 16
+_LONGEST_BASE = 1_024
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A vault's settings; they stay as they were when it was made."""
+
+    id: bytes
+    searchable: bool = True
+    quota: int | None = None
+    """Bytes of ciphertexts that it takes at most."""
+    base: str = ""
+    """FHIR base URL, against which a relative reference to a patient is taken."""
+
+    @classmethod
+    def fresh(cls, *, searchable: bool, quota: int | None, base: str) -> Settings:
+        """Settings of a new vault.
+
+        Raises:
+            VaultError: `vault_settings`.
+        """
+        if quota is not None and not 0 < quota < 2**63:
+            raise VaultError("a quota is a number of bytes", "vault_settings")
+        if base and not (base.startswith(("https://", "http://")) and base.endswith("/") and len(base) < _LONGEST_BASE):
+            raise VaultError("a base is an http or https URL with its final slash", "vault_settings")
+        return cls(secrets.token_bytes(_ID_SIZE), searchable, quota, base)
+
+    def write(self, connection: Connection, pseudonyms: bytes) -> None:
+        """Put them into an empty vault.
+
+        Raises:
+            VaultError: `vault_exists`, `vault_unavailable`.
+        """
+        values = {
+            ID: self.id,
+            _SEARCHABLE: bytes([self.searchable]),
+            _QUOTA: (self.quota or 0).to_bytes(8),
+            _BASE: self.base.encode(),
+            _KEYS: _check(self.id, pseudonyms),
+        }
+        with storing():
+            if connection.execute(select(META.c.name).where(META.c.name == ID)).scalar() is not None:
+                raise VaultError("there is a vault already", "vault_exists")
+            connection.execute(insert(META), [{"name": name, "value": value} for name, value in values.items()])
+
+    @classmethod
+    def read(cls, connection: Connection, pseudonyms: bytes) -> Settings:
+        """Read them, and compare the keys with those that the vault was made with.
+
+        Raises:
+            VaultError: `vault_missing`, `vault_unavailable`.
+            VaultKeyError: `keys_other_vault`.
+            VaultDamageError: `settings_damaged`.
+        """
+        with storing():
+            rows = connection.execute(select(META.c.name, META.c.value)).all()
+        found = {row.name: bytes(row.value) for row in rows}
+        if ID not in found:
+            raise VaultError("there is no vault: `chartseal vault init` makes one", "vault_missing")
+        try:
+            if not hmac.compare_digest(found[_KEYS], _check(found[ID], pseudonyms)):
+                raise VaultKeyError("the keys are another vault's", "keys_other_vault")
+            quota = int.from_bytes(found[_QUOTA])
+            return cls(found[ID], found[_SEARCHABLE] == b"\1", quota or None, found[_BASE].decode())
+        except (KeyError, UnicodeDecodeError):
+            raise VaultDamageError("the vault's settings are damaged", "settings_damaged", META.name) from None
+
+
+def _check(vault: bytes, pseudonyms: bytes) -> bytes:
+    """Tells the vault's keys from others, and nothing else."""
+    return hmac.digest(pseudonyms, b"vault\0" + vault, hashlib.sha256)

@@ -1,0 +1,253 @@
+"""Storing: a batch of sealed records is encrypted, then kept in one transaction, each wholly or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import Connection, func, insert, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from chartseal import _core
+from chartseal.chain.anchors import AnchorQueue
+from chartseal.errors import LimitError, VaultError
+from chartseal.sealing import SealedLine, SealedRecord
+from chartseal.sealing.sealed import LARGEST_RECORD
+from chartseal.vault import contents
+from chartseal.vault.audit import Act, Action, record_text
+from chartseal.vault.audit.log import lock_head
+from chartseal.vault.blobs.digests import digest_of
+from chartseal.vault.database import reading, storing, writing
+from chartseal.vault.tables import DELIVERY, KEY, LIVE, RECORD, TERM
+from chartseal.vault.terms import Facts, read_facts, terms
+
+if TYPE_CHECKING:
+    from chartseal.vault.epochs import Epoch
+    from chartseal.vault.vault import Vault
+
+MOST_LINES = 1_000
+"""Of one batch."""
+VERSION = 1
+"""Of a record's first ciphertext."""
+
+Identity = tuple[bytes, bytes]
+"""Attester (20 bytes) and uid (32)."""
+
+
+class Stored(NamedTuple):
+    """How many records of a batch are new, and how many were there before."""
+
+    new: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One record, encrypted for the vault and, where its keying material is known, for its holder."""
+
+    facts: Facts
+    line: bytes = field(repr=False)
+    ciphertext: bytes = field(repr=False)
+    wrapped: bytes = field(repr=False)
+    delivery: tuple[bytes, bytes] | None = field(repr=False)
+    """Locator and ciphertext."""
+
+    @property
+    def identity(self) -> Identity:
+        """Attester and uid."""
+        return self.facts.attester, self.facts.uid
+
+    @property
+    def size(self) -> int:
+        """Bytes of its ciphertexts."""
+        return len(self.ciphertext) + (len(self.delivery[1]) if self.delivery else 0)
+
+
+@dataclass(frozen=True)
+class Order:
+    """How a batch is stored: by whom and why, when, into which queue, and until when deliveries wait."""
+
+    actor: str
+    now: datetime
+    queue: AnchorQueue | None = None
+    delivery_days: int = 0
+    purpose: str = "TREAT"
+
+
+def put(vault: Vault, lines: Sequence[SealedLine], order: Order, also: Callable[[Connection], None]) -> Stored:
+    """Keep records in one transaction, in which `also` takes part; what is there, or was erased, changes nothing.
+
+    Raises:
+        LimitError: `record_too_large`.
+        VaultError: `line_malformed`, `quota_exceeded`, `blobs_unavailable`, `vault_unavailable`, `disk_full`.
+        QueueError, SignatureError: as the queue says.
+    """
+    batch = _looked_at(lines)
+    while True:
+        with reading(vault.engine) as connection:
+            epoch = vault.epochs.current(connection)
+            there = _known(connection, batch)
+        fresh = [each for identity, each in batch.items() if identity not in there]
+        parcels = _encrypt(fresh, epoch, deliver=order.delivery_days > 0)
+        with writing(vault.engine) as connection:
+            lock_head(connection, vault.settings.id)  # from here no epoch begins, and nobody else counts the room
+            if vault.epochs.current(connection) != epoch:
+                continue
+            new = _store(vault, connection, parcels, epoch, order) if parcels else 0
+            also(connection)
+        return Stored(new, len(batch) - new)
+
+
+def _looked_at(lines: Sequence[SealedLine]) -> dict[Identity, tuple[Facts, SealedLine]]:
+    """The batch by identity: a record that stands twice in it is one.
+
+    Raises:
+        LimitError: `record_too_large`.
+        VaultError: `line_malformed`.
+    """
+    if any(len(each.line) > LARGEST_RECORD for each in lines):
+        raise LimitError("the sealed record is too long", "record_too_large")
+    looked = ((read_facts(each.line), each) for each in lines)
+    return {(facts.attester, facts.uid): (facts, each) for facts, each in looked}
+
+
+def _known(connection: Connection, identities: Iterable[Identity]) -> set[Identity]:
+    """Those that the vault has, or had."""
+    wanted = list(identities)
+    found: set[Identity] = set()
+    with storing():
+        for at in range(0, len(wanted), MOST_LINES):
+            uids = [uid for _, uid in wanted[at : at + MOST_LINES]]
+            rows = connection.execute(select(RECORD.c.attester, RECORD.c.uid).where(RECORD.c.uid.in_(uids)))
+            found.update((bytes(row.attester), bytes(row.uid)) for row in rows)
+    return found & set(wanted)
+
+
+def _encrypt(batch: Iterable[tuple[Facts, SealedLine]], epoch: Epoch, *, deliver: bool) -> list[Parcel]:
+    """Encrypt records under data keys of their own, wrapped for the epoch."""
+    items = list(batch)
+    pairs = [(facts.attester, facts.uid) for facts, _ in items]
+    encrypted = _core.encrypt_records(
+        [contents.payload(each.ikm, each.line) for _, each in items],
+        [contents.associated(*pair, VERSION) for pair in pairs],
+        [epoch.info(*pair) for pair in pairs],
+        epoch.reader,
+    )
+    sendable = [at for at, (_, each) in enumerate(items) if deliver and each.ikm]
+    sealed = _core.seal_deliveries([(items[at][1].address, items[at][1].ikm, items[at][1].line) for at in sendable])
+    deliveries: Mapping[int, tuple[bytes, bytes]] = dict(zip(sendable, sealed, strict=True))
+    return [
+        Parcel(facts, each.line, ciphertext, wrapped, deliveries.get(at))
+        for at, ((facts, each), (ciphertext, wrapped)) in enumerate(zip(items, encrypted, strict=True))
+    ]
+
+
+def _store(vault: Vault, connection: Connection, parcels: Sequence[Parcel], epoch: Epoch, order: Order) -> int:
+    """Keep a batch in the caller's transaction; returns how many records were not there.
+
+    Raises:
+        VaultError: `quota_exceeded`, `blobs_unavailable`, `vault_unavailable`, `disk_full`.
+        QueueError, SignatureError: as the queue says.
+    """
+    with storing():
+        rows = _insert_records(vault, connection, parcels, order.now)
+        new = [parcel for parcel in parcels if parcel.identity in rows]
+        if not new:
+            return 0
+        ids = [rows[parcel.identity] for parcel in new]
+        _require_room(vault, connection, new)
+        vault.blobs.put_many(connection, [parcel.ciphertext for parcel in new])
+        wraps = [
+            {"record_id": each, "epoch": epoch.number, "wrapped": parcel.wrapped}
+            for each, parcel in zip(ids, new, strict=True)
+        ]
+        connection.execute(insert(KEY), wraps)
+        if vault.settings.searchable:
+            _insert_terms(vault, connection, ids, new)
+        _insert_deliveries(vault, connection, ids, new, order)
+    if order.queue is not None:
+        order.queue.add(connection, (SealedRecord.from_json(parcel.line) for parcel in new))
+    vault.audit.append(connection, [_act(vault, parcel.facts, order) for parcel in new], now=order.now)
+    return len(new)
+
+
+def _insert_records(
+    vault: Vault, connection: Connection, parcels: Sequence[Parcel], now: datetime
+) -> dict[Identity, int]:
+    """Ids of those that were not there."""
+    rows = [
+        {
+            "attester": parcel.facts.attester,
+            "uid": parcel.facts.uid,
+            "version": VERSION,
+            "state": LIVE,
+            "blob": digest_of(parcel.ciphertext),
+            "size": len(parcel.ciphertext),
+            "patient": vault.audit.pseudonym(parcel.facts.person),
+            "sealed_at": parcel.facts.sealed_at,
+            "stored_at": int(now.timestamp()),
+        }
+        for parcel in sorted(parcels, key=lambda each: each.identity)
+    ]
+    into = sqlite.insert(RECORD) if connection.dialect.name == "sqlite" else postgresql.insert(RECORD)
+    made = into.on_conflict_do_nothing().returning(RECORD.c.id, RECORD.c.attester, RECORD.c.uid)
+    return {(bytes(row.attester), bytes(row.uid)): row.id for row in connection.execute(made, rows)}
+
+
+def _require_room(vault: Vault, connection: Connection, parcels: Sequence[Parcel]) -> None:
+    """The records' rows are there already and count; everything goes back if there is no room.
+
+    Raises:
+        VaultError: `quota_exceeded`.
+    """
+    if vault.settings.quota is None:
+        return
+    stored = connection.execute(select(func.coalesce(func.sum(RECORD.c.size), 0)).where(RECORD.c.state == LIVE))
+    waiting = connection.execute(select(func.coalesce(func.sum(DELIVERY.c.size), 0)))
+    coming = sum(len(parcel.delivery[1]) for parcel in parcels if parcel.delivery)
+    if int(stored.scalar_one()) + int(waiting.scalar_one()) + coming > vault.settings.quota:
+        raise VaultError("the records would take more room than the vault's quota", "quota_exceeded")
+
+
+def _insert_terms(vault: Vault, connection: Connection, ids: Sequence[int], parcels: Sequence[Parcel]) -> None:
+    pairs = sorted(
+        (each, record) for record, parcel in zip(ids, parcels, strict=True) for each in terms(vault.index, parcel.facts)
+    )
+    connection.execute(insert(TERM), [{"term": each, "record_id": record} for each, record in pairs])
+
+
+def _insert_deliveries(
+    vault: Vault, connection: Connection, ids: Sequence[int], parcels: Sequence[Parcel], order: Order
+) -> None:
+    expires_at = int((order.now + timedelta(days=order.delivery_days)).timestamp())
+    found = [(record, *parcel.delivery) for record, parcel in zip(ids, parcels, strict=True) if parcel.delivery]
+    insert_deliveries(vault, connection, found, expires_at)
+
+
+def insert_deliveries(
+    vault: Vault, connection: Connection, found: Sequence[tuple[int, bytes, bytes]], expires_at: int
+) -> None:
+    """Keep ciphertexts for holders, (record's id, locator, ciphertext) each, until they are fetched or expire."""
+    if not found:
+        return
+    hashes = vault.blobs.put_many(connection, [ciphertext for _, _, ciphertext in found])
+    rows: list[dict[str, Any]] = [
+        {"locator": locator, "record_id": record, "blob": digest, "size": len(data), "expires_at": expires_at}
+        for (record, locator, data), digest in zip(found, hashes, strict=True)
+    ]
+    into = sqlite.insert(DELIVERY) if connection.dialect.name == "sqlite" else postgresql.insert(DELIVERY)
+    longer = into.on_conflict_do_update(index_elements=["locator"], set_={"expires_at": into.excluded.expires_at})
+    with storing():
+        connection.execute(longer, rows)
+
+
+def _act(vault: Vault, facts: Facts, order: Order) -> Act:
+    what = record_text(facts.attester, facts.uid, VERSION)
+    return Act(order.actor, Action.CREATE, what, vault.audit.pseudonym(facts.person), order.purpose)
+
+
+def of_identities(identities: Iterable[Identity]) -> Any:
+    """A condition on records: those with one of the identities."""
+    return tuple_(RECORD.c.attester, RECORD.c.uid).in_(list(identities))

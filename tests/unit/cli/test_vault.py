@@ -1,0 +1,173 @@
+"""`chartseal vault` and `seal --vault`: from a chart to a mailbox, and what the commands refuse."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from chartseal.cli import cli
+from chartseal.errors import ChartsealError, VaultError, VaultKeyError, WrongPassphraseError
+from chartseal.keys import IssuerKey, Wallet
+from chartseal.sealing import SealedRecord, read_records
+from tests.anchoring import observations
+
+BASE = "https://issuer.example/fhir/"
+
+
+KEYS = {
+    f"VK_{name}": "5a" * 31 + f"{at:02x}" for at, name in enumerate(("INDEX", "PSEUDONYMS", "ACCOUNTING", "EPOCH_1"))
+}
+
+
+class Shell:
+    """Commands on one vault in a folder, its keys in the environment: a keystore file costs a second each time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            "CHARTSEAL_VAULT": str(folder / "vault.db"),
+            "CHARTSEAL_VAULT_KEYS": "env:VK",
+            "CHARTSEAL_PASSPHRASE": "p",
+            **KEYS,
+        }
+        self.issuer = ""
+        self.address = str(Wallet.generate().sealing_address())
+
+    def run(self, *arguments: str, status: int = 0) -> str:
+        result = CliRunner(env=self.environment).invoke(cli, list(arguments))
+        if isinstance(result.exception, ChartsealError):
+            raise result.exception
+        assert result.exit_code == status, result.output
+        return result.stdout
+
+    def told(self, *arguments: str, status: int = 0) -> Any:
+        return json.loads(self.run(*arguments, "--json", status=status))
+
+    def path(self, name: str) -> str:
+        return str(self.folder / name)
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("issuer") / "issuer.json"
+    IssuerKey.generate(base=BASE).save(path, "p")
+    return str(path)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, issuer: str) -> Shell:
+    shell = Shell(tmp_path)
+    shell.issuer = issuer
+    (tmp_path / "chart.json").write_bytes(observations(4))
+    shell.told("vault", "init", "--base", BASE)
+    return shell
+
+
+def seal(shell: Shell, *more: str, status: int = 0) -> Any:
+    options = ["--issuer", shell.issuer, "--for", shell.address, *more]
+    return shell.told("seal", shell.path("chart.json"), *options, status=status)
+
+
+def test_from_a_chart_to_a_mailbox(shell: Shell) -> None:
+    assert seal(shell, "--vault", shell.path("vault.db"))["sealed"] == 4
+    assert seal(shell, "--vault", shell.path("vault.db"))["resumedAt"] == 4
+    listed = shell.told("vault", "list")["records"]
+    assert [each["state"] for each in listed] == ["live"] * 4
+    assert len(shell.told("vault", "list", "--patient", "Patient/p")["records"]) == 4
+    assert len(shell.told("vault", "list", "--type", "Observation")["records"]) == 3
+    assert shell.told("vault", "list", "--since", "2026-01-01")["records"] == []
+    record = SealedRecord.from_json(shell.run("vault", "get", listed[0]["record"]).strip())
+    record.check()
+    assert shell.told("vault", "export", shell.path("all.ndjson"))["records"] == 4
+    assert stat.S_IMODE((shell.folder / "all.ndjson").stat().st_mode) == 0o600
+    assert len(list(read_records([shell.path("all.ndjson")]))) == 4
+    assert shell.told("vault", "verify")["findings"] == []
+    mailbox = shell.folder / "mailbox"
+    assert shell.told("vault", "publish", str(mailbox), "--early") == {"pages": 1, "new": 4, "removed": 0}
+    first = next((mailbox / "deliveries").iterdir()).name
+    (shell.folder / "accepted").write_text(f"{first}\n")
+    assert shell.told("vault", "accepted", shell.path("accepted"))["deliveries"] == 1
+    assert shell.told("vault", "publish", str(mailbox))["removed"] == 1
+    assert shell.told("vault", "redeliver")["deliveries"] == 4
+    assert shell.told("vault", "expire")["deliveries"] == 0
+    assert "live" in shell.run("vault", "list")
+
+
+def test_each_read_is_in_the_log(shell: Shell) -> None:
+    seal(shell, "--vault", shell.path("vault.db"), "--actor", "sealer")
+    record = shell.told("vault", "list")["records"][0]["record"]
+    shell.run("vault", "get", record, "--actor", "clerk-7", "--purpose", "HPAYMT", "-o", shell.path("one.ndjson"))
+    entries = shell.told("audit", "list")["entries"]
+    assert [(each["actor"], each["action"]) for each in entries] == [("sealer", "create")] * 4 + [("clerk-7", "read")]
+    assert entries[-1]["purpose"] == "HPAYMT"
+    assert stat.S_IMODE((shell.folder / "one.ndjson").stat().st_mode) == 0o600
+
+
+def test_records_sealed_elsewhere_are_checked_and_stored(shell: Shell) -> None:
+    seal(shell, "-o", shell.path("sealed"))
+    assert shell.told("vault", "store", shell.path("sealed")) == {"records": 4, "new": 4}
+    assert shell.told("vault", "store", shell.path("sealed")) == {"records": 4, "new": 0}
+    line = json.loads(next(read_records([shell.path("sealed")])).to_json())
+    line["fields"][0][2] = "altered"
+    (shell.folder / "altered.ndjson").write_text(json.dumps(line))
+    with pytest.raises(ChartsealError):
+        shell.run("vault", "store", shell.path("altered.ndjson"))
+
+
+def test_what_is_refused_is_listed(shell: Shell) -> None:
+    (shell.folder / "chart.json").write_text('{"resourceType":"Observation","id":"o","status":"nonsense-7","x":1}')
+    seal(shell, "--vault", shell.path("vault.db"), "--rejects", shell.path("rejects.ndjson"), status=3)
+    (rejected,) = (shell.folder / "rejects.ndjson").read_text().splitlines()
+    assert json.loads(rejected)["position"] == 1
+
+
+def test_folder_or_vault(shell: Shell) -> None:
+    options = ["seal", shell.path("chart.json"), "--issuer", shell.issuer, "--for", shell.address]
+    shell.run(*options, status=2)
+    shell.run(*options, "-o", shell.path("sealed"), "--vault", shell.path("vault.db"), status=2)
+    shell.run(*options, "--vault", shell.path("vault.db"), "--anchor-queue", shell.path("q.db"), status=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "code"),
+    [
+        (["init"], VaultError, "vault_exists"),
+        (["list", "--vault", "nowhere.db"], VaultError, "vault_missing"),
+        (["list", "--keys", "nowhere.keys"], VaultKeyError, "key_missing"),
+        (["get", f"0x{'00' * 20}/0x{'00' * 32}"], VaultError, "record_unknown"),
+    ],
+)
+def test_refusals(shell: Shell, arguments: list[str], error: type[ChartsealError], code: str) -> None:
+    with pytest.raises(error) as caught:
+        shell.run("vault", *arguments)
+    assert caught.value.code == code
+
+
+def test_keys_in_a_file_beside_the_vault(shell: Shell) -> None:
+    del shell.environment["CHARTSEAL_VAULT_KEYS"]
+    other = shell.path("other.db")
+    shell.told("vault", "init", "--db", other)
+    assert (shell.folder / "other.db.keys").exists()
+    assert shell.told("vault", "list", "--vault", other)["records"] == []
+    shell.environment["CHARTSEAL_PASSPHRASE"] = "q"
+    with pytest.raises(WrongPassphraseError):  # which is no damage
+        shell.run("vault", "list", "--vault", other)
+
+
+def test_damage_is_named_and_ends_with_status_3(shell: Shell) -> None:
+    seal(shell, "--vault", shell.path("vault.db"))
+    path = shell.folder / "vault.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "UPDATE vault_blob SET data = zeroblob(100) WHERE hash IN (SELECT blob FROM vault_record LIMIT 1)"
+        )
+    connection.close()
+    (finding,) = shell.told("vault", "verify", status=3)["findings"]
+    assert finding["code"] == "blob_damaged"
+    assert finding["place"].startswith("record 0x")

@@ -1,0 +1,116 @@
+"""A mailbox: what the vault publishes, the holder reads; what is accepted or too old goes from vault and folder."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, update
+
+from chartseal.chain.anchors import AnnouncementPage
+from chartseal.chain.anchors.tables import BATCH, FINAL
+from chartseal.errors import VaultDamageError, VaultError
+from chartseal.sealing import SealedLine, SealedRecord
+from chartseal.vault import Vault
+from chartseal.vault.database import reading, writing
+from chartseal.vault.deliveries import accepted, expire, publish, redeliver
+from chartseal.vault.tables import BLOB, DELIVERY
+from tests.charts import DOMAIN, HOLDER, NOW
+from tests.vault_records import AnchorQueue, create, lines_of, put, receive
+
+
+@pytest.fixture
+def lines() -> list[SealedLine]:
+    return lines_of(3)
+
+
+@pytest.fixture
+def vault(place: str, lines: list[SealedLine]) -> Vault:
+    made = create(place)
+    put(made, lines)
+    return made
+
+
+def files(folder: Path) -> set[bytes]:
+    return {bytes.fromhex(each.name) for each in (folder / "deliveries").iterdir()}
+
+
+def locator(line: SealedLine) -> bytes:
+    return HOLDER.keys.receive(SealedRecord.from_json(line.line).enc)[2]
+
+
+def pages(folder: Path) -> list[AnnouncementPage]:
+    return [AnnouncementPage.from_json(each) for each in (folder / "announcements.ndjson").read_bytes().splitlines()]
+
+
+def waiting(vault: Vault) -> tuple[int, int]:
+    with reading(vault.engine) as connection:
+        return tuple(connection.scalar(select(func.count()).select_from(each)) or 0 for each in (DELIVERY, BLOB))  # type: ignore[return-value]
+
+
+def test_the_holder_reads_what_is_published(vault: Vault, lines: list[SealedLine], tmp_path: Path) -> None:
+    assert publish(vault, tmp_path, actor="c", now=NOW, early=True) == (1, 3, 0)
+    assert files(tmp_path) == {locator(each) for each in lines}
+    for line in lines:
+        ciphertext = (tmp_path / "deliveries" / locator(line).hex()).read_bytes()
+        assert receive(locator(line), ciphertext, line) == line.line
+    (page,) = pages(tmp_path)
+    assert set(page.entries) == {SealedRecord.from_json(each.line).announcement for each in lines}
+    assert publish(vault, tmp_path, actor="c", now=NOW, early=True) == (1, 0, 0)
+
+
+def test_announcements_wait_for_a_final_anchor(vault: Vault, tmp_path: Path) -> None:
+    assert publish(vault, tmp_path, actor="c", now=NOW) == (0, 3, 0)
+    with writing(vault.engine) as connection:
+        (root,) = AnchorQueue(DOMAIN).close(connection, now=NOW, period=None)
+        connection.execute(update(BATCH).values(state=FINAL, timestamp=1))
+    assert publish(vault, tmp_path, actor="c", now=NOW) == (1, 0, 0)
+    assert pages(tmp_path)[0].root == root
+    assert publish(vault, tmp_path, actor="c", now=NOW, early=True) == (1, 0, 0)
+
+
+def test_what_is_accepted_goes(vault: Vault, lines: list[SealedLine], tmp_path: Path) -> None:
+    publish(vault, tmp_path, actor="c", now=NOW)
+    assert accepted(vault, [locator(lines[0]), bytes(32)], actor="c", now=NOW) == 1
+    assert accepted(vault, [locator(lines[0])], actor="c", now=NOW) == 0
+    assert waiting(vault) == (2, 5)
+    assert publish(vault, tmp_path, actor="c", now=NOW).removed == 1
+    assert files(tmp_path) == {locator(each) for each in lines[1:]}
+    assert len(list(vault.read(vault.find(), actor="c", now=NOW))) == 3
+
+
+def test_what_waits_too_long_goes_and_comes_back_the_same(
+    vault: Vault, lines: list[SealedLine], tmp_path: Path
+) -> None:
+    publish(vault, tmp_path, actor="c", now=NOW)
+    first = {each.name: each.read_bytes() for each in (tmp_path / "deliveries").iterdir()}
+    assert expire(vault, actor="c", now=NOW + timedelta(days=90, seconds=-1)) == 0
+    assert expire(vault, actor="c", now=NOW + timedelta(days=90)) == 3
+    publish(vault, tmp_path, actor="c", now=NOW)
+    assert files(tmp_path) == set()
+    assert redeliver(vault, vault.find(), actor="c", now=NOW, days=1) == 3
+    assert redeliver(vault, vault.find(), actor="c", now=NOW, days=1) == 3
+    publish(vault, tmp_path, actor="c", now=NOW)
+    assert {each.name: each.read_bytes() for each in (tmp_path / "deliveries").iterdir()} == first
+    assert expire(vault, actor="c", now=NOW + timedelta(days=1)) == 3
+
+
+def test_what_came_without_its_keying_material_is_not_delivered(place: str) -> None:
+    vault = create(place)
+    put(vault, [SealedLine(each.line, b"", each.address) for each in lines_of(1)])
+    assert waiting(vault) == (0, 1)
+    with pytest.raises(VaultError) as caught:
+        redeliver(vault, vault.find(), actor="c", now=NOW, days=1)
+    assert caught.value.code == "delivery_unknown"
+
+
+def test_a_damaged_delivery_is_named_and_the_others_are_given_out(vault: Vault, tmp_path: Path) -> None:
+    with writing(vault.engine) as connection:
+        hashes = select(DELIVERY.c.blob).limit(1).scalar_subquery()
+        connection.execute(update(BLOB).where(BLOB.c.hash == hashes).values(data=b"x"))
+    with pytest.raises(VaultDamageError) as caught:
+        publish(vault, tmp_path, actor="c", now=NOW)
+    assert caught.value.code == "blob_damaged"
+    assert len(files(tmp_path)) == 2
+    assert [each.code for each in vault.verify()] == ["blob_damaged"]

@@ -1,0 +1,105 @@
+"""Sealing into a vault: the same records as into a folder, and a run that was broken off goes on."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from chartseal.chain.anchors import AnchorQueue
+from chartseal.errors import SealingError
+from chartseal.sealing import OnePatient, Source, Summary, seal_run
+from chartseal.vault import Vault, VaultOutput
+from tests.anchoring import issuing
+from tests.charts import DOMAIN, HOLDER
+from tests.vault_records import create
+
+AT = datetime(2026, 5, 4, tzinfo=UTC)
+
+
+def export(folder: Path, count: int) -> Path:
+    lines = [{"resourceType": "Patient", "id": "p"}]
+    for number in range(count):
+        status = "final" if number % 5 else 7  # every fifth is refused
+        lines.append(
+            {
+                "resourceType": "Observation",
+                "id": f"o{number}",
+                "status": status,
+                "code": {"text": "w"},
+                "subject": {"reference": "Patient/p"},
+            }
+        )  # type: ignore[dict-item]
+    path = folder / "export.ndjson"
+    path.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    return path
+
+
+def run(vault: Vault, path: Path, monkey: pytest.MonkeyPatch | None = None) -> tuple[Summary, VaultOutput]:
+    output = VaultOutput(vault, "sealer", lambda: AT, AnchorQueue(DOMAIN), 30)
+    addresses = OnePatient(HOLDER.keys.address())
+    return seal_run(Source(path), issuing(DOMAIN), addresses, output, now=AT), output
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chartseal.sealing.batch.MOST_ITEMS", 10)
+
+
+def test_a_run_goes_into_a_vault_and_never_twice(place: str, tmp_path: Path, small_batches: None) -> None:
+    vault, path = create(place), export(tmp_path, 30)
+    summary, output = run(vault, path)
+    assert (summary.sealed, summary.refused) == (25, 6)
+    assert [json.loads(line)["position"] for line in output.rejects().splitlines()] == [2, 7, 12, 17, 22, 27]
+    assert len(vault.find()) == 25
+    again, output = run(vault, path)
+    assert (again.sealed, again.resumed_at, again.refused) == (0, 31, 6)
+    assert len(output.rejects().splitlines()) == 6
+    assert list(vault.verify()) == []
+
+
+def test_a_run_that_broke_off_goes_on(
+    place: str, tmp_path: Path, small_batches: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault, path = create(place), export(tmp_path, 30)
+    with monkeypatch.context() as patch:
+        patch.setattr("chartseal.vault.audit.log.AuditLog.append", _failing(2))
+        with pytest.raises(RuntimeError):
+            run(vault, path)
+    assert 0 < len(vault.find()) < 25
+    summary, output = run(vault, path)
+    assert summary.resumed_at in (10, 20)
+    assert len(vault.find()) == 25
+    assert len(output.rejects().splitlines()) == 6
+    assert list(vault.verify()) == []
+
+
+def _failing(after: int) -> object:
+    from chartseal.vault.audit import AuditLog
+
+    append, calls = AuditLog.append, []
+
+    def failing(*args: object, **options: object) -> object:
+        calls.append(1)
+        if len(calls) == after:
+            raise RuntimeError
+        return append(*args, **options)  # type: ignore[arg-type]
+
+    return failing
+
+
+def test_two_of_the_same_run_do_not_seal_twice(place: str, tmp_path: Path) -> None:
+    vault, path = create(place), export(tmp_path, 3)
+    identity = {"input": "x"}
+    output = VaultOutput(vault, "sealer", lambda: AT)
+    with output.begin(identity) as first, output.begin(identity) as second:
+        first.write(5, [], [])
+        with pytest.raises(SealingError) as caught:
+            second.write(5, [], [])
+        assert caught.value.code == "sealing_in_progress"
+        first.write(6, [], [])
+    with output.begin(identity) as third:
+        assert third.done == 6
+    assert run(vault, path)[0].resumed_at == 0

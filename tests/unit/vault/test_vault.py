@@ -1,0 +1,276 @@
+"""A vault in both databases: what goes in comes out, once, for those who say why, and not without the keys."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, insert, select, update
+
+from chartseal.chain.anchors import AnchorQueue
+from chartseal.chain.anchors.tables import ANNOUNCEMENT, LEAF
+from chartseal.errors import LimitError, QueueError, VaultDamageError, VaultError, VaultKeyError
+from chartseal.sealing import SealedRecord
+from chartseal.vault import MOST_LINES, Stored, Vault
+from chartseal.vault.audit import verify_log
+from chartseal.vault.blobs import FolderBlobs
+from chartseal.vault.database import reading, writing
+from chartseal.vault.tables import AUDIT, BLOB, DELIVERY, KEY, RECORD, TERM
+from tests.charts import DOMAIN, HOLDER, NOW
+from tests.vault_records import BASE, LOINC, create, identity, keys_of, line_of, lines_of, put
+from tests.vaults import MemoryKeys
+
+
+@pytest.fixture
+def vault(place: str) -> Iterator[Vault]:
+    made = create(place)
+    yield made
+    made.close()
+
+
+def counts(vault: Vault) -> list[int]:
+    tables = (RECORD, KEY, BLOB, DELIVERY, AUDIT, LEAF, ANNOUNCEMENT)
+    with reading(vault.engine) as connection:
+        return [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables]
+
+
+def test_what_goes_in_comes_out(vault: Vault) -> None:
+    lines = lines_of(5)
+    assert put(vault, lines) == Stored(5, 0)
+    found = vault.find()
+    records = list(vault.read(found, actor="clerk", now=NOW))
+    assert [each.to_json() for each in records] == [
+        vault.get(*each.identity, actor="c", now=NOW).to_json() for each in found
+    ]
+    assert {each.to_json() for each in records} == {each.line for each in lines}
+    assert {each.ikm for each in vault.lines(found, actor="clerk", now=NOW)} == {each.ikm for each in lines}
+    assert list(vault.verify()) == []
+
+
+def test_one_transaction_keeps_it_all_and_repeats_change_nothing(vault: Vault) -> None:
+    lines = lines_of(3)
+    put(vault, lines)
+    assert counts(vault) == [3, 3, 6, 3, 3, 3, 3]
+    assert put(vault, [*lines, lines[0]]) == Stored(0, 3)
+    assert put(vault, [*lines, line_of(9)]) == Stored(1, 3)
+    assert counts(vault) == [4, 4, 8, 4, 4, 4, 4]
+
+
+def test_without_queue_and_delivery(vault: Vault) -> None:
+    assert put(vault, lines_of(2), queue=None, delivery_days=0) == Stored(2, 0)
+    assert counts(vault) == [2, 2, 2, 0, 2, 0, 0]
+
+
+def test_a_batch_that_fails_leaves_nothing(vault: Vault) -> None:
+    other = AnchorQueue(type(DOMAIN)(DOMAIN.version, 1, DOMAIN.contract))
+    with pytest.raises(QueueError):
+        put(vault, lines_of(3), queue=other)
+    assert counts(vault) == [0] * 7
+
+
+def test_too_large_a_batch_is_refused(vault: Vault) -> None:
+    line = line_of(1)
+    with pytest.raises(LimitError) as caught:
+        put(vault, [line] * (MOST_LINES + 1))
+    assert caught.value.code == "batch_too_large"
+    assert put(vault, [line] * MOST_LINES) == Stored(1, 0)
+
+
+def test_find(vault: Vault) -> None:
+    lines = [
+        line_of(1, "p1", day="2026-05-04", code="a"),
+        line_of(2, "p2", day="2026-06", code="b"),
+        line_of(3, "p1", day="2025", code="b"),
+    ]
+    put(vault, lines)
+    by_number = [identity(each) for each in lines]
+
+    def found(**wanted: object) -> list[int]:
+        return sorted(by_number.index(each.identity) + 1 for each in vault.find(**wanted))  # type: ignore[arg-type]
+
+    assert found(patient="Patient/p1") == found(patient=f"{BASE}Patient/p1") == [1, 3]
+    assert found(code=f"{LOINC}|b") == [2, 3]
+    assert found(code=f"{LOINC}|b", patient="Patient/p1") == [3]
+    assert found(resource_type="Observation") == [1, 2, 3]
+    assert found(resource_type="Patient") == []
+    assert found(address=SealedRecord.from_json(line_of(1).line).address) == [1, 2, 3]
+    assert found(since=date(2026, 5, 4), until=date(2026, 5, 4)) == [1]
+    assert found(since=date(2026, 5, 5)) == [2]
+    assert found(until=date(2025, 3, 1)) == [3]
+
+
+def test_without_an_index_patients_alone_are_found(place: str) -> None:
+    vault = create(place, searchable=False)
+    put(vault, lines_of(2))
+    with reading(vault.engine) as connection:
+        assert connection.execute(select(TERM)).all() == []
+    assert len(vault.find(patient="Patient/p1")) == 2
+    with pytest.raises(VaultError) as caught:
+        vault.find(code=f"{LOINC}|2823-3")
+    assert caught.value.code == "not_searchable"
+    assert list(vault.verify()) == []
+
+
+def test_every_read_is_audited_before_it_is_given(vault: Vault) -> None:
+    put(vault, lines_of(2))
+    next(vault.read(vault.find(), actor="clerk-7", now=NOW, purpose="HPAYMT", basis="claim"))
+    with reading(vault.engine) as connection:
+        entries = list(vault.audit.find(connection, patient=vault.pseudonym("Patient/p1")))
+        assert verify_log(connection, now=NOW).entries == 4
+    assert [(each.actor, each.action, each.purpose, each.basis) for each in entries] == [
+        *[("clerk", "create", "TREAT", "")] * 2,
+        *[("clerk-7", "read", "HPAYMT", "claim")] * 2,
+    ]
+
+
+def test_unknown_and_erased(vault: Vault) -> None:
+    line = line_of(1)
+    with pytest.raises(VaultError) as caught:
+        vault.get(*identity(line), actor="c", now=NOW)
+    assert caught.value.code == "record_unknown"
+    put(vault, [line])
+    with writing(vault.engine) as connection:
+        connection.execute(update(RECORD).values(state=2, blob=None, patient=None))
+    with pytest.raises(VaultError) as caught:
+        vault.get(*identity(line), actor="c", now=NOW)
+    assert caught.value.code == "record_erased"
+    assert put(vault, [line]) == Stored(0, 1)  # erased stays erased
+
+
+def test_quota(place: str) -> None:
+    line, other = line_of(1), line_of(2)
+    room = len(line.line) + 32 + 28
+    vault = create(place, quota=room)
+    put(vault, [line], delivery_days=0)
+    with pytest.raises(VaultError) as caught:
+        put(vault, [other], delivery_days=0)
+    assert caught.value.code == "quota_exceeded"
+    assert counts(vault)[0] == 1
+    assert put(vault, [line]) == Stored(0, 1)
+
+
+def test_quota_one_byte_short(place: str) -> None:
+    line = line_of(1)
+    vault = create(place, quota=len(line.line) + 32 + 27)
+    with pytest.raises(VaultError):
+        put(vault, [line], delivery_days=0)
+    assert counts(vault) == [0] * 7
+
+
+def test_other_keys_do_not_open_it(place: str) -> None:
+    keys = MemoryKeys()
+    create(place, keys).close()
+    Vault.open(place, keys).close()
+    other = keys_of({name: bytes(32) for name in keys.names()})
+    with pytest.raises(VaultKeyError) as caught:
+        Vault.open(place, other)
+    assert caught.value.code == "keys_other_vault"
+    with pytest.raises(VaultKeyError) as caught:
+        Vault.open(place, MemoryKeys())
+    assert caught.value.code == "key_missing"
+    wrong_epoch = keys_of({**keys.kept, "epoch-1": b"\x07" * 32})
+    vault = Vault.open(place, wrong_epoch)
+    put(vault, lines_of(1))
+    with pytest.raises(VaultKeyError) as caught:
+        list(vault.read(vault.find(), actor="c", now=NOW))
+    assert caught.value.code == "key_mismatch"
+
+
+def test_a_vault_is_made_once(place: str) -> None:
+    create(place).close()
+    with pytest.raises(VaultError) as caught:
+        create(place)
+    assert caught.value.code == "vault_exists"
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"version": 2}, "ciphertext_refused"),
+        ({"uid": b"\x01" * 32}, "data_key_refused"),
+        ({"patient": b"\x01" * 16}, "patient_other"),
+        ({"blob": b"\x01" * 32}, "blob_missing"),
+    ],
+)
+def test_what_is_changed_in_a_row_is_found(vault: Vault, values: dict[str, object], code: str) -> None:
+    put(vault, lines_of(3), delivery_days=0)
+    with writing(vault.engine) as connection:
+        connection.execute(update(RECORD).where(RECORD.c.id == 2).values(**values))
+    findings = [each for each in vault.verify() if each.code != "blob_unnamed"]
+    assert [each.code for each in findings] == [code]
+    assert findings[0].place == vault.find()[1].name
+    good = [each for each in vault.find() if each.id != 2]
+    assert len(list(vault.read(good, actor="c", now=NOW))) == 2
+
+
+def test_damaged_ciphertexts_wraps_terms_and_strays_are_found(vault: Vault) -> None:
+    put(vault, lines_of(4))
+    with writing(vault.engine) as connection:
+        blobs = dict(connection.execute(select(RECORD.c.id, RECORD.c.blob)).all())
+        data = connection.execute(select(BLOB.c.data).where(BLOB.c.hash == blobs[1])).scalar_one()
+        flipped = data[:50] + bytes([data[50] ^ 1]) + data[51:]
+        connection.execute(update(BLOB).where(BLOB.c.hash == blobs[1]).values(data=flipped))
+        connection.execute(update(KEY).where(KEY.c.record_id == 2).values(wrapped=bytes(80)))
+        connection.execute(insert(TERM).values(term=bytes(16), record_id=3))
+        connection.execute(insert(BLOB).values(hash=bytes(32), data=b"x"))
+    found = {each.place: each.code for each in vault.verify()}
+    names = [each.name for each in vault.find()]
+    assert found == {
+        names[0]: "blob_damaged",
+        names[1]: "data_key_refused",
+        names[2]: "terms_other",
+        f"blob {'00' * 32}": "blob_unnamed",
+    }
+    with pytest.raises(VaultDamageError):
+        list(vault.read(vault.find()[:1], actor="c", now=NOW))
+
+
+def test_large_ciphertexts_go_outside(place: str, tmp_path: Path) -> None:
+    vault = create(place, blobs=FolderBlobs(tmp_path / "blobs"))
+    vault.blobs._inline = 100  # so that records of a test are large
+    lines = lines_of(2)
+    put(vault, lines)
+    with reading(vault.engine) as connection:
+        assert connection.execute(select(BLOB)).all() == []
+    assert {each.to_json() for each in vault.read(vault.find(), actor="c", now=NOW)} == {each.line for each in lines}
+    for path in (tmp_path / "blobs").glob("??/??/*"):
+        path.write_bytes(path.read_bytes()[:-1])
+    assert [each.code for each in vault.verify()] == ["blob_damaged"] * 4
+
+
+def test_a_new_epoch_takes_new_records_and_old_ones_stay_readable(vault: Vault) -> None:
+    put(vault, lines_of(1))
+    with writing(vault.engine) as connection:
+        vault.epochs.begin(connection, now=NOW)
+    put(vault, [line_of(7)])
+    with reading(vault.engine) as connection:
+        assert [each.epoch for each in connection.execute(select(KEY.c.epoch).order_by(KEY.c.record_id))] == [1, 2]
+    assert len(list(vault.read(vault.find(), actor="c", now=NOW + timedelta(days=1)))) == 2
+
+
+def test_two_at_once_keep_each_record_once(place: str) -> None:
+    keys = MemoryKeys()
+    create(place, keys).close()
+    lines = lines_of(12)
+    done: list[Stored] = []
+
+    def work() -> None:
+        vault = Vault.open(place, keys)
+        for at in range(0, 12, 3):
+            done.append(put(vault, lines[at : at + 3]))
+        vault.close()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    vault = Vault.open(place, keys)
+    assert sum(each.new for each in done) == 12 == len(vault.find())
+    assert counts(vault) == [12, 12, 24, 12, 12, 12, 12]
+    with reading(vault.engine) as connection:
+        assert verify_log(connection, now=NOW).entries == 12
+    assert len(HOLDER.keys.address()) == 64
