@@ -16,6 +16,7 @@ from chartseal.keys.issuer import IssuerKey
 from chartseal.keys.proxy import ProxyKey
 from chartseal.keys.registration import Challenge, verify_registration
 from chartseal.keys.successor import SuccessorNotice, verify_successor
+from chartseal.keys.view import ViewKey
 from chartseal.keys.wallet import Received, Wallet
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Received",
     "SealingAddress",
     "SuccessorNotice",
+    "ViewKey",
     "Wallet",
     "deliver",
     "matches",

@@ -111,6 +111,10 @@ class Wallet:
         """What a provider seals to."""
         return SealingAddress(self._keys.address(address, epoch))
 
+    def view_secret(self, address: int = 0, epoch: int = 0) -> bytes:
+        """The raw X25519 scalar of an address: 32 bytes; whoever has it finds and reads what is sealed to it."""
+        return self._keys.view_secret(address, epoch)
+
     def holder_commitment(self) -> bytes:
         """The value of claim 0 of this wallet's records: 32 bytes, big-endian."""
         return _core.holder_commitment(self._keys.spend_public())
