@@ -18,6 +18,7 @@ from rich.table import Table
 from chartseal.attestation import Domain, to_hex
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.cli.files import opened, write_private
+from chartseal.cli.vault_backup import backup, backup_key, restore, rotate_keys
 from chartseal.cli.vault_options import VaultPlace, actor_option, purpose_option, vault_options
 from chartseal.errors import VaultError
 from chartseal.keys import SealingAddress
@@ -296,3 +297,7 @@ def redeliver_records(vault: VaultPlace, days: int, actor: str, as_json: bool, *
 
 def _tell(as_json: bool, told: str, members: dict[str, Any]) -> None:
     click.echo(json.dumps(members) if as_json else told)
+
+
+for command in (backup, backup_key, restore, rotate_keys):
+    vault.add_command(command)

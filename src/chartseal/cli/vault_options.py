@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from chartseal.vault import Vault
     from chartseal.vault.audit import AuditLog
-    from chartseal.vault.blobs import BlobStore
+    from chartseal.vault.blobs import Blobs, BlobStore
     from chartseal.vault.keys import KeyProvider
 
 VAULT_VARIABLE = "CHARTSEAL_VAULT"
@@ -84,6 +84,16 @@ class VaultPlace:
 
     def _passphrase(self) -> str:
         return self.passphrase if self.passphrase is not None else read_passphrase(self.passphrase_fd)
+
+    def blobs(self) -> Blobs:
+        """The vault's ciphertexts, wherever they are.
+
+        Raises:
+            VaultError: as `open_blobs`.
+        """
+        from chartseal.vault.blobs import Blobs
+
+        return Blobs(self._blobs())
 
     def _blobs(self) -> BlobStore | None:
         from chartseal.vault.blobs import open_blobs

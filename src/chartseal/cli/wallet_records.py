@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -132,10 +133,11 @@ def _scanned_to_json(found: Scanned) -> dict[str, Any]:
 def _print_scanned(found: Scanned) -> None:
     click.echo(f"{found.announcements} announcements on {found.pages} new pages, {found.matched} may be yours")
     click.echo(f"{len(found.fetched)} records fetched" + (f", {found.missing} not there yet" if found.missing else ""))
-    for held in found.fetched:
-        click.echo(f"  {held.number}  {held.record.resource_type}  by {checksum_address(held.record.attester)}")
+    kinds = Counter((held.record.attester, held.record.resource_type) for held in found.fetched)
+    for (attester, kind), count in sorted(kinds.items()):
+        click.echo(f"  {count:>5}  {kind}  by {checksum_address(attester)}")
     if found.fetched:
-        click.echo("accept them: chartseal wallet accept")
+        click.echo("to be accepted: chartseal wallet accept")
     for code, count in sorted(found.refused.items()):
         click.echo(f"refused: {count} {code}", err=True)
     for place in found.unavailable:
