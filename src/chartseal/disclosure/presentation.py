@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
@@ -88,38 +88,54 @@ def present(
     if len(unsigned) > MOST_RECORDS or sum(len(record.multiproof.leaves) for record in unsigned) > MOST_LEAVES:
         raise DisclosureError("more than a disclosure may open", "limit_exceeded")
     digest = UnverifiedDisclosure(audience, nonce, expiry, unsigned, tuple(proofs)).digest()
-    signed = []
-    for record, shown in zip(records, unsigned, strict=True):
-        own = None if delegation is None else _delegated(record.subject, delegation, audience, now)
-        address, epoch = address_of(record)
-        signature = holder.sign_disclosure(
+    signing = _Signing(holder, digest, audience, nonce, expiry, now, delegation)
+    signed = (signing.signed(*pair, *address_of(pair[0])) for pair in zip(records, unsigned, strict=True))
+    return UnverifiedDisclosure(audience, nonce, expiry, tuple(signed), tuple(proofs), binding)
+
+
+@dataclass(frozen=True)
+class _Signing:
+    """One disclosure, as the holder of each record, or her proxy, signs it."""
+
+    holder: HolderSigner
+    digest: bytes
+    audience: str
+    nonce: bytes
+    expiry: int
+    now: datetime
+    delegation: DelegationFile | None
+
+    def signed(self, record: HeldRecord, shown: UnverifiedRecord, address: int, epoch: int) -> UnverifiedRecord:
+        """The record with its signature, and the delegation where a proxy signs."""
+        own = self._delegated(record.subject)
+        signature = self.holder.sign_disclosure(
             record.enc,
             record.subject,
-            digest,
-            audience=audience,
-            nonce=nonce,
-            expiry=expiry,
+            self.digest,
+            audience=self.audience,
+            nonce=self.nonce,
+            expiry=self.expiry,
             address=address,
             epoch=epoch,
         )
         if own is not None:
-            _require_proxy(own, _core.holder_message(digest, record.subject, audience, nonce, expiry), signature)
-        signed.append(replace(shown, signature=signature, delegation=own))
-    return UnverifiedDisclosure(audience, nonce, expiry, tuple(signed), tuple(proofs), binding)
+            self._require_proxy(own, record.subject, signature)
+        return replace(shown, signature=signature, delegation=own)
 
+    def _delegated(self, subject: bytes) -> Delegation | None:
+        """The delegation of one record, which covers what is asked."""
+        if self.delegation is None:
+            return None
+        own = self.delegation.of(subject)
+        own.check(subject, self.audience, self.now)
+        return own
 
-def _delegated(subject: bytes, delegation: DelegationFile, audience: str, now: datetime) -> Delegation:
-    """The delegation of one record, which covers what is asked."""
-    own = delegation.of(subject)
-    own.check(subject, audience, now)
-    return own
-
-
-def _require_proxy(delegation: Delegation, message: bytes, signature: bytes) -> None:
-    try:
-        _core.verify_holder_signature(delegation.mandate.proxy, message, signature)
-    except SignatureError as exc:
-        raise DelegationError("the delegation is for another proxy's key", "proxy_other") from exc
+    def _require_proxy(self, delegation: Delegation, subject: bytes, signature: bytes) -> None:
+        message = _core.holder_message(self.digest, subject, self.audience, self.nonce, self.expiry)
+        try:
+            _core.verify_holder_signature(delegation.mandate.proxy, message, signature)
+        except SignatureError as exc:
+            raise DelegationError("the delegation is for another proxy's key", "proxy_other") from exc
 
 
 def checked_request(audience: str, nonce: bytes, expires_at: datetime, now: datetime | None) -> tuple[str, int]:
