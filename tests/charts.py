@@ -12,7 +12,7 @@ from typing import Any
 
 from chartseal import _core
 from chartseal.attestation import Address, Domain, LocalSigner, address_from
-from chartseal.disclosure import Choice, HeldRecord, Selection, UnverifiedDisclosure, present, select
+from chartseal.disclosure import Choice, HeldRecord, HolderSigner, Selection, UnverifiedDisclosure, present, select
 from chartseal.record import Field
 from chartseal.sealing import Issuing, SealedRecord, seal_fields
 
@@ -117,7 +117,7 @@ def chart(shared: Path, *names: str) -> tuple[SealedRecord, ...]:
     return tuple(found)
 
 
-def shown(selection: Selection, holder: Holder = HOLDER, **options: Any) -> UnverifiedDisclosure:
+def shown(selection: Selection, holder: HolderSigner = HOLDER, **options: Any) -> UnverifiedDisclosure:
     given: dict[str, Any] = {"audience": AUDIENCE, "nonce": NONCE, "expires_at": EXPIRES_AT, "now": NOW, **options}
     return present(selection, holder, **given)
 

@@ -241,6 +241,12 @@ class RegistrationError(ChartsealError):
     code = "registration_refused"
 
 
+class SuccessorError(CoreError):
+    """A notice that one sealing address follows another is malformed, or lacks who must sign it."""
+
+    code = "successor_refused"
+
+
 # disclosure
 
 
@@ -254,6 +260,12 @@ class DisclosureFormError(DisclosureError):
     """A disclosure does not have the form that the format gives it, or is over a limit."""
 
     code = "disclosure_malformed"
+
+
+class DelegationError(DisclosureError):
+    """A delegation is malformed, or does not let its proxy sign this: for this record, this audience, now."""
+
+    code = "delegation_refused"
 
 
 class SelectionError(DisclosureError):

@@ -6,19 +6,23 @@ import json
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
-from chartseal.cli.files import write_private
+from chartseal.cli.files import opened, write_private
 from chartseal.cli.opened import print_selection, selection_to_json
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.times import Duration, Nonce
 from chartseal.cli.wallets import address_finder, address_options, kept_records
-from chartseal.disclosure import Selection, UnverifiedDisclosure, present, select
+from chartseal.disclosure import DelegationFile, Selection, UnverifiedDisclosure, present, select
+from chartseal.disclosure.delegation import LARGEST_DELEGATION
 from chartseal.errors import DisclosureError
-from chartseal.keys import Wallet
+from chartseal.keys import ProxyKey, Wallet
 from chartseal.sealing import read_records
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -36,6 +40,8 @@ from chartseal.sealing import read_records
     "-w", "--wallet", "wallet_path", default="wallet.json", show_default=True, type=click.Path(path_type=Path)
 )
 @address_options
+@click.option("--proxy", "proxy_path", type=_FILE, help="Sign as a proxy, with this key, in place of a wallet.")
+@click.option("--delegation", "delegation_path", type=_FILE, help="The holder's delegation to that proxy.")
 @click.option("-o", "--output", default="-", show_default=True, help="The file to write, - for standard output.")
 @click.option("--text", "as_text", is_flag=True, help="Write the compact text form (CS1:…) for a QR code.")
 @click.option("--preview", is_flag=True, help="Show what the other side would see, and write nothing.")
@@ -52,6 +58,8 @@ def disclose(
     wallet_path: Path,
     number: int,
     epoch: int,
+    proxy_path: Path | None,
+    delegation_path: Path | None,
     output: str,
     as_text: bool,
     preview: bool,
@@ -65,6 +73,7 @@ def disclose(
     """
     if not patterns and not codes:
         raise click.UsageError("give --open or --about")
+    delegation = _delegation(proxy_path, delegation_path, has_records=bool(paths))
     wallet = None if paths else Wallet.load(wallet_path, read_passphrase(passphrase_fd))
     records = list(read_records(paths)) if wallet is None else kept_records(wallet, wallet_path)
     if not records:
@@ -75,18 +84,27 @@ def disclose(
         return
     if not yes:
         _confirm(audience)
-    wallet = wallet or Wallet.load(wallet_path, read_passphrase(passphrase_fd))
     now = datetime.now(UTC)
-    shown = present(
-        selection,
-        wallet,
-        audience=audience,
-        nonce=nonce,
-        expires_at=now + expires,
-        now=now,
-        address_of=address_finder(wallet, number, epoch),
-    )
+    request: dict[str, Any] = {"audience": audience, "nonce": nonce, "expires_at": now + expires, "now": now}
+    if proxy_path is not None:
+        shown = present(
+            selection, ProxyKey.load(proxy_path, read_passphrase(passphrase_fd)), delegation=delegation, **request
+        )
+    else:
+        wallet = wallet or Wallet.load(wallet_path, read_passphrase(passphrase_fd))
+        shown = present(selection, wallet, address_of=address_finder(wallet, number, epoch), **request)
     write_private(output, _written(shown, as_text=as_text))
+
+
+def _delegation(proxy: Path | None, delegation: Path | None, *, has_records: bool) -> DelegationFile | None:
+    if (proxy is None) != (delegation is None):
+        raise click.UsageError("--proxy and --delegation go together")
+    if delegation is None:
+        return None
+    if not has_records:
+        raise click.UsageError("name the sealed records: a proxy has no wallet that keeps some")
+    with opened(str(delegation)) as stream:
+        return DelegationFile.loads(stream.read(LARGEST_DELEGATION + 1))
 
 
 def _tell(selection: Selection, *, as_json: bool) -> None:

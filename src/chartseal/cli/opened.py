@@ -64,7 +64,8 @@ def print_disclosure(disclosure: UnverifiedDisclosure, console: Console, *, cont
 def _title(record: UnverifiedRecord, rows: Sequence[Row]) -> str:
     resource_type = rows[0].resource_type if rows else "?"
     signer, uid = checksum_address(record.package.signer), to_hex(record.package.uid)
-    return f"{value_text(resource_type)}  sealed by {signer}, uid {uid}"
+    by_proxy = ", signed by a proxy" if record.delegation is not None else ""
+    return f"{value_text(resource_type)}  sealed by {signer}, uid {uid}{by_proxy}"
 
 
 def withheld(rows: Iterable[Row]) -> dict[str, int]:

@@ -76,6 +76,7 @@ def _disclosure_to_json(disclosure: UnverifiedDisclosure, *, control: bool) -> d
                 "resourceType": own[0].resource_type if own else "?",
                 "opened": {row.name: row.value.to_json()["value"] for row in opened},
                 "withheld": withheld(own),
+                "proxy": None if record.delegation is None else to_hex(record.delegation.mandate.proxy),
             }
         )
     head = {"verified": False, "audience": disclosure.audience, "expiry": disclosure.expiry, "records": records}

@@ -19,7 +19,15 @@ from chartseal.cli.questions import policy_option, read_policies, terms_options
 from chartseal.cli.times import Moment, Nonce
 from chartseal.disclosure import Terms
 from chartseal.errors import DisclosureFormError, FormError, VerificationError
-from chartseal.verification import AnchorProof, IssuedUnder, TrustPolicy, VerifiedDisclosure, VerifiedRecord, bundle
+from chartseal.verification import (
+    AnchorProof,
+    IssuedUnder,
+    Proxy,
+    TrustPolicy,
+    VerifiedDisclosure,
+    VerifiedRecord,
+    bundle,
+)
 from chartseal.verification import verify as verify_disclosure
 from chartseal.verification.steps import read
 
@@ -125,6 +133,8 @@ def _summary(record: VerifiedRecord) -> str:
     lines = [f"{record.resource_type}: sealed {record.sealed_at:%Y-%m-%d} by {_issuer(record)}, {existed}"]
     if record.amends is not None:
         lines.append(f"  says that it replaces seal {to_hex(record.amends)}")
+    if record.proxy is not None:
+        lines.append(f"  {record.proxy.words}")
     if record.is_test:
         lines.append("  a test record")
     if record.about != "patient":
@@ -177,6 +187,7 @@ def _record_to_json(record: VerifiedRecord) -> dict[str, object]:
         "expiresAt": record.expires_at.isoformat() if record.expires_at else None,
         "evidenceTime": record.evidence_time.isoformat() if record.evidence_time else None,
         "test": record.is_test,
+        "proxy": _proxy_to_json(record.proxy),
         "complete": record.is_complete,
         "slots": slots,
         "targetsNotShown": list(record.targets_not_shown),
@@ -184,6 +195,14 @@ def _record_to_json(record: VerifiedRecord) -> dict[str, object]:
         "unopened": list(record.fact.unopened),
         "fullUrl": record.fact.full_url,
     }
+
+
+def _proxy_to_json(proxy: Proxy | None) -> dict[str, object] | None:
+    if proxy is None:
+        return None
+    majority = proxy.majority.isoformat() if proxy.majority else None
+    until, audience = proxy.until.isoformat(), proxy.audience or None
+    return {"key": to_hex(proxy.key), "until": until, "majority": majority, "audience": audience}
 
 
 def _issued_under_to_json(issued_under: IssuedUnder | None) -> dict[str, object] | None:

@@ -22,13 +22,17 @@ _COMMANDS = {
     # command: module under chartseal.cli and the name in it
     "accept": ("wallet_records", "accept"),
     "backup": ("wallet_records", "backup"),
+    "delegate": ("wallet_proxies", "delegate_records"),
     "disclose": ("disclose", "disclose"),
     "erase": ("wallet_records", "erase"),
     "list": ("wallet_records", "list_records"),
     "prove": ("prove", "prove"),
+    "proxy": ("wallet_proxies", "proxy"),
     "restore": ("wallet_records", "restore"),
     "scan": ("wallet_records", "scan"),
     "show": ("wallet_records", "show"),
+    "successor": ("wallet_proxies", "successor"),
+    "view-key": ("wallet_proxies", "view_key"),
 }
 
 

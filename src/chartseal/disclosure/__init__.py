@@ -14,6 +14,7 @@ Or prove facts about them and open nothing: a presentation is a disclosure that 
 
 from chartseal.disclosure.about import CodeQuery
 from chartseal.disclosure.binding import NO_TERMS, Binding, Terms
+from chartseal.disclosure.delegation import Delegation, DelegationFile, Delegator, Mandate, delegate
 from chartseal.disclosure.form import UnverifiedDisclosure, UnverifiedProof, UnverifiedRecord
 from chartseal.disclosure.membership import Membership
 from chartseal.disclosure.paths import Pattern
@@ -28,9 +29,13 @@ __all__ = [
     "Binding",
     "Choice",
     "CodeQuery",
+    "Delegation",
+    "DelegationFile",
+    "Delegator",
     "HeldRecord",
     "HolderProver",
     "HolderSigner",
+    "Mandate",
     "Membership",
     "MembershipOf",
     "Pattern",
@@ -44,6 +49,7 @@ __all__ = [
     "Uses",
     "about_code",
     "choose",
+    "delegate",
     "present",
     "preview",
     "prove",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import base45  # type: ignore[import-untyped]  # it ships no types
@@ -29,8 +30,10 @@ LONGEST_TEXT = 1 << 24
 """Characters that the text form may have."""
 
 _ITEMS, _RECORD_ITEMS = 5, 6
-"""Items of a disclosure's list, to which a presentation adds its binding, and of a record's."""
+"""Items of a disclosure's list, to which a presentation adds its binding, and of a record's, to which a proxy's adds
+its delegation."""
 _BINDING = ("holderNonce", "chain", "contract", "payee", "purpose", "period")
+_DELEGATION = ("proxy", "audience", "notBefore", "expiry", "majority", "signature")
 
 
 def to_text(disclosure: UnverifiedDisclosure) -> str:
@@ -51,7 +54,7 @@ def to_text(disclosure: UnverifiedDisclosure) -> str:
 
 def _compact(record: UnverifiedRecord) -> list[Any]:
     proof = record.multiproof.to_json()
-    return [
+    items = [
         links.to_compact(record.package),
         [[leaf["type"], leaf["name"], leaf["value"], leaf["salt"]] for leaf in proof["leaves"]],
         proof["proof"],
@@ -59,6 +62,10 @@ def _compact(record: UnverifiedRecord) -> list[Any]:
         to_hex(record.signature),
         dict(record.detached),
     ]
+    if record.delegation is not None:
+        members = record.delegation.to_json()
+        items.append([members[name] for name in _DELEGATION])
+    return items
 
 
 def from_text(text: str) -> UnverifiedDisclosure:
@@ -80,15 +87,15 @@ def from_text(text: str) -> UnverifiedDisclosure:
             "expiry": expiry,
             "records": [_expanded(record, f"records[{at}]") for at, record in enumerate(records)],
             "proofs": proofs,
-            **({"binding": _binding(items[_ITEMS])} if len(items) > _ITEMS else {}),
+            **({"binding": _named(_BINDING, items[_ITEMS], "binding")} if len(items) > _ITEMS else {}),
         }
     )
 
 
-def _binding(items: Any) -> dict[str, Any]:
-    if not isinstance(items, list) or len(items) != len(_BINDING):
-        raise DisclosureFormError(f"expected a compact list of {len(_BINDING)}", path="binding")
-    return dict(zip(_BINDING, items, strict=True))
+def _named(names: Sequence[str], items: Any, place: str) -> dict[str, Any]:
+    if not isinstance(items, list) or len(items) != len(names):
+        raise DisclosureFormError(f"expected a compact list of {len(names)}", path=place)
+    return dict(zip(names, items, strict=True))
 
 
 def _inflated(text: str) -> bytes:
@@ -109,9 +116,11 @@ def _inflated(text: str) -> bytes:
 
 
 def _expanded(items: Any, place: str) -> dict[str, Any]:
-    if not isinstance(items, list) or len(items) != _RECORD_ITEMS:
-        raise DisclosureFormError(f"expected a compact list of {_RECORD_ITEMS}", path=place)
-    seal, leaves, siblings, flags, signature, detached = items
+    if not isinstance(items, list) or not _RECORD_ITEMS <= len(items) <= _RECORD_ITEMS + 1:
+        raise DisclosureFormError(
+            f"expected a compact list of {_RECORD_ITEMS}, of a proxy {_RECORD_ITEMS + 1}", path=place
+        )
+    seal, leaves, siblings, flags, signature, detached = items[:_RECORD_ITEMS]
     if not isinstance(leaves, list) or any(not isinstance(leaf, list) or len(leaf) != 4 for leaf in leaves):
         raise DisclosureFormError("a leaf is a list of type, name, value and salt", path=place)
     if not isinstance(flags, str) or not set(flags) <= {"0", "1"}:
@@ -120,7 +129,7 @@ def _expanded(items: Any, place: str) -> dict[str, Any]:
         package = packages.to_json(links.from_compact(seal))
     except (AttestationError, SignatureError) as exc:
         raise DisclosureFormError(exc.detail, exc.code, place) from exc
-    record = {
+    record: dict[str, Any] = {
         "seal": package,
         "multiproof": {
             "leaves": [dict(zip(("type", "name", "value", "salt"), leaf, strict=True)) for leaf in leaves],
@@ -129,4 +138,8 @@ def _expanded(items: Any, place: str) -> dict[str, Any]:
         },
         "signature": signature,
     }
-    return {**record, "detached": detached} if detached != {} else record
+    if detached != {}:
+        record["detached"] = detached
+    if len(items) > _RECORD_ITEMS:
+        record["delegation"] = _named(_DELEGATION, items[_RECORD_ITEMS], f"{place} delegation")
+    return record

@@ -15,7 +15,9 @@ from typing import Any
 from chartseal import _core, _json
 from chartseal.attestation import Digest, Multiproof, PrivateValue, UnverifiedPackage, digest_from, from_hex, packages
 from chartseal.attestation.hexes import to_hex
+from chartseal.disclosure.audience import audience_from
 from chartseal.disclosure.binding import Binding
+from chartseal.disclosure.delegation import Delegation
 from chartseal.errors import AttestationError, DisclosureFormError, FieldEncodingError
 
 FORMAT = "chartseal/1"
@@ -30,7 +32,6 @@ MOST_LEAVES = 100_000
 
 MOST_PROOFS = 64
 MOST_INPUTS = 64
-LONGEST_AUDIENCE = 2_048
 LARGEST_PROOF = 4_096
 
 ABI_TYPES = frozenset({"string", "bool", "int256", "uint256", "bytes32"})
@@ -45,13 +46,17 @@ _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedRecord:
-    """One record of a disclosure: its seal, what is opened of it, and its holder's signature (64 bytes)."""
+    """One record of a disclosure: its seal, what is opened of it, and its holder's signature (64 bytes).
+
+    Where there is a delegation, the signature is the proxy's.
+    """
 
     package: UnverifiedPackage
     multiproof: Multiproof = field(repr=False)
     signature: bytes = field(repr=False)
     detached: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Base64 texts too long for a leaf, by the name of the field that holds their hash."""
+    delegation: Delegation | None = field(default=None, repr=False)
 
     @property
     def identity(self) -> tuple[bytes, bytes]:
@@ -75,7 +80,11 @@ class UnverifiedRecord:
             "multiproof": self.multiproof.to_json(),
             "signature": to_hex(self.signature),
         }
-        return {**data, "detached": dict(self.detached)} if self.detached else data
+        if self.detached:
+            data["detached"] = dict(self.detached)
+        if self.delegation is not None:
+            data["delegation"] = self.delegation.to_json()
+        return data
 
     @classmethod
     def from_json(cls, data: Any, place: str) -> UnverifiedRecord:
@@ -84,7 +93,7 @@ class UnverifiedRecord:
         Raises:
             DisclosureFormError: malformed.
         """
-        data = _object(data, _RECORD, place, optional={"detached"})
+        data = _object(data, _RECORD, place, optional={"detached", "delegation"})
         try:
             package = packages.from_json(data["seal"])
             multiproof = Multiproof.from_json(data["multiproof"])
@@ -93,7 +102,10 @@ class UnverifiedRecord:
             raise DisclosureFormError(exc.detail, exc.code, f"{place} {exc.path}".rstrip()) from exc
         for at, leaf in enumerate(multiproof.leaves):
             _require_field(leaf, f"{place} leaves[{at}]")
-        return cls(package, multiproof, signature, _detached(data["detached"], place) if "detached" in data else ())
+        detached = _detached(data["detached"], place) if "detached" in data else ()
+        place = f"{place} delegation"
+        delegation = Delegation.from_json(data["delegation"], place) if "delegation" in data else None
+        return cls(package, multiproof, signature, detached, delegation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,18 +285,6 @@ def _detached(data: Any, place: str) -> tuple[tuple[str, str], ...]:
     if not isinstance(data, dict) or not data or len(data) > MOST_LEAVES:
         raise DisclosureFormError("expected an object of texts, not empty", path=f"{place} detached")
     return tuple((_text(name, place), _text(value, place)) for name, value in data.items())
-
-
-def audience_from(value: Any) -> str:
-    """An audience: a text without control characters, not empty.
-
-    Raises:
-        DisclosureFormError: not so, or too long.
-    """
-    text = _text(value, "audience")
-    if not text or len(text) > LONGEST_AUDIENCE or any(char < " " or char == "\x7f" for char in text):
-        raise DisclosureFormError("expected an origin or a key's name", path="audience")
-    return text
 
 
 def _nonce(value: Any) -> bytes:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
+from chartseal import _core
 from chartseal.attestation import Multiproof, PrivateValue
+from chartseal.disclosure.audience import audience_from
 from chartseal.disclosure.binding import NONCE_SIZE, Binding
+from chartseal.disclosure.delegation import Delegation, DelegationFile
 from chartseal.disclosure.form import (
     MOST_LEAVES,
     MOST_RECORDS,
     UnverifiedDisclosure,
     UnverifiedProof,
     UnverifiedRecord,
-    audience_from,
 )
 from chartseal.disclosure.selection import Choice, HeldRecord, Selection
-from chartseal.errors import DisclosureError
+from chartseal.errors import DelegationError, DisclosureError, SignatureError
 from chartseal.record import recount
 
 
 class HolderSigner(Protocol):
-    """A wallet: signs under the one-time keys that it recomputes."""
+    """A wallet, which signs under the one-time keys that it recomputes, or a proxy, which signs under its own."""
 
     def sign_disclosure(
         self,
@@ -36,7 +39,7 @@ class HolderSigner(Protocol):
         address: int = 0,
         epoch: int = 0,
     ) -> bytes:
-        """Sign a disclosure under one record's subject: 64 bytes."""
+        """Sign a disclosure of one record, whose subject is named: 64 bytes."""
 
 
 def _general_address(_: HeldRecord) -> tuple[int, int]:
@@ -54,21 +57,26 @@ def present(
     address_of: Callable[[HeldRecord], tuple[int, int]] = _general_address,
     proofs: Sequence[UnverifiedProof] = (),
     binding: Binding | None = None,
+    delegation: DelegationFile | None = None,
 ) -> UnverifiedDisclosure:
     """Open what was selected to one verifier, beside `proofs` that are bound to the same request by `binding`.
 
     `audience` is the origin or key of the authenticated channel that the request came over, never a text out of the
     request: whoever takes it from the request signs for whom the request names. `nonce` is the verifier's, 32 bytes.
-    `address_of` gives a record's (address, epoch) of the wallet. Values that do not open never enter the object.
+    `address_of` gives a record's (address, epoch) of the wallet. Values that do not open never enter the object. With
+    a `delegation`, which must name each record, the signer is its proxy.
 
     Raises:
         DisclosureError: nothing selected (`nothing_selected`), a record twice (`record_repeated`), one whose salts
             could give away other fields (`salts_unsound`), a nonce of another length (`nonce_malformed`), an expiry
             that is past (`expiry_past`), or too much (`limit_exceeded`).
+        DelegationError: `delegation_missing` for a record that it does not name, `delegation_invalid` where its holder
+            did not sign it, `proxy_other` for another key than its proxy's, or another time or audience.
         KeyFormatError: `subject_not_ours`, when the wallet does not own a record.
         RecordError: a choice that was not made by `select` leaves out what must travel.
         Others: as `HeldRecord.check`, for a record that does not hold.
     """
+    now = now or datetime.now(UTC)
     audience, expiry = checked_request(audience, nonce, expires_at, now)
     if not selection.choices and not proofs:
         raise DisclosureError("nothing is selected", "nothing_selected")
@@ -80,21 +88,54 @@ def present(
     if len(unsigned) > MOST_RECORDS or sum(len(record.multiproof.leaves) for record in unsigned) > MOST_LEAVES:
         raise DisclosureError("more than a disclosure may open", "limit_exceeded")
     digest = UnverifiedDisclosure(audience, nonce, expiry, unsigned, tuple(proofs)).digest()
-    signed = []
-    for record, shown in zip(records, unsigned, strict=True):
-        address, epoch = address_of(record)
-        signature = holder.sign_disclosure(
+    signing = _Signing(holder, digest, audience, nonce, expiry, now, delegation)
+    signed = (signing.signed(*pair, *address_of(pair[0])) for pair in zip(records, unsigned, strict=True))
+    return UnverifiedDisclosure(audience, nonce, expiry, tuple(signed), tuple(proofs), binding)
+
+
+@dataclass(frozen=True)
+class _Signing:
+    """One disclosure, as the holder of each record, or her proxy, signs it."""
+
+    holder: HolderSigner
+    digest: bytes
+    audience: str
+    nonce: bytes
+    expiry: int
+    now: datetime
+    delegation: DelegationFile | None
+
+    def signed(self, record: HeldRecord, shown: UnverifiedRecord, address: int, epoch: int) -> UnverifiedRecord:
+        """The record with its signature, and the delegation where a proxy signs."""
+        own = self._delegated(record.subject)
+        signature = self.holder.sign_disclosure(
             record.enc,
             record.subject,
-            digest,
-            audience=audience,
-            nonce=nonce,
-            expiry=expiry,
+            self.digest,
+            audience=self.audience,
+            nonce=self.nonce,
+            expiry=self.expiry,
             address=address,
             epoch=epoch,
         )
-        signed.append(UnverifiedRecord(shown.package, shown.multiproof, signature, shown.detached))
-    return UnverifiedDisclosure(audience, nonce, expiry, tuple(signed), tuple(proofs), binding)
+        if own is not None:
+            self._require_proxy(own, record.subject, signature)
+        return replace(shown, signature=signature, delegation=own)
+
+    def _delegated(self, subject: bytes) -> Delegation | None:
+        """The delegation of one record, which covers what is asked."""
+        if self.delegation is None:
+            return None
+        own = self.delegation.of(subject)
+        own.check(subject, self.audience, self.now)
+        return own
+
+    def _require_proxy(self, delegation: Delegation, subject: bytes, signature: bytes) -> None:
+        message = _core.holder_message(self.digest, subject, self.audience, self.nonce, self.expiry)
+        try:
+            _core.verify_holder_signature(delegation.mandate.proxy, message, signature)
+        except SignatureError as exc:
+            raise DelegationError("the delegation is for another proxy's key", "proxy_other") from exc
 
 
 def checked_request(audience: str, nonce: bytes, expires_at: datetime, now: datetime | None) -> tuple[str, int]:

@@ -13,7 +13,10 @@ from chartseal.keys.authority import AuthorityKey
 from chartseal.keys.card import IssuerCard
 from chartseal.keys.delivery import Inbox, deliver, matches
 from chartseal.keys.issuer import IssuerKey
+from chartseal.keys.proxy import ProxyKey
 from chartseal.keys.registration import Challenge, verify_registration
+from chartseal.keys.successor import SuccessorNotice, verify_successor
+from chartseal.keys.view import ViewKey
 from chartseal.keys.wallet import Received, Wallet
 
 __all__ = [
@@ -24,10 +27,14 @@ __all__ = [
     "Inbox",
     "IssuerCard",
     "IssuerKey",
+    "ProxyKey",
     "Received",
     "SealingAddress",
+    "SuccessorNotice",
+    "ViewKey",
     "Wallet",
     "deliver",
     "matches",
     "verify_registration",
+    "verify_successor",
 ]

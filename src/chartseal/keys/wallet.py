@@ -15,6 +15,7 @@ from chartseal.attestation.signer import make_secret
 from chartseal.errors import KeyFileError, WordsError
 from chartseal.keys import _files
 from chartseal.keys.address import SealingAddress
+from chartseal.predicates.hashes import delegation_message
 
 if TYPE_CHECKING:
     from chartseal.circuits import Proof, Prover
@@ -110,6 +111,10 @@ class Wallet:
         """What a provider seals to."""
         return SealingAddress(self._keys.address(address, epoch))
 
+    def view_secret(self, address: int = 0, epoch: int = 0) -> bytes:
+        """The raw X25519 scalar of an address: 32 bytes; whoever has it finds and reads what is sealed to it."""
+        return self._keys.view_secret(address, epoch)
+
     def holder_commitment(self) -> bytes:
         """The value of claim 0 of this wallet's records: 32 bytes, big-endian."""
         return _core.holder_commitment(self._keys.spend_public())
@@ -164,6 +169,30 @@ class Wallet:
             KeyFormatError: `subject_not_ours`, when `enc` does not give `subject`.
         """
         message = _core.holder_message(digest, subject, audience, nonce, expiry)
+        return self._keys.sign_as(enc, subject, message, address, epoch)
+
+    def delegate(
+        self,
+        enc: bytes,
+        subject: bytes,
+        *,
+        proxy: bytes,
+        audience: str,
+        not_before: int,
+        expiry: int,
+        majority: int,
+        address: int = 0,
+        epoch: int = 0,
+    ) -> bytes:
+        """Let a proxy sign disclosures of one record, as its subject: packPoint(R) ‖ LE(S), 64 bytes.
+
+        The message is `delegation_message`'s. `proxy` is the proxy's packed key, `audience` empty for any verifier;
+        times are in Unix seconds, `majority` 0 for none.
+
+        Raises:
+            KeyFormatError: `subject_not_ours`, when `enc` does not give `subject`.
+        """
+        message = delegation_message(subject, proxy, audience, not_before=not_before, expiry=expiry, majority=majority)
         return self._keys.sign_as(enc, subject, message, address, epoch)
 
     def prove(self, prover: Prover, inputs: Mapping[str, Any], **options: Any) -> Proof:

@@ -35,3 +35,19 @@ def to_bytes(element: int) -> bytes:
 def poseidon(*inputs: int) -> int:
     """P of 1 to 10 field elements."""
     return int.from_bytes(_core.poseidon_hash([to_bytes(each) for each in inputs]), "big")
+
+
+def delegation_message(
+    subject: bytes, proxy: bytes, audience: str, *, not_before: int, expiry: int, majority: int
+) -> bytes:
+    """What a record's subject signs to let a proxy sign its disclosures: 32 bytes, big-endian.
+
+    F("delegation"; bytes32 subject, bytes32 proxy, bytes32 keccak256(audience), or 0 where the audience is empty,
+    uint64 notBefore, uint64 expiry, uint64 majority). Wallets and verifiers share it.
+
+    Raises:
+        FieldEncodingError: a part does not fit its type.
+    """
+    audience_hash = _core.keccak256(audience.encode()) if audience else bytes(32)
+    kinds = "bytes32,bytes32,bytes32,uint64,uint64,uint64"
+    return to_bytes(field_element("delegation", kinds, subject, proxy, audience_hash, not_before, expiry, majority))

@@ -28,6 +28,7 @@ from chartseal.verification.policy import Limits, TrustedAuthority, TrustedIssue
 from chartseal.verification.report import (
     IssuedUnder,
     Issuer,
+    Proxy,
     Step,
     VerifiedDisclosure,
     VerifiedPredicate,
@@ -49,6 +50,7 @@ __all__ = [
     "Issuer",
     "Limits",
     "NonceStore",
+    "Proxy",
     "Question",
     "Request",
     "Revocation",

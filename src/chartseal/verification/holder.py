@@ -9,9 +9,11 @@ from typing import Protocol
 
 from chartseal import _core
 from chartseal.attestation import Digest
+from chartseal.disclosure.delegation import Delegation
 from chartseal.disclosure.form import UnverifiedDisclosure
 from chartseal.errors import AudienceError, HolderError
 from chartseal.verification.content import refusing
+from chartseal.verification.report import Proxy
 
 _LAST_MOMENT = 253_402_300_799
 
@@ -23,12 +25,16 @@ class NonceStore(Protocol):
         """Whether this nonce was given out and is spent now for the first time; must be atomic."""
 
 
-def check_signatures(disclosure: UnverifiedDisclosure, subjects: Sequence[bytes]) -> None:
-    """Each record's subject signed the digest for this audience, nonce and expiry; records ascend, none twice.
+def check_signatures(
+    disclosure: UnverifiedDisclosure, subjects: Sequence[bytes], now: datetime, *, proxies: bool
+) -> list[Proxy | None]:
+    """Each record's subject, or its proxy, signed the digest for this audience, nonce and expiry; records ascend.
+
+    `proxies` tells whether proxies may. Who they are is returned, None where the holder signed.
 
     Raises:
         HolderError: `record_repeated`, `records_unordered`, a refused point, `signature_malformed`,
-            `signature_invalid`.
+            `signature_invalid`; of a proxy `proxy_refused`, or as `Delegation.check`.
     """
     identities = [record.identity for record in disclosure.records]
     if len(set(identities)) != len(identities):
@@ -37,10 +43,25 @@ def check_signatures(disclosure: UnverifiedDisclosure, subjects: Sequence[bytes]
         raise HolderError("records do not ascend by attester and uid", "records_unordered", "records")
     with refusing(HolderError, ""):
         digest = disclosure.digest()
+    signers: list[Proxy | None] = []
     for at, (record, subject) in enumerate(zip(disclosure.records, subjects, strict=True)):
         with refusing(HolderError, f"records[{at}]"):
+            proxy = None
+            if record.delegation is not None:
+                proxy = _proxy(record.delegation, subject, disclosure.audience, now, allowed=proxies)
             message = _message(disclosure, digest, subject)
-            _core.verify_holder_signature(subject, message, record.signature)
+            _core.verify_holder_signature(subject if proxy is None else proxy.key, message, record.signature)
+        signers.append(proxy)
+    return signers
+
+
+def _proxy(delegation: Delegation, subject: bytes, audience: str, now: datetime, *, allowed: bool) -> Proxy:
+    """Who signs in the holder's place, once its delegation holds."""
+    if not allowed:
+        raise HolderError("signed by a proxy, which the policy does not take", "proxy_refused")
+    delegation.check(subject, audience, now)
+    mandate = delegation.mandate
+    return Proxy(mandate.proxy, mandate.until, mandate.of_age_at, mandate.audience)
 
 
 def _message(disclosure: UnverifiedDisclosure, digest: Digest, subject: bytes) -> bytes:

@@ -80,6 +80,8 @@ class TrustPolicy:
     trust_roots: tuple[AttestedTrustRoot, ...] = ()
     largest_root_age: timedelta = timedelta(days=3)
     """From the start of a trust root's day until now: what an issuer revokes later, a proof does not know."""
+    proxies: bool = True
+    """Whether a holder's proxy may sign in her place."""
 
     def issuer(self, attester: Address, moments: Collection[datetime]) -> str | None:
         """The name of an issuer that is trusted at all these moments, or None."""
@@ -133,6 +135,7 @@ class TrustPolicy:
             development_keys = ["anonymous-1"]   # circuits: for development alone
             keys = ["0x…"]                       # hashes of verification keys
             largest_root_age_seconds = 259200
+            proxies = false                      # the holder alone may sign
             [limits]
             size = 1000000
             [[domain]]

@@ -39,6 +39,7 @@ def read(text: bytes | str) -> dict[str, Any]:
         "development_keys": _circuits(data),
         "keys": frozenset(_digest(text, "keys") for text in data.texts("keys")),
         "trust_roots": tuple(_trust_root(item) for item in data.tables("trust_root")),
+        "proxies": data.flag("proxies", default=True),
     }
     data.require_no_more()
     if found["test_issuers"] - {known.name for known in found["issuers"]}:
@@ -60,6 +61,13 @@ class _Table:
         value = self._data.pop(name, default)
         if value is not default and (not isinstance(value, kind) or isinstance(value, bool)):
             raise PolicyError("is of another type", path=f"{self.place} {name}".strip())
+        return value
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """A member that is true or false."""
+        value = self._data.pop(name, default)
+        if not isinstance(value, bool):
+            raise PolicyError("expected true or false", path=f"{self.place} {name}".strip())
         return value
 
     def stated_seconds(self, *names: str) -> dict[str, timedelta]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from chartseal.attestation import Address, Digest, VerifiedAttestation
+from chartseal.attestation import Address, Digest, VerifiedAttestation, to_hex
 from chartseal.disclosure.binding import NO_TERMS, Terms
 from chartseal.errors import NotCheckedError
 from chartseal.record import Container, Field
@@ -99,6 +99,24 @@ class VerifiedSeal(NamedTuple):
     evidence_time: datetime | None
 
 
+class Proxy(NamedTuple):
+    """Who signed a disclosure in the holder's place, as the record's holder let it."""
+
+    key: bytes
+    """A packed Baby Jubjub point: 32 bytes."""
+    until: datetime
+    majority: datetime | None
+    """When the holder is of age and the proxy's signature counts no more; None where that is not stated."""
+    audience: str
+    """The one verifier that the delegation is for; empty for any."""
+
+    @property
+    def words(self) -> str:
+        """It in words."""
+        majority = f"{self.majority:%Y-%m-%d}" if self.majority else "not stated"
+        return f"signed by a proxy: key {to_hex(self.key)}, until {self.until:%Y-%m-%d}, majority {majority}"
+
+
 @dataclass(frozen=True)
 class VerifiedRecord:
     """One record of which every step held, or says that it was not checked."""
@@ -131,6 +149,8 @@ class VerifiedRecord:
     values_not_shown: tuple[str, ...]
     """Elements of which only what is said about them (the `_` twin) is opened: without a value, or it is withheld."""
     fact: Fact = field(repr=False)
+    proxy: Proxy | None = None
+    """Who signed in the holder's place; None where the holder did."""
 
     def value(self, name: str) -> object:
         """The value of an opened field by its name.

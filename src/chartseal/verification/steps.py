@@ -18,6 +18,7 @@ from chartseal.verification.policy import TrustPolicy
 from chartseal.verification.report import (
     Issuer,
     Mark,
+    Proxy,
     Report,
     VerifiedDisclosure,
     VerifiedRecord,
@@ -111,8 +112,9 @@ def examine(request: Request, setting: Setting, roots: TrustRoots, *, has_store:
     sealed = check_seals(packages, places, setting, report, inside)  # 5. to 9.
     attested, evidence = [each.attestation for each in sealed], [each.evidence_time for each in sealed]
     issuers = [each.issuer for each in sealed]
-    holder.check_signatures(shown, [content.word("subject") for content in contents])  # 10. made by the holders
-    report.checked(10, inside.holder)
+    subjects = [content.word("subject") for content in contents]
+    signers = holder.check_signatures(shown, subjects, setting.now, proxies=trust.proxies)  # 10. made by the holders
+    report.checked(10, "; ".join(filter(None, [inside.holder, _by_proxies(signers)])))
     problem = holder.check_request(shown, request.audience, request.nonce, setting.now, has_store=has_store)
     report.either(11, problem)  # 11. for us, now
     question = predicates.Question(request.policies, request.terms)
@@ -123,13 +125,18 @@ def examine(request: Request, setting: Setting, roots: TrustRoots, *, has_store:
         audience=shown.audience,
         nonce=shown.nonce,
         expires_at=datetime.fromtimestamp(shown.expiry, UTC),
-        records=verified_records(contents, attested, issuers, evidence),
+        records=verified_records(contents, attested, issuers, evidence, signers),
         steps=tuple(report.steps),
         same_person=same_person(_marks(contents, attested, proven)),
         predicates=proven.predicates,
         terms=request.terms,
     )
     return Examined(result, proven.checkable)
+
+
+def _by_proxies(signers: Sequence[Proxy | None]) -> str:
+    count = sum(signer is not None for signer in signers)
+    return f"{count} of {len(signers)} records signed by a proxy" if count else ""
 
 
 def _marks(
@@ -183,6 +190,7 @@ def verified_records(
     attested: Sequence[VerifiedAttestation],
     issuers: Sequence[Issuer],
     evidence: Sequence[datetime | None],
+    signers: Sequence[Proxy | None],
 ) -> tuple[VerifiedRecord, ...]:
     """The records with their facts, once every step has held."""
     links = facts.Links(contents, [seal.attester for seal in attested])
@@ -205,8 +213,9 @@ def verified_records(
             targets_not_shown=links.targets_not_shown(content, seal),
             values_not_shown=facts.values_not_shown(content),
             fact=facts.fact(content, seal, issuer.name, links),
+            proxy=signer,
         )
-        for content, seal, issuer, time in zip(contents, attested, issuers, evidence, strict=True)
+        for content, seal, issuer, time, signer in zip(contents, attested, issuers, evidence, signers, strict=True)
     )
 
 

@@ -8,6 +8,7 @@ In: mailboxes, 24 words. Out: records that disclosing and proving take.
 """
 
 from chartseal.wallet.accepting import Acceptance, accept, take_in
+from chartseal.wallet.reading import read_mailbox
 from chartseal.wallet.scanning import GENERAL, OwnAddress, Scanned, scan
 from chartseal.wallet.sources import FolderMailbox, Mailbox, WebMailbox, open_mailbox
 from chartseal.wallet.store import CANDIDATE, ERASED, KEPT, Held, Parcel, WalletStore
@@ -28,6 +29,7 @@ __all__ = [
     "WebMailbox",
     "accept",
     "open_mailbox",
+    "read_mailbox",
     "scan",
     "take_in",
 ]

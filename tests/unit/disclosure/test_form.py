@@ -13,8 +13,9 @@ import pytest
 
 from chartseal.attestation import Address, Digest
 from chartseal.disclosure import UnverifiedDisclosure, UnverifiedProof
+from chartseal.disclosure.audience import LONGEST_AUDIENCE
 from chartseal.disclosure.binding import Binding, Terms
-from chartseal.disclosure.form import LONGEST_AUDIENCE, MOST_PROOFS
+from chartseal.disclosure.form import MOST_PROOFS
 from chartseal.errors import DisclosureFormError
 from tests.charts import open_paths, vector_record
 
