@@ -19,6 +19,8 @@ from chartseal.attestation import Domain, to_hex
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.cli.files import opened, write_private
 from chartseal.cli.vault_backup import backup, backup_key, restore, rotate_keys
+from chartseal.cli.vault_erasure import erase, hold, receipt, release, retain
+from chartseal.cli.vault_names import Name
 from chartseal.cli.vault_options import VaultPlace, actor_option, purpose_option, vault_options
 from chartseal.errors import VaultError
 from chartseal.keys import SealingAddress
@@ -34,7 +36,6 @@ DAMAGED = 3
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"([1-9][0-9]{0,11})([KMGT]?)", re.ASCII)
-_NAME = re.compile(r"(0x[0-9a-fA-F]{40})[ /](0x[0-9a-fA-F]{64})", re.ASCII)
 _LOCATOR = re.compile(rb"(?:0x)?([0-9a-f]{64})\s*")
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -53,21 +54,6 @@ class Size(click.ParamType[Any]):
         if not found:
             self.fail("expected a number of bytes, with K, M, G or T where you like", param, ctx)
         return int(found[1]) * _UNITS[found[2]]
-
-
-class Name(click.ParamType[Any]):
-    """A record's identity: `0xattester/0xuid`."""
-
-    name = "record"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[bytes, bytes]:
-        """Read an identity."""
-        if isinstance(value, tuple):
-            return value
-        found = _NAME.fullmatch(str(value))
-        if not found:
-            self.fail("expected 0x and the attester's 40 digits, /, 0x and the uid's 64", param, ctx)
-        return bytes.fromhex(found[1][2:]), bytes.fromhex(found[2][2:])
 
 
 _day = click.DateTime(["%Y-%m-%d"])
@@ -299,5 +285,5 @@ def _tell(as_json: bool, told: str, members: dict[str, Any]) -> None:
     click.echo(json.dumps(members) if as_json else told)
 
 
-for command in (backup, backup_key, restore, rotate_keys):
+for command in (backup, backup_key, erase, hold, receipt, release, restore, retain, rotate_keys):
     vault.add_command(command)

@@ -27,7 +27,7 @@ from chartseal.vault.database import reading, storing, writing
 from chartseal.vault.exporting import PUBLIC, unwritable, write_bytes, write_lines
 from chartseal.vault.opening import Entry, Opened
 from chartseal.vault.storing import insert_deliveries
-from chartseal.vault.tables import DELIVERY, RECORD
+from chartseal.vault.tables import DELIVERY, LIVE, RECORD
 
 if TYPE_CHECKING:
     from chartseal.vault.vault import Vault
@@ -176,9 +176,17 @@ def redeliver(vault: Vault, entries: Iterable[Entry], *, actor: str, now: dateti
         sealed = _core.seal_deliveries([_delivery(each) for each in chunk])
         rows = [(each.id, *delivery) for each, delivery in zip(chunk, sealed, strict=True)]
         with writing(vault.engine) as connection:
-            insert_deliveries(vault, connection, rows, expires_at)
-        made += len(rows)
+            live = _live(connection, [each.id for each in chunk])  # what was erased meanwhile stays so
+            insert_deliveries(vault, connection, [row for row in rows if row[0] in live], expires_at)
+        made += len(live)
     return made
+
+
+def _live(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """Those records that are there, and are not erased before the transaction ends."""
+    wanted = select(RECORD.c.id).where(RECORD.c.id.in_(ids), RECORD.c.state == LIVE).order_by(RECORD.c.id)
+    with storing():
+        return set(connection.scalars(wanted.with_for_update(read=True)))
 
 
 def _delivery(opened: Opened) -> tuple[bytes, bytes, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,7 @@ from chartseal.vault.audit import record_text
 from chartseal.vault.database import storing
 from chartseal.vault.epochs import Epoch
 from chartseal.vault.storing import Identity
-from chartseal.vault.tables import KEY, LIVE, RECORD
+from chartseal.vault.tables import ERASURE, KEY, LIVE, RECORD
 
 if TYPE_CHECKING:
     from chartseal.vault.vault import Vault
@@ -114,8 +115,8 @@ def decrypt(vault: Vault, connection: Connection, entries: Sequence[Entry]) -> l
 def _rows(connection: Connection, ids: Sequence[int]) -> dict[int, Any]:
     """Records with their newest wrap: while keys are rotated a record may have two."""
     wanted = (
-        select(RECORD, KEY.c.epoch, KEY.c.wrapped)
-        .select_from(RECORD.outerjoin(KEY, KEY.c.record_id == RECORD.c.id))
+        select(RECORD, KEY.c.epoch, KEY.c.wrapped, ERASURE.c.erased_at)
+        .select_from(RECORD.outerjoin(KEY).outerjoin(ERASURE))
         .where(RECORD.c.id.in_(ids))
         .order_by(KEY.c.epoch)
     )
@@ -169,4 +170,5 @@ def _absent(entry: Entry, rows: dict[int, Any]) -> VaultError:
         return VaultError("the vault never had such a record", "record_unknown", entry.name)
     if row.state == LIVE:
         return VaultDamageError("a record names no ciphertext", "blob_missing", entry.name)
-    return VaultError("the record is erased", "record_erased", entry.name)
+    at = "" if row.erased_at is None else f" since {datetime.fromtimestamp(row.erased_at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return VaultError(f"the record is erased{at}", "record_erased", entry.name)

@@ -70,8 +70,21 @@ RECORD = Table(
     Column("retain_until", BigInteger),  # before this day it is not erased without a basis
     UniqueConstraint("attester", "uid"),
     Index(None, "patient"),
+    Index(None, "blob"),
 )
 """One row for each record that was ever stored."""
+
+ERASURE = Table(
+    "vault_erasure",
+    METADATA,
+    Column("record_id", ForeignKey(RECORD.c.id), primary_key=True),
+    Column("erased_at", BigInteger, nullable=False),
+    Column("basis", String(32), nullable=False),  # a code
+    Column("sequence", BigInteger, nullable=False),  # of its audit entry
+    Column("epoch", Integer, nullable=False),  # the newest when it was erased: no later one ever had its key
+    Index(None, "sequence"),
+)
+"""Tombstones: when records were erased, and on what basis."""
 
 KEY = Table(
     "vault_key",
@@ -111,6 +124,7 @@ DELIVERY = Table(
     Column("expires_at", BigInteger, nullable=False),
     Index(None, "record_id"),
     Index(None, "expires_at"),
+    Index(None, "blob"),
 )
 """Ciphertexts for patients, until they are accepted or expire; the blob is where a record's would be."""
 

@@ -1,0 +1,230 @@
+"""`chartseal vault erase|hold|release|retain|receipt`: records that must stay, and records that go for good."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chartseal.attestation import Address, checksum_address, to_hex
+from chartseal.attestation.signer import LocalSigner
+from chartseal.cli.addresses import Account
+from chartseal.cli.chain_options import KEY_VARIABLE, read_signer
+from chartseal.cli.files import opened, write_private
+from chartseal.cli.times import Day
+from chartseal.cli.vault_names import Name
+from chartseal.cli.vault_options import VaultPlace, actor_option, vault_options
+from chartseal.errors import ErasureError
+from chartseal.vault import Entry, Vault
+from chartseal.vault.erasure import Basis, Hold, Holds, Receipt, SignedReceipt, erased_of, give, vacuum
+from chartseal.vault.erasure import erase as erase_records
+from chartseal.vault.erasure import retain as retain_records
+
+SOME_REFUSED = 3
+"""Exit status when some records had to stay, and the others are erased."""
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_Identities = tuple[tuple[bytes, bytes], ...]
+
+
+def _records_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--record` and `--patient`; one of them must be given."""
+
+    @click.option("--record", "records", multiple=True, type=Name(), help="As `vault list` shows it, repeatable.")
+    @click.option("--patient", metavar="REF", help="All of this patient: the reference as the records have it.")
+    @functools.wraps(command)
+    def wrapped(*args: Any, records: _Identities, patient: str | None, **options: Any) -> Any:
+        if bool(records) == (patient is not None):
+            raise click.UsageError("give --record or --patient")
+        return command(*args, records=records, patient=patient, **options)
+
+    return wrapped
+
+
+def _found(vault: Vault, records: _Identities, patient: str | None) -> list[Entry]:
+    return vault.find(patient=patient) if patient is not None else [vault.entry(*each) for each in records]
+
+
+@click.command()
+@vault_options
+@_records_options
+@click.option("--basis", required=True, type=click.Choice([each.value for each in Basis]), help="Why.")
+@click.option("--override", is_flag=True, help="Erase what must be kept, where the basis allows it.")
+@click.option("-o", "--output", metavar="FILE", help="Write signed receipts, one a line; needs the issuer's key.")
+@click.option(
+    "-k", "--key", type=click.Path(dir_okay=False, path_type=Path), help=f"Its key file (else {KEY_VARIABLE})."
+)
+@click.option("--key-passphrase-fd", type=click.IntRange(min=0), metavar="N", help="The key file's passphrase.")
+@click.option("--vacuum", "is_vacuumed", is_flag=True, help="PostgreSQL: empty the tables' dead rows; writers wait.")
+@actor_option
+@_json
+@click.pass_context
+def erase(
+    context: click.Context,
+    vault: VaultPlace,
+    records: _Identities,
+    patient: str | None,
+    basis: str,
+    override: bool,
+    output: str | None,
+    key: Path | None,
+    key_passphrase_fd: int | None,
+    is_vacuumed: bool,
+    actor: str,
+    as_json: bool,
+) -> None:
+    """Erase records for good. Their tombstones stay, and what was erased before gets its receipt again.
+
+    Ends with status 3 if some must be kept; they are named, and the others are erased.
+    """
+    signer = None if output is None else read_signer(key, None, key_passphrase_fd)  # no key, no erasing
+    held, now = vault.open(), datetime.now(UTC)
+    entries = _found(held, records, patient)
+    done = erase_records(held, entries, basis=Basis(basis), actor=actor, now=now, override=override)
+    held.blobs.sweep(held.engine, now=now)
+    if is_vacuumed:
+        vacuum(held)
+    if output is not None and signer is not None:
+        _write_receipts(held, entries if patient is None else erased_of(held, patient), signer, output)
+    _tell_erased(done.erased, done.refused, as_json=as_json)
+    if not done.is_clean:
+        click.echo("the log is not empty yet, since somebody reads: run it again later", err=True)
+    context.exit(SOME_REFUSED if done.refused else 0)
+
+
+def _write_receipts(vault: Vault, entries: Sequence[Entry], signer: LocalSigner, output: str) -> None:
+    given = give(vault, entries, signer, now=datetime.now(UTC))
+    write_private(output, b"".join(each.to_json() + b"\n" for each in given))
+
+
+def _tell_erased(erased: int, refused: Sequence[ErasureError], *, as_json: bool) -> None:
+    if as_json:
+        stay = [{"record": each.path, "code": each.code} for each in refused]
+        click.echo(json.dumps({"erased": erased, "refused": stay}))
+        return
+    click.echo(f"{erased} records erased")
+    for each in refused:
+        click.echo(f"{each.code}: {each}", err=True)
+
+
+@click.command()
+@vault_options
+@_records_options
+@click.option("--basis", metavar="CODE", required=True, help="A code of the case; no name.")
+@actor_option
+@_json
+def hold(vault: VaultPlace, records: _Identities, patient: str | None, basis: str, actor: str, as_json: bool) -> None:
+    """Place a legal hold on records, or on all of a patient, later ones included."""
+    held = vault.open()
+    place = functools.partial(Holds(held).place, basis=basis, actor=actor, now=datetime.now(UTC))
+    if patient is not None:
+        numbers = [place(patient=patient)]
+    else:
+        numbers = [place(entry=each) for each in _found(held, records, None)]
+    _tell(as_json, "\n".join(f"hold {each}" for each in numbers), {"holds": numbers})
+
+
+@click.command()
+@click.argument("number", type=click.IntRange(min=1), required=False)
+@vault_options
+@actor_option
+@_json
+def release(number: int | None, vault: VaultPlace, actor: str, as_json: bool) -> None:
+    """Lift hold NUMBER; without one, list the holds."""
+    holds = Holds(vault.open())
+    if number is not None:
+        holds.lift(number, actor=actor, now=datetime.now(UTC))
+    found = holds.all()
+    shown = [each for each in found if number in (None, each.id)]
+    _tell(as_json, "\n".join(map(_line, shown)), {"holds": [_members(each) for each in shown]})
+
+
+def _members(hold: Hold) -> dict[str, Any]:
+    return {
+        "hold": hold.id,
+        "on": "record" if hold.patient is None else "patient",
+        "basis": hold.basis,
+        "placedAt": _time(hold.placed_at),
+        "liftedAt": None if hold.lifted_at is None else _time(hold.lifted_at),
+    }
+
+
+def _line(hold: Hold) -> str:
+    members = _members(hold)
+    lifted = f", lifted {members['liftedAt']}" if members["liftedAt"] else ""
+    return f"hold {hold.id} on a {members['on']}, {hold.basis}, placed {members['placedAt']}{lifted}"
+
+
+@click.command()
+@vault_options
+@_records_options
+@click.option("--until", required=True, type=Day(), help="Before this day or time they are not erased.")
+@click.option("--shorten", is_flag=True, help="Also where they are kept longer already.")
+@actor_option
+@_json
+def retain(
+    vault: VaultPlace,
+    records: _Identities,
+    patient: str | None,
+    until: int,
+    shorten: bool,
+    actor: str,
+    as_json: bool,
+) -> None:
+    """Keep records until a day: before it only a basis that overrides erases them."""
+    held, day = vault.open(), datetime.fromtimestamp(until, UTC)
+    entries = _found(held, records, patient)
+    count = retain_records(held, entries, day, actor=actor, now=datetime.now(UTC), shorten=shorten)
+    _tell(as_json, f"{count} records are now kept until {day:%Y-%m-%d}", {"records": count})
+
+
+@click.command()
+@click.argument("source", metavar="FILE")
+@click.option("--provider", "providers", multiple=True, type=Account(), help="Whose receipts count, repeatable.")
+@_json
+def receipt(source: str, providers: tuple[Address, ...], as_json: bool) -> None:
+    """Check receipts of erasure, and say what they say. Needs no vault and no keys."""
+    with opened(source) as stream:
+        found = [SignedReceipt.from_json(line).read() for line in stream if not line.isspace()]
+    for each in found:
+        if providers and each.provider not in providers:
+            raise ErasureError("signed by another than you named", "receipt_other_provider", "erasure-receipt")
+    told = "\n".join(map(_told, found))
+    _tell(as_json, told, {"receipts": [_shown(each) for each in found]})
+
+
+def _shown(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "provider": checksum_address(receipt.provider),
+        "record": f"{to_hex(receipt.attester)}/{to_hex(receipt.uid)}",
+        "erasedAt": _time(receipt.erased_at),
+        "basis": receipt.basis.value,
+        "entry": receipt.entry,
+        "statedAt": _time(receipt.stated_at),
+        "epochs": [
+            {"epoch": number, "destroyedAt": _time(destroyed) if destroyed else None}
+            for number, destroyed in receipt.epochs
+        ],
+    }
+
+
+def _told(receipt: Receipt) -> str:
+    shown = _shown(receipt)
+    alive = ", ".join(str(number) for number, destroyed in receipt.epochs if not destroyed)
+    backups = f"readable in backups until epoch {alive} is destroyed" if alive else "in no backup readable any more"
+    what = f"record {shown['record']} erased {shown['erasedAt']}, {shown['basis']}"
+    return f"{what}; {backups} (signed by {shown['provider']})"
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _tell(as_json: bool, told: str, members: dict[str, Any]) -> None:
+    click.echo(json.dumps(members) if as_json else told)

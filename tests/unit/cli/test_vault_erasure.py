@@ -1,0 +1,103 @@
+"""`chartseal vault erase|hold|release|retain|receipt`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chartseal.attestation import LocalSigner, checksum_address
+from chartseal.errors import ErasureError, KeyFormatError, VaultError
+from chartseal.keys import IssuerKey
+from tests.unit.cli.test_vault import BASE, Shell, seal
+
+SECRET = "13" * 32
+PROVIDER = checksum_address(LocalSigner(bytes.fromhex(SECRET)).address)
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("issuer") / "issuer.json"
+    IssuerKey.generate(base=BASE).save(path, "p")
+    return str(path)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, issuer: str, request: pytest.FixtureRequest) -> Shell:
+    from tests.anchoring import observations
+
+    shell = Shell(tmp_path)
+    shell.issuer = issuer
+    shell.environment["CHARTSEAL_KEY"] = SECRET
+    (tmp_path / "chart.json").write_bytes(observations(4))
+    shell.told("vault", "init", "--base", BASE)
+    seal(shell, "--vault", shell.path("vault.db"))
+    return shell
+
+
+def records(shell: Shell) -> list[str]:
+    return [each["record"] for each in shell.told("vault", "list")["records"]]
+
+
+def erase(shell: Shell, *more: str, status: int = 0) -> dict[str, object]:
+    found: dict[str, object] = shell.told("vault", "erase", "--basis", "patient-request", *more, status=status)
+    return found
+
+
+def test_a_patient_is_erased_and_gets_receipts(shell: Shell) -> None:
+    file = shell.path("receipts.ndjson")
+    assert erase(shell, "--patient", "Patient/p", "-o", file) == {"erased": 4, "refused": []}
+    told = shell.told("vault", "receipt", file, "--provider", PROVIDER)["receipts"]
+    assert sorted(each["record"] for each in told) == sorted(records(shell))
+    assert {(each["provider"], each["basis"]) for each in told} == {(PROVIDER, "patient-request")}
+    assert told[0]["epochs"] == [{"epoch": 1, "destroyedAt": None}]
+    assert shell.run("vault", "receipt", file).count("until epoch 1 is destroyed") == 4
+    before = Path(file).read_bytes()
+    assert erase(shell, "--patient", "Patient/p", "-o", file) == {"erased": 0, "refused": []}
+    assert len(Path(file).read_bytes().splitlines()) == len(before.splitlines()) == 4  # the receipts again
+    with pytest.raises(VaultError) as caught:
+        shell.run("vault", "get", records(shell)[0])
+    assert caught.value.code == "record_erased"
+
+
+def test_receipts_of_another_provider_and_altered_ones_are_refused(shell: Shell) -> None:
+    file = Path(shell.path("receipts.ndjson"))
+    erase(shell, "--record", records(shell)[0], "-o", str(file))
+    with pytest.raises(ErasureError) as caught:
+        shell.run("vault", "receipt", str(file), "--provider", "0x" + "11" * 20)
+    assert caught.value.code == "receipt_other_provider"
+    members = json.loads(file.read_bytes())
+    members["receipt"] = members["receipt"].replace("patient-request", "court-order")
+    file.write_text(json.dumps(members))
+    with pytest.raises(ErasureError) as caught:
+        shell.run("vault", "receipt", str(file))
+    assert caught.value.code == "receipt_unsigned"
+
+
+def test_what_must_be_kept_is_named_and_the_rest_is_erased(shell: Shell) -> None:
+    retained, held, *_ = records(shell)
+    until = ("--until", "2100-01-01")
+    assert shell.told("vault", "retain", "--record", retained, *until) == {"records": 1}
+    assert shell.told("vault", "hold", "--record", held, "--basis", "case-7") == {"holds": [1]}
+    done = erase(shell, "--patient", "Patient/p", status=3)
+    assert done["erased"] == 2
+    assert sorted(each["code"] for each in done["refused"]) == ["record_held", "record_retained"]  # type: ignore[attr-defined]
+    [released] = shell.told("vault", "release", "1")["holds"]
+    assert released["liftedAt"] is not None
+    assert "case-7" in shell.run("vault", "release")
+    assert erase(shell, "--record", held)["erased"] == 1
+    done = shell.told("vault", "erase", "--basis", "court-order", "--override", "--record", retained, "--vacuum")
+    assert done == {"erased": 1, "refused": []}
+
+
+def test_without_a_key_for_the_receipt_nothing_is_erased(shell: Shell) -> None:
+    del shell.environment["CHARTSEAL_KEY"]
+    with pytest.raises(KeyFormatError):
+        erase(shell, "--patient", "Patient/p", "-o", shell.path("receipts.ndjson"))
+    assert {each["state"] for each in shell.told("vault", "list")["records"]} == {"live"}
+
+
+@pytest.mark.parametrize("options", [[], ["--patient", "Patient/p", "--record", "0x" + "1" * 40 + "/0x" + "2" * 64]])
+def test_records_or_a_patient_must_be_named(shell: Shell, options: list[str]) -> None:
+    shell.run("vault", "erase", "--basis", "duplicate", *options, status=2)
