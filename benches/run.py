@@ -28,6 +28,7 @@ NAMES = (
     "delegated",
     "indexing",
     "auditing",
+    "erasing",
     "reverify",
     "watching",
     "sealing",

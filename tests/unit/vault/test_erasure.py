@@ -34,7 +34,8 @@ from chartseal.vault.erasure import (
 )
 from chartseal.vault.erasure.receipts import receipt_digest
 from chartseal.vault.tables import BLOB, DELIVERY, ERASED, KEY, LIVE, RECORD, TERM
-from tests.charts import NOW
+from chartseal.verification import TrustedIssuer, TrustPolicy, verify
+from tests.charts import AUDIENCE, DOMAIN, ISSUER, NONCE, NOW, open_paths
 from tests.vault_records import create, identity, line_of, lines_of, put
 
 SIGNER = LocalSigner(b"\x13" * 32)
@@ -89,6 +90,16 @@ def test_the_tombstone_answers_with_the_time(vault: Vault) -> None:
         vault.get(*identity(line), actor="clerk", now=NOW)
     assert caught.value.code == "record_erased"
     assert f"{NOW:%Y-%m-%dT%H:%M:%SZ}" in str(caught.value)
+
+
+def test_a_disclosure_made_before_still_verifies(vault: Vault) -> None:
+    put(vault, [line_of(1)])
+    record = vault.get(*vault.find()[0].identity, actor="clerk", now=NOW)
+    disclosure = open_paths([record], "Observation.code")
+    assert go(vault).erased == 1
+    trust = TrustPolicy(issuers=(TrustedIssuer(ISSUER, "Example hospital"),), domains=frozenset({DOMAIN}))
+    verified = verify(disclosure, trust, audience=AUDIENCE, nonce=NONCE, now=NOW)
+    assert [each.uid for each in verified.records] == [record.uid]
 
 
 def test_what_was_erased_does_not_come_back(vault: Vault) -> None:
