@@ -55,17 +55,17 @@ def test_killed_erasures_leave_no_half_record(place: str, tmp_path: Path, drill_
     vault = create(place, keys_of(KEYS), blobs=FolderBlobs(folder))
     vault.blobs = Blobs(FolderBlobs(folder), inline=1_500)
     victims = Victims("tests.integration.erasure_child", place, str(folder))
-    source, kills, longest, gone = random.Random(17), 0, 0.3, set[bytes]()
+    source, kills, halfway, longest, gone = random.Random(17), 0, 0, 0.3, set[bytes]()
     for number in range(max(4, round(KILLS * drill_scale))):
         patient = f"Patient/k{number}"
         put(vault, lines_of(RECORDS, f"k{number}"))
         child = victims.start(patient)
         time.sleep(source.uniform(0, longest))
         os.kill(child, signal.SIGKILL)
-        was_killed = victims.end() == -signal.SIGKILL
-        kills += was_killed
+        kills += victims.end() == -signal.SIGKILL
         erased = check_whole(vault)
         assert gone <= erased
+        halfway += 0 < len(erased - gone) < RECORDS
         # So long that most die between their first record and their last.
         longest = longest * 1.1 if not erased - gone else max(0.05, longest * 0.9)
         victims.start(patient)  # the same call goes on
@@ -73,7 +73,7 @@ def test_killed_erasures_leave_no_half_record(place: str, tmp_path: Path, drill_
         gone = check_whole(vault)
         assert len(erased_of(vault, patient)) == RECORDS
     victims.close()
-    print(f"\nkills: {kills}")
+    print(f"\nkills: {kills}, of which {halfway} between a patient's first record and the last")
     assert kills > 0
     vault.blobs.sweep(vault.engine, now=NOW + timedelta(days=36_500))
     with reading(vault.engine) as connection:

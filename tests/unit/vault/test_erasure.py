@@ -99,7 +99,7 @@ def test_a_disclosure_made_before_still_verifies(vault: Vault) -> None:
     assert go(vault).erased == 1
     trust = TrustPolicy(issuers=(TrustedIssuer(ISSUER, "Example hospital"),), domains=frozenset({DOMAIN}))
     verified = verify(disclosure, trust, audience=AUDIENCE, nonce=NONCE, now=NOW)
-    assert [each.uid for each in verified.records] == [record.uid]
+    assert [each.attestation.uid for each in verified.records] == [record.uid]
 
 
 def test_what_was_erased_does_not_come_back(vault: Vault) -> None:
