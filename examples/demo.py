@@ -2,7 +2,8 @@
 local chain; the patient shows three facts to a named verifier, who trusts that authority and asks a node of the chain
 alone. What is tampered with, or revoked, is refused. Then the patient proves two facts without opening them
 (`predicates.py`): a vaccination, beside its seal, and a prescription, for which a contract pays once and learns
-no name. Last a pharmacy measures, watches and seals how statins were taken (`medication.py`).
+no name. Then a pharmacy measures, watches and seals how statins were taken (`medication.py`). Last a hospital's vault
+delivers to the patient's wallet, and erases (`keeping.py`).
 
 Run: python examples/demo.py
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import keeping
 import medication
 import predicates
 from rich.console import Console
@@ -247,6 +249,7 @@ def run(url: str, chain: Chain, folder: Path) -> None:
     )
     predicates.run(scene)
     medication.run(scene)
+    keeping.run(scene)
 
 
 if __name__ == "__main__":

@@ -29,3 +29,6 @@ def test_the_demo_anchors_verifies_and_refuses() -> None:
     assert "2025-04-01: late_refill, statins, since 2025-03-18 (active): made-up-12-1-fill-2" in text
     assert "linked: the holder's proportion of days covered (urn:chartseal:1:adherence pdc) is at least 0.8" in text
     assert "PDC 0.855555 follows from the 6 dispensings that the report names." in text
+    assert "376 announcements matched, 376 records checked and kept, 376 deliveries deleted." in text
+    assert "before: 1 of the hospital's files hold its ciphertext after: 0 of them do" in text
+    assert "the vault says record_erased" in text
