@@ -65,7 +65,7 @@ def test_a_quickstart_for_another_audience_fails(folder: Path) -> None:
 
 
 def test_shell_quickstart_proves(folder: Path) -> None:
-    block, _, proving, _ = blocks("sh")
+    block, _, proving, *_ = blocks("sh")
     done = run(["bash", "-eu", "-o", "pipefail"], f"export CHARTSEAL_CACHE={folder}/cache\n{block}\n{proving}", folder)
     assert done.returncode == 0, done.stderr
     assert "12. proofs: checked" in done.stderr
@@ -84,7 +84,7 @@ def test_shell_quickstart_on_a_chain(folder: Path) -> None:
     with socket.socket() as probe:  # the port that the block names may be another's here
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    _, block, _, _ = blocks("sh")
+    _, block, *_ = blocks("sh")
     done = run(
         ["bash", "-eu", "-o", "pipefail"], f"export CHARTSEAL_ANVIL={anvil}\n" + block.replace("8555", port), folder
     )
@@ -94,6 +94,14 @@ def test_shell_quickstart_on_a_chain(folder: Path) -> None:
     assert "not checked" not in done.stderr
     assert json.loads((folder / "allergies.fhir.json").read_text())["entry"]
     assert not is_locked(folder / "chain")
+
+
+def test_shell_keeps(folder: Path) -> None:
+    block, _, _, keeping, _ = blocks("sh")
+    done = run(["bash", "-eu", "-o", "pipefail"], f"{block}\n{keeping}", folder)
+    assert done.returncode == 0, done.stderr
+    assert "376 records kept (revocation: not checked)" in done.stdout
+    assert "376 deliveries deleted" in done.stdout
 
 
 def test_shell_adherence(folder: Path) -> None:

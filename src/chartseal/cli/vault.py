@@ -180,10 +180,13 @@ def _time(seconds: int) -> str:
 @click.option("-o", "--output", default="-", show_default=True, help="The file to write, - for standard output.")
 @actor_option
 @purpose_option
-def get(record: tuple[bytes, bytes], vault: VaultPlace, output: str, actor: str, purpose: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Tell what was written as JSON, on standard error.")
+def get(record: tuple[bytes, bytes], vault: VaultPlace, output: str, actor: str, purpose: str, as_json: bool) -> None:
     """Write one sealed record, with everything in it; RECORD is as `vault list` shows it. The audit log says who."""
     found = vault.open().get(*record, actor=actor, now=_now(), purpose=purpose)
     write_private(output, found.to_json() + b"\n")
+    if as_json:
+        click.echo(json.dumps({"attester": to_hex(record[0]), "uid": to_hex(record[1])}), err=True)
 
 
 @vault.command()

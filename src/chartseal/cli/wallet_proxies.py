@@ -25,6 +25,7 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
 _INDEX = click.IntRange(0, 2**32 - 1)
 _wallet = click.option("-w", "--wallet", "path", type=_PATH, default=Path("wallet.json"), show_default=True)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_json_beside = click.option("--json", "as_json", is_flag=True, help="Tell what was done as JSON, on standard error.")
 
 
 class _Key(click.ParamType[Any]):
@@ -66,7 +67,10 @@ def proxy_init(output: Path, force: bool, passphrase_fd: int | None, as_json: bo
 @click.option("--view-key", "key_path", required=True, type=_PATH, help="The view key that the holder gave.")
 @click.option("-o", "--output", default="-", show_default=True, help="The file to write, - for standard output.")
 @passphrase_option
-def proxy_read(mailboxes: tuple[str, ...], key_path: Path, output: str, passphrase_fd: int | None) -> None:
+@_json_beside
+def proxy_read(
+    mailboxes: tuple[str, ...], key_path: Path, output: str, passphrase_fd: int | None, as_json: bool
+) -> None:
     """Find and read what providers' mailboxes (folders, URLs) have for a view key's address, as sealed records."""
     from chartseal.wallet import open_mailbox, read_mailbox  # needs the extra `vault`
 
@@ -76,7 +80,8 @@ def proxy_read(mailboxes: tuple[str, ...], key_path: Path, output: str, passphra
     refused = Counter(each.code for each in found if not isinstance(each, SealedRecord))
     write_private(output, b"".join(each.to_json() + b"\n" for each in records.values()))
     told = "".join(f", {count} refused ({code})" for code, count in sorted(refused.items()))
-    click.echo(f"{len(records)} records{told}", err=True)
+    members = {"records": len(records), "refused": dict(sorted(refused.items()))}
+    click.echo(json.dumps(members) if as_json else f"{len(records)} records{told}", err=True)
 
 
 @click.command("view-key")
@@ -121,6 +126,7 @@ def view_key(
 @_wallet
 @click.option("-o", "--output", default="delegation.json", show_default=True, help="The file to write, - for output.")
 @passphrase_option
+@_json_beside
 def delegate_records(
     paths: tuple[str, ...],
     key: bytes,
@@ -134,6 +140,7 @@ def delegate_records(
     path: Path,
     output: str,
     passphrase_fd: int | None,
+    as_json: bool,
 ) -> None:
     """Let a proxy sign disclosures of sealed records (files, folders, -; else those that the wallet keeps).
 
@@ -148,7 +155,9 @@ def delegate_records(
     chosen = list(_chosen(records, types, number, address_of))
     made = delegate(chosen, wallet, mandate, address_of=address_of)
     write_private(output, made.to_json() + b"\n")
-    click.echo(f"{len(made.signatures)} records, {len(records) - len(chosen)} left out", err=True)
+    count, left = len(made.signatures), len(records) - len(chosen)
+    told = json.dumps({"records": count, "leftOut": left}) if as_json else f"{count} records, {left} left out"
+    click.echo(told, err=True)
 
 
 def _chosen(
@@ -168,6 +177,7 @@ def _chosen(
 @click.option("--new-passphrase-fd", type=click.IntRange(min=0), metavar="N", help="As --passphrase-fd, for that one.")
 @click.option("-o", "--output", default="-", show_default=True, help="The file to write, - for standard output.")
 @passphrase_option
+@_json_beside
 def successor(
     new: str,
     number: int,
@@ -177,6 +187,7 @@ def successor(
     new_passphrase_fd: int | None,
     output: str,
     passphrase_fd: int | None,
+    as_json: bool,
 ) -> None:
     """Sign a notice, to give to providers, that another sealing address follows one of this wallet's."""
     wallet = Wallet.load(path, read_passphrase(passphrase_fd))
@@ -184,3 +195,5 @@ def successor(
     old, now = wallet.sealing_address(number, epoch), datetime.now(UTC)
     notice = SuccessorNotice.make(old, wallet, SealingAddress.parse(new), now=now, new_wallet=new_wallet)
     write_private(output, notice.to_json() + b"\n")
+    if as_json:
+        click.echo(json.dumps({"old": str(old), "new": new}), err=True)
