@@ -309,6 +309,7 @@ def test_a_node_without_old_state_tells_what_is_final_too(local: Local, own: Eng
     deployment = with_finality(local.deployment, 2)
     fill(own, deployment)
     works = worker(own, Sender(Node(proxy.url, attempts=1), local.keys[1]), deployment)
+    local.node.request("anvil_setBlockTimestampInterval", [0])  # however slow this machine is
     works.step()
 
     def forget(call: Call) -> Fault | None:
@@ -322,6 +323,7 @@ def test_a_node_without_old_state_tells_what_is_final_too(local: Local, own: Eng
     local.node.request("anvil_mine", [hex(3), hex(0)])  # blocks of one time: which of them it is in, old state tells
     assert works.step() == Step()
     assert proxy.done[Fault.REFUSED] == 1
+    local.node.request("anvil_removeBlockTimestampInterval")
     local.node.request("anvil_mine", [hex(3), hex(12)])
     assert works.step() == Step(final=1)
     assert proxy.done[Fault.REFUSED] == 1
