@@ -30,6 +30,7 @@ NAMES = (
     "auditing",
     "erasing",
     "reverify",
+    "scanning",
     "watching",
     "sealing",
     "storing",
