@@ -11,6 +11,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 use rayon::prelude::*;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use zeroize::Zeroizing;
 
 fn secret(bytes: &[u8]) -> PyResult<Zeroizing<[u8; 32]>> {
@@ -99,8 +100,8 @@ struct Order {
 fn addresses(orders: &[Order]) -> Result<HashMap<[u8; 64], SealingAddress>> {
     let mut found = HashMap::new();
     for order in orders {
-        if !found.contains_key(&order.address) {
-            found.insert(order.address, SealingAddress::from_bytes(&order.address)?);
+        if let Entry::Vacant(place) = found.entry(order.address) {
+            place.insert(SealingAddress::from_bytes(&order.address)?);
         }
     }
     Ok(found)

@@ -83,11 +83,13 @@ def request(resource: Json) -> list[Row]:
 
 
 def _instance_of(resource: Json) -> tuple[str, ...]:
-    """What an `instance-order` fulfils (R4: it represents an instance for one point in time of another order)."""
+    """What an `instance-order` fulfils (R4: it represents an instance for one point in time of another order).
+
+    `priorPrescription` names an order that it replaces: a renewal, which tells of days of its own.
+    """
     if text(resource, "intent") != "instance-order":
         return ()
-    orders = (*members(resource, "basedOn"), member(resource, "priorPrescription"))
-    return tuple(filter(None, (text(each, "reference") for each in orders)))
+    return tuple(filter(None, (text(each, "reference") for each in members(resource, "basedOn"))))
 
 
 def administration(resource: Json) -> list[Row]:

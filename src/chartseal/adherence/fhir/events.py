@@ -197,11 +197,11 @@ class _Events:
         return Medication(name=medication.name, reference=key)
 
     def _counted_once(self, rows: list[Row]) -> list[Row]:
-        rows, instances = orders.once(rows)
+        rows, twice = orders.once(rows)
         rows, repeated = fills.named_once(rows)
-        self._drop("MedicationRequest", {"instance_of_order": instances})
+        self._drop("MedicationRequest", twice)
         self._drop("MedicationDispense", {"identifier_repeated": repeated})
-        answered = {each for row in rows if row.kind in _ANSWERS for each in row.prescriptions}
+        answered = {(row.patient, each) for row in rows if row.kind in _ANSWERS for each in row.prescriptions}
         rows, gone = claimed.settle(rows)
         rows, same = fills.once(rows, self.classes)
         self._drop("ExplanationOfBenefit", {**gone, "same_fill_as_dispense": same})
@@ -210,7 +210,7 @@ class _Events:
     def _drop(self, resource_type: str, counts: Mapping[str, int]) -> None:
         self.dropped.update({(resource_type, reason): count for reason, count in counts.items() if count})
 
-    def _supplied(self, rows: list[Row], answered: set[str]) -> list[Row]:
+    def _supplied(self, rows: list[Row], answered: set[tuple[str, str]]) -> list[Row]:
         """Which rows are supplies: those dispensed, those prescribed, or those and prescriptions with no answer."""
         if self.supplies == "dispensed":
             return rows
@@ -218,7 +218,7 @@ class _Events:
         for row in rows:
             if row.kind == "supply" and self.supplies == "prescribed":
                 row.kind = "dispensed"
-            elif row.kind == "prescribed" and not (self.supplies == "either" and row.event in answered):
+            elif row.kind == "prescribed" and not (self.supplies == "either" and (row.patient, row.event) in answered):
                 row.kind = "supply"
                 row.how.append("prescribed")
             kept.append(row)

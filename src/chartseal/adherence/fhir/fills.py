@@ -17,15 +17,36 @@ back and reverse the claim."""
 def named_once(rows: Iterable[Row]) -> tuple[list[Row], int]:
     """`rows` with one dispense of each identifier, patient, day and medication, and how many others there were.
 
-    Of several, the last read stays whose days of supply are known. An identifier alone does not make two dispenses one:
-    some pharmacies give the number of the prescription to all its fills.
+    Of several, the last read stays whose days of supply are known, with the prescriptions that any of them names. An
+    identifier alone does not make two dispenses one: some pharmacies give the number of the prescription to all its
+    fills.
     """
     listed = list(rows)
-    stays: dict[object, Row] = {}
-    for row in sorted(listed, key=lambda each: each.days is not None):
-        stays |= dict.fromkeys(_names(row), row)
-    kept = [row for row in listed if all(stays[name] is row for name in _names(row))]
-    return kept, len(listed) - len(kept)
+    gone = {id(each) for same in _same_names(listed) for each in _all_but_one(same)}
+    return [row for row in listed if id(row) not in gone], len(gone)
+
+
+def _same_names(rows: Iterable[Row]) -> list[list[Row]]:
+    """Rows that have a name in common, through others too, in the order in which they were read."""
+    groups: dict[object, list[Row]] = {}
+    for row in rows:
+        names = _names(row)
+        joined: list[Row] = []
+        for group in {id(groups[name]): groups[name] for name in names if name in groups}.values():
+            joined, other = (group, joined) if len(group) > len(joined) else (joined, group)
+            joined += other
+            groups |= {name: joined for each in other for name in _names(each)}
+        joined.append(row)
+        groups |= dict.fromkeys(names, joined)
+    return list({id(group): group for group in groups.values()}.values())
+
+
+def _all_but_one(same: list[Row]) -> list[Row]:
+    """Those that go; the one that stays takes what they know besides."""
+    stays = max(enumerate(same), key=lambda each: (each[1].days is not None, each[0]))[1]
+    stays.prescriptions = tuple(dict.fromkeys(name for each in same for name in each.prescriptions))
+    stays.prepared = stays.prepared or next((each.prepared for each in same if each.prepared), None)
+    return [each for each in same if each is not stays]
 
 
 def _names(row: Row) -> list[object]:

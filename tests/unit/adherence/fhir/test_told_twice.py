@@ -53,16 +53,66 @@ def test_a_bare_value_is_no_identifier() -> None:
     assert len(supplies(dispense(identifier=bare), dispense(id="d2", identifier=bare))) == 2
 
 
-@pytest.mark.parametrize("changes", [{}, {"basedOn": None, "priorPrescription": ORDER[0]}])
-def test_an_instance_of_an_order_is_the_order(changes: dict[str, Any]) -> None:
-    told = request(intent="original-order"), instance("r2", "r1", **changes)
+def test_an_instance_of_an_order_is_its_fill() -> None:
+    told = request(intent="original-order"), instance("r2", "r1")
+    assert supplies(*told, supplies="prescribed") == ["MedicationRequest/r2"]
+    assert dropped(*told) == {("MedicationRequest", "told_by_instances"): 1}
+
+
+def test_an_instance_of_an_instance_is_the_fill() -> None:
+    told = instance("r3", "r2"), instance("r2", "r1"), request()
+    assert supplies(*told, supplies="prescribed") == ["MedicationRequest/r3"]
+
+
+@pytest.mark.parametrize("unknown", [{"dispenseRequest": None, "dosageInstruction": None}, {"authoredOn": None}])
+def test_an_order_tells_what_its_instances_do_not(unknown: dict[str, Any]) -> None:
+    told = request(), instance("r2", "r1", **unknown)
     assert supplies(*told, supplies="prescribed") == ["MedicationRequest/r1"]
     assert dropped(*told) == {("MedicationRequest", "instance_of_order"): 1}
+    turned = request(**unknown), instance("r2", "r1")
+    assert supplies(*turned, supplies="prescribed") == ["MedicationRequest/r2"]
 
 
-def test_an_instance_of_an_instance_is_the_order() -> None:
-    told = instance("r3", "r2"), instance("r2", "r1"), request()
-    assert supplies(*told, supplies="prescribed") == ["MedicationRequest/r1"]
+def test_instances_of_other_days_are_fills_of_their_own() -> None:
+    months = [instance(f"m{at}", "r1", authoredOn=f"2031-0{at}-05") for at in range(4, 8)]
+    assert len(supplies(request(), *months, supplies="prescribed")) == 4
+    filled = dispense(authorizingPrescription=[{"reference": "MedicationRequest/m4"}])
+    assert len(supplies(request(), *months, filled, supplies="either")) == 4
+    whole = dispense(authorizingPrescription=ORDER)
+    assert supplies(request(), *months, whole, supplies="either") == ["MedicationDispense/d1"]
+
+
+def test_a_renewal_is_another_order() -> None:
+    renewed = instance("r2", "r1", basedOn=None, priorPrescription=ORDER[0])
+    assert len(supplies(request(), renewed, supplies="prescribed")) == 2
+
+
+def test_a_long_chain_is_one_fill() -> None:
+    chain = [instance(f"r{at + 1}", f"r{at}") for at in range(1, 2_000)]
+    assert supplies(request(), *reversed(chain), supplies="prescribed") == ["MedicationRequest/r2000"]
+
+
+def test_requests_of_one_id_of_two_people_are_two() -> None:
+    other = {"subject": {"reference": "Patient/p2"}}
+    told = request(), instance("r2", "r1"), request(id="r2", **other)
+    assert len(supplies(*told, supplies="prescribed")) == 2
+
+
+def test_what_goes_leaves_its_prescription() -> None:
+    first = dispense(identifier=NUMBERED, authorizingPrescription=ORDER)
+    second = dispense(id="d2", identifier=NUMBERED)
+    assert supplies(request(), first, second, supplies="either") == ["MedicationDispense/d2"]
+
+
+def test_dispenses_tied_by_a_third_are_one_fill() -> None:
+    eight = [{**NUMBERED[0], "value": "8"}]
+    told = [
+        dispense(identifier=NUMBERED),
+        dispense(id="d3", identifier=eight),
+        dispense(id="d2", identifier=NUMBERED + eight),
+    ]
+    assert supplies(*told) == supplies(told[0], told[1], told[2])
+    assert len(supplies(*told)) == 1
 
 
 def test_an_instance_whose_order_is_not_told_counts() -> None:
