@@ -73,6 +73,15 @@ class Gathered:
         group = {"class": self.columns.medication_class, "group": self.columns.group, "patient": ""}[by]
         return replace(self.columns, group=group)
 
+    def until(self, last: date) -> Gathered:
+        """The events as they were known on a day: what is dated later is left out, what has no date stays."""
+        relation = duckdb.from_arrow(self.events) if isinstance(self.events, pa.Table) else self.events
+        if self.columns.date not in relation.columns:
+            return self  # measuring says so
+        day = "TRY_CAST(" + quoted(self.columns.date) + " AS DATE)"
+        found = relation.filter(f"{day} IS NULL OR {day} <= DATE '{last.isoformat()}'").to_arrow_table()
+        return replace(self, events=found, fhir=replace(self.fhir, events=found) if self.fhir is not None else None)
+
     def of_patient(self, patient: str) -> Gathered:
         """The events of one patient, by id or reference.
 

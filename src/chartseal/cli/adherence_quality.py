@@ -68,11 +68,12 @@ def command(
         as_of=as_of,
         columns=gathered.columns,
     )
+    unmatched = _unmatched(found, beside)
     if click.get_current_context().params["patient"] is not None:
-        found = _of_patient(found, gathered)
+        found, unmatched = _of_patient(found, gathered), []
     if asked.output is not None:
         write_table(asked.output, found)
-    for kind in _unmatched(found, beside):
+    for kind in unmatched:
         click.echo(f"no patient of a period {kind} has a fill in the year: are ids written alike?", err=True)
     told = Measured(found, measure, None, notes_of(gathered, gathered.columns), gathered.fhir)
     _print_json(told, year) if asked.as_json else _print(told, year)

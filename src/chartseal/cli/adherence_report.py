@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import click
@@ -41,6 +42,8 @@ def command(asked: Asked, measure: str, period: Period, plot: str | None, **of_p
     require_suffix(plot, _PLOTS, "--plot")
     _require_pdc(measure, plot)
     window = asked.window()
+    if of_pdc["as_of"] is not None:
+        asked = replace(asked, gathered=asked.gathered.until(of_pdc["as_of"]))
     result = _measured(asked.gathered, measure, window, asked.columns, period=period, **of_pdc)
     notes = notes_of(asked.gathered, asked.columns)
     shown = Shown(result, measure, window, notes, asked.gathered.fhir, asked.hints(), of_pdc["threshold"])

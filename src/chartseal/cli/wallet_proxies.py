@@ -118,7 +118,7 @@ def view_key(
 @click.option("--to", "key", required=True, type=_Key(), metavar="KEY", help="The proxy's key, as `proxy init` shows.")
 @click.option("--until", required=True, type=Day(), metavar="DATE", help="When it ends: a date or time.")
 @click.option("--from", "since", type=Day(), metavar="DATE", help="When it begins, else now.")
-@click.option("--majority", type=Day(), metavar="DATE", default=0, help="When the holder signs for herself.")
+@click.option("--majority", type=Day(), metavar="DATE", help="When the holder signs for herself.")
 @click.option("--audience", default="", metavar="ORIGIN", help="The one verifier that it is for, else any.")
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Records of this type alone.")
 @click.option("--number", type=_INDEX, default=0, show_default=True, help="Records of this address: 1 confidential, …")
@@ -132,7 +132,7 @@ def delegate_records(
     key: bytes,
     until: int,
     since: int | None,
-    majority: int,
+    majority: int | None,
     audience: str,
     types: tuple[str, ...],
     number: int,
@@ -147,8 +147,10 @@ def delegate_records(
     It counts until its end and cannot be called back before. Records of other addresses are left out: those of the
     confidential one are in it only if you ask for them with --number 1.
     """
+    if majority is not None and majority <= 0:
+        raise click.UsageError("--majority is a date after 1970")
     begins = int(datetime.now(UTC).timestamp()) if since is None else since
-    mandate = Mandate(key, begins, until, majority, audience)
+    mandate = Mandate(key, begins, until, majority or 0, audience)
     wallet = Wallet.load(path, read_passphrase(passphrase_fd))
     records = list(read_records(paths)) if paths else kept_records(wallet, path)
     address_of = address_finder(wallet, number, epoch)

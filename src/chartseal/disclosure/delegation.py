@@ -251,9 +251,11 @@ def delegate(
     Raises:
         DelegationError: `records_missing`, or `limit_exceeded` for more than a delegation may name.
         KeyFormatError: `subject_not_ours`, when the wallet does not own a record.
+        SealedRecordError, RootMismatchError, RecordError, SignatureError: a record does not hold.
     """
     signatures: dict[bytes, bytes] = {}
     for record in records:
+        record.check()  # it may have come from the proxy, and be chosen by what it says of itself
         address, epoch = address_of(record)
         signatures[record.subject] = holder.delegate(
             record.enc,

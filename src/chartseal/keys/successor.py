@@ -39,7 +39,7 @@ class SuccessorNotice:
     old: SealingAddress
     new: SealingAddress
     at: int
-    """Unix seconds: of several notices for one address the latest counts."""
+    """Unix seconds."""
     signatures: tuple[bytes, ...] = field(repr=False)
     """By the old spend key, and by the new one where that is another: 64 bytes each."""
 
@@ -113,17 +113,20 @@ def succession_message(old: bytes, new: bytes, at: int) -> bytes:
 
 
 def verify_successor(
-    notice: SuccessorNotice, *, now: datetime, clock_skew: timedelta = timedelta(minutes=5)
+    notice: SuccessorNotice, *, current: SealingAddress, now: datetime, clock_skew: timedelta = timedelta(minutes=5)
 ) -> SealingAddress:
     """The new address, once everybody who must sign the notice has.
 
-    A provider takes a notice only for an address that it has registered, and only if it is later than the last one for
-    that address: an earlier one may be shown again by anybody who saw it.
+    `current` is the address that the provider seals to now. A notice of any other is refused: whoever has the words of
+    an address that was left could else lead the patient away again, and an old notice be shown again.
 
     Raises:
-        SuccessorError: `successor_same`, `successor_unsigned` for too few or too many signatures, `successor_future`.
+        SuccessorError: `successor_superseded`, `successor_same`, `successor_unsigned` for too few or too many
+            signatures, `successor_future`.
         SignatureError: a spend key did not sign it.
     """
+    if notice.old != current:
+        raise SuccessorError("the notice is not of the address that is sealed to now", "successor_superseded")
     _require_other(notice)
     if notice.at > (now + clock_skew).astimezone(UTC).timestamp():
         raise SuccessorError("the notice is of a time to come", "successor_future")

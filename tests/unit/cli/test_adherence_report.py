@@ -328,3 +328,17 @@ def test_pdc_to_date_by_other_rules(tmp_path: Path) -> None:
 )
 def test_options_that_change_nothing_are_refused(chart: Path, options: tuple[str, ...]) -> None:
     assert run(chart, *options).exit_code == 2
+
+
+def test_to_date_nothing_later_is_known(tmp_path: Path) -> None:
+    table = tmp_path / "supplies.csv"
+    known = "patient,date,days_supply,class\np,2031-01-01,30,c\np,2031-02-10,30,c\n"
+    asked = ["--from", "2031-01-01", "--to", "2031-12-31", "--as-of", "2031-03-01", "--json"]
+    rows = []
+    for later in ("", "p,2031-06-01,,c\n"):
+        table.write_text(known + later)
+        done = CliRunner().invoke(cli, ["adherence", "report", str(table), *asked])
+        assert done.exit_code == 0, done.output
+        rows.append(json.loads(done.output)["rows"])
+    assert rows[0] == rows[1]
+    assert rows[0][0]["reason"] is None

@@ -123,10 +123,13 @@ def test_a_notice_that_an_address_has_a_successor(folder: Path) -> None:
     new = str(child.sealing_address(0, 1))
     done("wallet", "successor", "--to", new, "-o", "notice.json")
     notice = SuccessorNotice.loads((folder / "notice.json").read_bytes())
-    assert (str(verify_successor(notice, now=now)), notice.old) == (new, child.sealing_address())
+    assert (str(verify_successor(notice, current=child.sealing_address(), now=now)), notice.old) == (
+        new,
+        child.sealing_address(),
+    )
     own.save(folder / "own.json", "correct horse")
     other = str(own.sealing_address())
     assert code("wallet", "successor", "--to", other) == "successor_unsigned"
     done("wallet", "successor", "--to", other, "--new-wallet", "own.json", "-o", "notice.json")
     taken = SuccessorNotice.loads((folder / "notice.json").read_bytes())
-    assert str(verify_successor(taken, now=now)) == other
+    assert str(verify_successor(taken, current=child.sealing_address(), now=now)) == other

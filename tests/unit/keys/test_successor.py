@@ -19,7 +19,7 @@ ORDER = 273603035897990940278080071815715938607681397215856725920021566094844737
 
 def refused(notice: SuccessorNotice, code: str, now: datetime = NOW) -> None:
     with pytest.raises(ChartsealError) as caught:
-        verify_successor(notice, now=now)
+        verify_successor(notice, current=notice.old, now=now)
     assert caught.value.code == code
 
 
@@ -27,10 +27,10 @@ def refused(notice: SuccessorNotice, code: str, now: datetime = NOW) -> None:
     ("notice", "new"), [(MOVED, OLD.sealing_address(epoch=1)), (TAKEN_OVER, NEW.sealing_address())]
 )
 def test_who_must_sign_has_signed(notice: SuccessorNotice, new: SealingAddress) -> None:
-    assert verify_successor(notice, now=NOW) == new
+    assert verify_successor(notice, current=notice.old, now=NOW) == new
     read = SuccessorNotice.loads(notice.to_json())
     assert read == notice
-    assert verify_successor(read, now=NOW + timedelta(days=1)) == new
+    assert verify_successor(read, current=OLD.sealing_address(), now=NOW + timedelta(days=1)) == new
 
 
 def test_the_new_key_must_agree() -> None:
@@ -68,7 +68,7 @@ def test_an_address_does_not_follow_itself() -> None:
 
 
 def test_a_notice_of_a_time_to_come() -> None:
-    verify_successor(MOVED, now=NOW - timedelta(minutes=5))
+    verify_successor(MOVED, current=MOVED.old, now=NOW - timedelta(minutes=5))
     refused(MOVED, "successor_future", NOW - timedelta(minutes=5, seconds=1))
 
 
@@ -76,7 +76,7 @@ def test_a_signature_has_one_form() -> None:
     [signature] = MOVED.signatures
     longer = signature[:32] + (int.from_bytes(signature[32:], "little") + ORDER).to_bytes(32, "little")
     with pytest.raises(SignatureError):
-        verify_successor(replace(MOVED, signatures=(longer,)), now=NOW)
+        verify_successor(replace(MOVED, signatures=(longer,)), current=TAKEN_OVER.old, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -105,3 +105,12 @@ def test_what_is_malformed_is_refused(change: dict[str, Any]) -> None:
 def test_other_texts_are_refused(text: bytes) -> None:
     with pytest.raises(SuccessorError):
         SuccessorNotice.loads(text)
+
+
+def test_an_address_that_was_left_is_finished() -> None:
+    lured = SuccessorNotice.make(
+        OLD.sealing_address(), OLD, THIEF.sealing_address(), now=NOW + timedelta(days=1), new_wallet=THIEF
+    )
+    with pytest.raises(SuccessorError) as caught:
+        verify_successor(lured, current=TAKEN_OVER.new, now=NOW + timedelta(days=2))
+    assert caught.value.code == "successor_superseded"

@@ -13,7 +13,7 @@ import pytest
 from chartseal import _core
 from chartseal.attestation import to_hex
 from chartseal.disclosure import Delegation, DelegationFile, Mandate, UnverifiedDisclosure, delegate, select
-from chartseal.errors import DelegationError, DisclosureError, FormError, HolderError, KeyFormatError
+from chartseal.errors import ChartsealError, DelegationError, DisclosureError, FormError, HolderError, KeyFormatError
 from chartseal.keys import ProxyKey, Wallet
 from chartseal.sealing import SealedRecord, seal_fields
 from chartseal.verification import TrustedIssuer, TrustPolicy, VerifiedDisclosure, verify
@@ -339,3 +339,12 @@ def test_a_delegation_signs_no_disclosure(records: list[SealedRecord]) -> None:
     subject = subject_of(record)
     message = _core.holder_message(disclosure.digest(), subject, AUDIENCE, NONCE, disclosure.expiry)
     assert message != MANDATE.message(subject)
+
+
+def test_a_record_that_says_another_type_of_itself_is_not_delegated(records: list[SealedRecord]) -> None:
+    fields = tuple(
+        each._replace(value="Immunization") if each.name == "chartseal.resourceType" else each
+        for each in records[0].fields
+    )
+    with pytest.raises(ChartsealError):
+        delegate([replace(records[0], fields=fields)], CHILD, MANDATE)
