@@ -104,7 +104,7 @@ def forget(scene: Scene, vault: Vault, store: WalletStore, shown: bytes) -> None
         f"before: {found_in(scene.folder / 'hospital', ciphertext)} of the hospital's files hold its ciphertext"
     )
     erase(vault, [vault.entry(*identity)], basis=Basis.PATIENT_REQUEST, actor=CLERK, now=scene.now())
-    store.erase(held)
+    store.erase(held.number)
     console.print(f"after: {found_in(scene.folder / 'hospital', ciphertext)} of them do")
     try:
         vault.get(*identity, actor=CLERK, now=scene.now())

@@ -26,7 +26,7 @@ def work(folder: Path) -> None:
         accept(store, WALLET, store.records(CANDIDATE), answers)
         for held in list(store.records(KEPT)):
             if is_to_go(held.record.uid):
-                store.erase(held)
+                store.erase(held.number)
         (folder / "copy").unlink(missing_ok=True)
         store.back_up(folder / "copy")
 

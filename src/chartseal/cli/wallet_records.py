@@ -21,7 +21,7 @@ from chartseal.attestation import checksum_address, to_hex
 from chartseal.cli.chain_view import View, view_options
 from chartseal.cli.opened import new_table, print_record
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
-from chartseal.errors import WalletStoreError
+from chartseal.errors import ChartsealError, WalletStoreError
 from chartseal.keys import Answers, Wallet
 from chartseal.sealing import read_records
 from chartseal.wallet import (
@@ -99,18 +99,24 @@ def address_counts(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("scan")
 @click.argument("places", nargs=-1, required=True, metavar="MAILBOX...")
+@click.option("--again", is_flag=True, help="Look through old pages too: for what a provider delivers again.")
 @address_counts
 @store_options
 @_json
 @click.pass_context
 def scan(
-    context: click.Context, places: tuple[str, ...], addresses: Sequence[OwnAddress], opened: _Opened, as_json: bool
+    context: click.Context,
+    places: tuple[str, ...],
+    again: bool,
+    addresses: Sequence[OwnAddress],
+    opened: _Opened,
+    as_json: bool,
 ) -> None:
     """Find and fetch new records at providers' mailboxes: folders, or http(s) URLs.
 
     What is fetched waits to be accepted. Ciphertexts that are not there yet are looked for again next time.
     """
-    found = scan_mailboxes(opened.store, opened.wallet, map(open_mailbox, places), addresses)
+    found = scan_mailboxes(opened.store, opened.wallet, map(open_mailbox, places), addresses, again=again)
     if as_json:
         click.echo(json.dumps(_scanned_to_json(found)))
     else:
@@ -167,7 +173,7 @@ def accept(
 
     Checked are fields, claims and signature, that it is yours, and with --rpc or --index that it is not revoked.
     """
-    taken = [take_in(opened.store, opened.wallet, record, addresses) for record in read_records(paths)]
+    taken, refused = _taken(opened, paths, addresses)
     chosen = taken if paths and not wanted else _chosen(opened.store, wanted, CANDIDATE)
     with ExitStack() as stack:
         answers = stack.enter_context(Answers.open(opened.memory, opened.wallet))
@@ -177,10 +183,28 @@ def accept(
         lines = [f"{each.held.parcel.locator.hex()}\n" for each in done if each.is_kept and each.held.parcel.source]
         receipts.write_text("".join(lines))
     if as_json:
-        click.echo(json.dumps({"records": [_acceptance_to_json(each) for each in done]}))
+        told = [{"uid": to_hex(uid), "code": error.code} for uid, error in refused]
+        click.echo(json.dumps({"records": [_acceptance_to_json(each) for each in done], "refused": told}))
     else:
+        for uid, error in refused:
+            click.echo(f"refused: {to_hex(uid)}: {error.code}: {error}", err=True)
         _print_acceptances(done)
-    context.exit(SOME_REFUSED if any(not each.is_kept for each in done) else 0)
+    context.exit(SOME_REFUSED if refused or any(not each.is_kept for each in done) else 0)
+
+
+def _taken(
+    opened: _Opened, paths: Sequence[str], addresses: Sequence[OwnAddress]
+) -> tuple[list[Held], list[tuple[bytes, ChartsealError]]]:
+    """Records of files that are now candidates, and (uid, error) of those that are not."""
+    taken, refused = list[Held](), list[tuple[bytes, ChartsealError]]()
+    for record in read_records(paths):
+        try:
+            taken.append(take_in(opened.store, opened.wallet, record, addresses))
+        except ChartsealError as exc:
+            if isinstance(exc, WalletStoreError) and exc.code != "record_repeated":
+                raise
+            refused.append((record.uid, exc))
+    return taken, refused
 
 
 def _acceptance_to_json(done: Acceptance) -> dict[str, Any]:
@@ -204,22 +228,25 @@ def _print_acceptances(done: Iterable[Acceptance]) -> None:
 @click.option("--type", "resource_type", help="Records of this type alone.")
 @store_options
 @_json
-def list_records(resource_type: str | None, opened: _Opened, as_json: bool) -> None:
+@click.pass_context
+def list_records(context: click.Context, resource_type: str | None, opened: _Opened, as_json: bool) -> None:
     """List the records of the wallet, with the numbers that other commands take."""
-    held = [
-        each for each in opened.store.records(CANDIDATE, KEPT) if resource_type in (None, each.record.resource_type)
-    ]
+    known = opened.store.records(CANDIDATE, KEPT)
+    held = [each for each in known if resource_type in (None, each.record.resource_type)]
+    damaged, counts = opened.store.damaged(), opened.store.counts()
     if as_json:
-        click.echo(json.dumps({"records": list(map(_record_to_json, held)), "counts": opened.store.counts()}))
-        return
+        click.echo(json.dumps({"records": list(map(_record_to_json, held)), "counts": counts, "damaged": damaged}))
+        context.exit(SOME_REFUSED if damaged else 0)
     table = new_table("Records", "number", "type", "sealed", "by", "uid", "state")
     for each in held:
         members = _record_to_json(each)
         cells = ("number", "resourceType", "sealed", "attester", "uid", "state")
         table.add_row(*(Text(str(members[name])) for name in cells))
     Console().print(table)
-    counts = opened.store.counts()
     click.echo(", ".join(f"{counts[name]} {name}" for name in ("kept", "candidate", "waiting", "erased")))
+    if damaged:
+        click.echo(f"damaged, and to be erased by number: {', '.join(map(str, damaged))}", err=True)
+        context.exit(SOME_REFUSED)
 
 
 @click.command("show")
@@ -248,13 +275,19 @@ def erase(wanted: tuple[str, ...], yes: bool, opened: _Opened, as_json: bool) ->
     """Erase RECORDs from this wallet for good. Backups of it, and what others were shown, stay as they are."""
     if not wanted:
         raise click.UsageError("name the records: numbers of `chartseal wallet list`, or beginnings of uids")
-    chosen = _chosen(opened.store, wanted, CANDIDATE, KEPT)
+    damaged = {str(number) for number in opened.store.damaged()} & set(wanted)
+    whole = [name for name in wanted if name not in damaged]
+    chosen = _chosen(opened.store, whole, CANDIDATE, KEPT) if whole else []
+    numbers = [*(held.number for held in chosen), *map(int, damaged)]
     if not yes:
-        click.confirm(f"Erase {len(chosen)} records?", abort=True, err=True)
-    for held in chosen:
-        opened.store.erase(held)
-    numbers = [held.number for held in chosen]
-    click.echo(json.dumps({"erased": numbers}) if as_json else f"{len(numbers)} records erased")
+        click.confirm(f"Erase {len(numbers)} records?", abort=True, err=True)
+    cleaned = [opened.store.erase(number) for number in numbers]
+    is_clean = all(cleaned)
+    click.echo(json.dumps({"erased": numbers, "clean": is_clean}) if as_json else f"{len(numbers)} records erased")
+    if not is_clean:
+        click.echo(
+            "another program reads the records: until it ends, and one is erased again, bytes may stay", err=True
+        )
 
 
 @click.command("backup")

@@ -6,6 +6,7 @@ As a file it is one JSON object a line; format specification, section "Sealed re
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -47,6 +48,9 @@ RUN, REJECTS = "run.json", "rejects.ndjson"
 ANCHORS = "anchors.ndjson"
 """The file of their anchors' proofs, which may lie beside them too."""
 
+_TYPE_NAME = re.compile(r"[A-Z][A-Za-z]{0,63}")
+_LAST_MOMENT = 253_402_300_799
+"""9999-12-31T23:59:59Z: later times are no dates."""
 _MEMBERS = {"format", "kind", "for", "enc", "tag", "seed", "seal", "fields", "detached", "dropped", "credential"}
 _OPTIONAL = {"detached", "dropped", "tag", "credential"}
 _CREDENTIAL = {"list", "index", "claimId", "uses", "key", "signature"}
@@ -78,15 +82,24 @@ class SealedRecord:
                 return each.value
         raise SealedRecordError("the record has no such control field", path=name)
 
+    def _word(self, name: str) -> bytes:
+        found = self._control(name)
+        if not isinstance(found, bytes):
+            raise SealedRecordError("expected 32 bytes", path=name)
+        return found
+
     @property
     def resource_type(self) -> str:
         """R4's name of the sealed resource's type."""
-        return str(self._control("chartseal.resourceType"))
+        found = self._control("chartseal.resourceType")
+        if not isinstance(found, str) or not _TYPE_NAME.fullmatch(found):
+            raise SealedRecordError("the record states no resource type", path="chartseal.resourceType")
+        return found
 
     @property
     def subject(self) -> bytes:
         """The one-time holder key, packed: 32 bytes."""
-        return bytes(self._control("chartseal.subject"))
+        return self._word("chartseal.subject")
 
     @property
     def announcement(self) -> bytes | None:
@@ -118,7 +131,7 @@ class SealedRecord:
     @property
     def claims_root(self) -> bytes:
         """`chartseal.claims`: 32 bytes."""
-        return bytes(self._control("chartseal.claims"))
+        return self._word("chartseal.claims")
 
     @cached_property
     def holder(self) -> bytes:
@@ -218,7 +231,7 @@ class SealedRecord:
             raise SealedRecordError(f"not a {KIND} of {FORMAT}", "sealed_record_kind")
         try:
             package = packages.from_json(data["seal"])
-            return cls(
+            made = cls(
                 address=_text(data["for"], "for"),
                 enc=from_hex(data["enc"], "enc", 32),
                 tag=from_hex(data["tag"], "tag", 2) if "tag" in data else b"",
@@ -231,6 +244,14 @@ class SealedRecord:
             )
         except PackageError as exc:
             raise SealedRecordError(exc.detail, path=exc.path) from exc
+        made._require_form()
+        return made
+
+    def _require_form(self) -> None:
+        """What everybody who lists records looks at is there, and of its kind."""
+        _ = (self.resource_type, self.subject, self.claims_root)
+        if self.package.message.time > _LAST_MOMENT:
+            raise SealedRecordError("the seal's time is no date", path="seal.sig.message.time")
 
 
 def _value_to_json(item: Field) -> Any:

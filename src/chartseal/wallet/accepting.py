@@ -10,7 +10,7 @@ from chartseal.errors import ChainError, ChartsealError, DeliveryError, KeyFileE
 from chartseal.keys import Answers, Wallet
 from chartseal.sealing import SealedRecord
 from chartseal.verification import ChainView
-from chartseal.wallet.scanning import GENERAL, OwnAddress
+from chartseal.wallet.scanning import GENERAL, OwnAddress, require_own
 from chartseal.wallet.store import Held, Parcel, WalletStore
 
 
@@ -50,12 +50,12 @@ def accept(
     for held in candidates:
         try:
             told = _check(wallet, held, answers, chain)
+            store.keep(held)
         except (ChainError, KeyFileError):
             raise
         except ChartsealError as exc:
             found.append(Acceptance(held, exc))
         else:
-            store.keep(held)
             found.append(Acceptance(held, revocation=told))
     return found
 
@@ -66,27 +66,23 @@ def take_in(
     """Hold a record that came as a file, as a candidate.
 
     Raises:
-        DeliveryError: `address_not_ours`: it was sealed to none of these addresses.
+        DeliveryError: `address_not_ours`: it was sealed to none of these addresses; `delivery_refused`.
         WalletStoreError: `record_repeated`, or the store cannot be used.
         KeyFormatError: `enc_invalid`.
+        ChartsealError: it does not hold, as `SealedRecord.check` says.
     """
     for own in addresses:
         if record.address == str(wallet.sealing_address(*own)):
             received = wallet.receive(record.enc, address=own.address, epoch=own.epoch)
-            return store.add(record, Parcel(record.enc, received.locator, *own, ""))
+            parcel = Parcel(record.enc, received.locator, *own, "")
+            require_own(wallet, record, parcel)
+            return store.add(record, parcel)
     raise DeliveryError("the record was sealed to none of the addresses", "address_not_ours")
 
 
 def _check(wallet: Wallet, held: Held, answers: Answers, chain: ChainView | None) -> str:
-    record, parcel = held.record, held.parcel
-    record.check()
-    received = wallet.receive(record.enc, address=parcel.address, epoch=parcel.epoch)
-    if received.subject != record.subject:
-        raise DeliveryError("the record's subject is not the one that the wallet recomputes")
-    if record.tag and record.tag != received.tag:
-        raise DeliveryError("the record's tag is not the one that the wallet recomputes")
-    if record.address != str(wallet.sealing_address(parcel.address, parcel.epoch)):
-        raise DeliveryError("the record was sealed to another address", "address_not_ours")
+    record = held.record
+    require_own(wallet, record, held.parcel)
     told = _revocation(record, chain)
     if record.credential is not None:
         answers.hold(record.credential.claim_id, record.event)

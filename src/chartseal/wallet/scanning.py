@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from chartseal.chain.anchors.leaves import ENTRY
 from chartseal.chain.anchors.pages import AnnouncementPage
-from chartseal.errors import ChartsealError, KeyFormatError, WalletStoreError
+from chartseal.errors import ChartsealError, DeliveryError, WalletStoreError
 from chartseal.keys import Wallet
 from chartseal.sealing import SealedRecord
 from chartseal.wallet.sources import Mailbox
@@ -56,11 +56,17 @@ class Scanned:
 
 
 def scan(
-    store: WalletStore, wallet: Wallet, mailboxes: Iterable[Mailbox], addresses: Sequence[OwnAddress] = (GENERAL,)
+    store: WalletStore,
+    wallet: Wallet,
+    mailboxes: Iterable[Mailbox],
+    addresses: Sequence[OwnAddress] = (GENERAL,),
+    *,
+    again: bool = False,
 ) -> Scanned:
     """Look through the pages that are new at each mailbox, for each address; fetch what matches and what was missing.
 
-    Whatever ends it, another scan goes on from there: a page counts as scanned only once its matches are kept.
+    Whatever ends it, another scan goes on from there: a page counts as scanned only once its matches are kept. With
+    `again` old pages are looked through too: what was given up, and is delivered after all, then comes.
 
     Raises:
         WalletStoreError: the store cannot be used.
@@ -71,7 +77,7 @@ def scan(
         try:
             for page in mailbox.pages():
                 if isinstance(page, AnnouncementPage):
-                    _scan_page(store, wallet, mailbox, page, addresses, found)
+                    _scan_page(store, wallet, mailbox, page, _new(store, mailbox, page, addresses, again), found)
                 else:
                     found.refused[_code(page)] += 1
         except WalletStoreError as exc:
@@ -84,6 +90,13 @@ def scan(
     return found
 
 
+def _new(
+    store: WalletStore, mailbox: Mailbox, page: AnnouncementPage, addresses: Sequence[OwnAddress], again: bool
+) -> list[OwnAddress]:
+    """The addresses that a page was not scanned for."""
+    return [own for own in addresses if again or not store.has_page(mailbox.place, page.page, *own)]
+
+
 def _scan_page(
     store: WalletStore,
     wallet: Wallet,
@@ -92,12 +105,11 @@ def _scan_page(
     addresses: Sequence[OwnAddress],
     found: Scanned,
 ) -> None:
-    new = [own for own in addresses if not store.has_page(page.page, *own)]
-    if not new:
+    if not addresses:
         return
     found.pages += 1
     found.announcements += len(page.entries)
-    for own in new:
+    for own in addresses:
         ours = wallet.scan(page.page, address=own.address, epoch=own.epoch)
         with store.writing():
             for at in ours:
@@ -105,7 +117,7 @@ def _scan_page(
                 received = wallet.receive(enc, address=own.address, epoch=own.epoch)
                 added = store.add_parcel(Parcel(received.enc, received.locator, *own, mailbox.place))
                 found.matched += added
-            store.add_page(page.page, *own)
+            store.add_page(mailbox.place, page.page, *own)
 
 
 def _fetch(store: WalletStore, wallet: Wallet, mailbox: Mailbox, parcel: Parcel, found: Scanned) -> None:
@@ -120,21 +132,44 @@ def _fetch(store: WalletStore, wallet: Wallet, mailbox: Mailbox, parcel: Parcel,
         store.count_try(parcel, MOST_TRIES)
         return
     try:
-        line = wallet.open(parcel.enc, ciphertext, address=parcel.address, epoch=parcel.epoch)
-        record = SealedRecord.from_json(line)
-        if record.enc != parcel.enc:
-            raise KeyFormatError("the record states another key than its delivery", "delivery_refused")
-    except ChartsealError as exc:
-        found.refused[exc.code] += 1
-        store.count_try(parcel, MOST_TRIES)
-        return
-    try:
-        found.fetched.append(store.add(record, parcel))
+        found.fetched.append(store.add(_checked(wallet, parcel, ciphertext), parcel))
     except WalletStoreError as exc:
         if exc.code != "record_repeated":
             raise
         found.refused[exc.code] += 1
         store.drop_parcel(parcel)
+    except ChartsealError as exc:
+        found.refused[exc.code] += 1
+        store.count_try(parcel, MOST_TRIES)
+
+
+def _checked(wallet: Wallet, parcel: Parcel, ciphertext: bytes) -> SealedRecord:
+    """The record of a ciphertext. Only one that holds, and is the announced one, may take the place of its key.
+
+    Raises:
+        KeyFormatError: `ciphertext_refused`.
+        DeliveryError, SealedRecordError, and others as `SealedRecord.check`.
+    """
+    record = SealedRecord.from_json(wallet.open(parcel.enc, ciphertext, address=parcel.address, epoch=parcel.epoch))
+    require_own(wallet, record, parcel)
+    return record
+
+
+def require_own(wallet: Wallet, record: SealedRecord, parcel: Parcel) -> None:
+    """The record holds, and is what this wallet recomputes from the announced key.
+
+    Raises:
+        DeliveryError: `delivery_refused`, or `address_not_ours`.
+        ChartsealError: as `SealedRecord.check`.
+    """
+    received = wallet.receive(parcel.enc, address=parcel.address, epoch=parcel.epoch)
+    if (record.enc, record.subject) != (parcel.enc, received.subject):
+        raise DeliveryError("the record's key or subject is not the one that the wallet recomputes")
+    if record.tag and record.tag != received.tag:
+        raise DeliveryError("the record's tag is not the one that the wallet recomputes")
+    if record.address != str(wallet.sealing_address(parcel.address, parcel.epoch)):
+        raise DeliveryError("the record was sealed to another address", "address_not_ours")
+    record.check()
 
 
 def _code(error: Exception) -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Protocol
 from urllib.parse import urlsplit
 
 import requests
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from urllib3.exceptions import HTTPError
 
 from chartseal.chain.anchors.pages import LONGEST_LINE, AnnouncementPage
 from chartseal.errors import LimitError, PackageError, WalletStoreError
@@ -23,6 +25,8 @@ ANNOUNCEMENTS, DELIVERIES = "announcements.ndjson", "deliveries"
 LARGEST_CIPHERTEXT = LARGEST_RECORD + LARGEST_RECORD // 8
 """Bytes: the largest record, padded."""
 MOST_PAGES = 1_000_000
+LARGEST_ANNOUNCEMENTS = 4 << 30
+"""Bytes of all pages: sixty million announcements."""
 
 _TIMEOUT_SECONDS = 20
 _ATTEMPTS = 4
@@ -64,10 +68,12 @@ def open_mailbox(place: str) -> Mailbox:
     return WebMailbox(place)
 
 
-def _pages(stream: IO[bytes]) -> Iterator[AnnouncementPage | Exception]:
+def _pages(stream: IO[bytes] | BufferedReader) -> Iterator[AnnouncementPage | Exception]:
+    size = 0
     for count, line in enumerate(iter(lambda: stream.readline(LONGEST_LINE + 2), b""), 1):
-        if count > MOST_PAGES:
-            yield LimitError(f"more than {MOST_PAGES} pages")
+        size += len(line)
+        if count > MOST_PAGES or size > LARGEST_ANNOUNCEMENTS:
+            yield LimitError("the mailbox has more pages, or longer ones, than a wallet looks through")
             return
         if line.isspace():
             continue
@@ -82,7 +88,7 @@ class FolderMailbox:
 
     def __init__(self, place: str) -> None:
         """Take the folder's path."""
-        self.place = place
+        self.place = str(Path(place))
         self._folder = Path(place)
 
     def pages(self) -> Iterator[AnnouncementPage | Exception]:
@@ -108,8 +114,7 @@ class WebMailbox:
 
     def __init__(self, place: str) -> None:
         """Take the base URL."""
-        self.place = place
-        self._base = place.rstrip("/")
+        self.place = self._base = place.rstrip("/")
         self._session = requests.Session()
 
     def pages(self) -> Iterator[AnnouncementPage | Exception]:
@@ -117,8 +122,8 @@ class WebMailbox:
         with _reading(), self._get(ANNOUNCEMENTS) as answer:
             if answer.status_code != requests.codes.ok:
                 raise WalletStoreError("the mailbox has no announcements", "mailbox_unavailable")
-            answer.raw.decode_content = True
-            yield from _pages(answer.raw)
+            answer.raw.decode_content, answer.raw.auto_close = True, False  # what urllib3 wants of a wrapped stream
+            yield from _pages(BufferedReader(answer.raw, _PIECE))
 
     def fetch(self, locator: bytes) -> bytes | None:
         """As `Mailbox`."""
@@ -162,5 +167,9 @@ def _require_size(size: int) -> None:
 def _reading() -> Iterator[None]:
     try:
         yield
-    except (OSError, requests.RequestException) as exc:  # requests' errors name the URL, which is the holder's affair
+    except (
+        OSError,
+        requests.RequestException,
+        HTTPError,
+    ) as exc:  # requests' errors name the URL, which is the holder's affair
         raise WalletStoreError("the mailbox cannot be read", "mailbox_unavailable") from exc

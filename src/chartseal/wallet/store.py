@@ -12,13 +12,12 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chartseal.attestation import Digest
 from chartseal.errors import ChartsealError, WalletStoreError
 from chartseal.sealing import SealedRecord
 
@@ -39,7 +38,9 @@ CREATE TABLE record (number INTEGER PRIMARY KEY, mark BLOB NOT NULL UNIQUE, stat
 CREATE INDEX record_state ON record (state);
 CREATE TABLE seen (mark BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE page (mark BLOB PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE parcel (mark BLOB PRIMARY KEY, tries INTEGER NOT NULL, entry BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE parcel (mark BLOB PRIMARY KEY, seen BLOB NOT NULL, tries INTEGER NOT NULL, entry BLOB NOT NULL)
+    WITHOUT ROWID;
+CREATE INDEX parcel_seen ON parcel (seen);
 """
 
 
@@ -153,31 +154,36 @@ class WalletStore:
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
 
-    # pages and parcels
+    # pages and parcels: a mailbox is believed for itself alone, or one could hide what another has
 
-    def has_page(self, page: bytes, address: int, epoch: int) -> bool:
-        """Whether a page was scanned for an address of the wallet."""
-        mark = self._page_mark(page, address, epoch)
+    def has_page(self, source: str, page: bytes, address: int, epoch: int) -> bool:
+        """Whether a mailbox's page was scanned for an address of the wallet."""
+        mark = self._page_mark(source, page, address, epoch)
         with translated():
             return self._database.execute("SELECT 1 FROM page WHERE mark = ?", [mark]).fetchone() is not None
 
-    def add_page(self, page: bytes, address: int, epoch: int) -> None:
-        """Note that a page was scanned for an address."""
+    def add_page(self, source: str, page: bytes, address: int, epoch: int) -> None:
+        """Note that a mailbox's page was scanned for an address."""
+        mark = self._page_mark(source, page, address, epoch)
         with self.writing():
-            self._database.execute("INSERT OR IGNORE INTO page VALUES (?)", [self._page_mark(page, address, epoch)])
+            self._database.execute("INSERT OR IGNORE INTO page VALUES (?)", [mark])
 
-    def _page_mark(self, page: bytes, address: int, epoch: int) -> bytes:
-        return self._keys.mark("page", page, address.to_bytes(4), epoch.to_bytes(4))
+    def _page_mark(self, source: str, page: bytes, address: int, epoch: int) -> bytes:
+        return self._keys.mark("page", source.encode(), page, address.to_bytes(4), epoch.to_bytes(4))
 
     def add_parcel(self, parcel: Parcel) -> bool:
         """Note what is to be fetched; False where its record came before, or is waited for already."""
-        mark = self._keys.mark("seen", parcel.enc)
+        mark, seen = self._parcel_mark(parcel), self._keys.mark("seen", parcel.enc)
         with self.writing():
-            if self._database.execute("SELECT 1 FROM seen WHERE mark = ?", [mark]).fetchone():
+            if self._database.execute("SELECT 1 FROM seen WHERE mark = ?", [seen]).fetchone():
                 return False
             entry = self._keys.seal(_parcel_to_json(parcel), mark)
-            added = self._database.execute("INSERT OR IGNORE INTO parcel VALUES (?, 0, ?)", [mark, entry])
+            added = self._database.execute("INSERT OR IGNORE INTO parcel VALUES (?, ?, 0, ?)", [mark, seen, entry])
             return added.rowcount > 0
+
+    def _parcel_mark(self, parcel: Parcel) -> bytes:
+        own = parcel.address.to_bytes(4) + parcel.epoch.to_bytes(4)
+        return self._keys.mark("parcel", parcel.enc, own, parcel.source.encode())
 
     def parcels(self) -> list[Parcel]:
         """What is to be fetched, in no order that tells anything."""
@@ -187,7 +193,7 @@ class WalletStore:
 
     def count_try(self, parcel: Parcel, most: int) -> None:
         """Note that a parcel did not come, or not as it should; after `most` times it is given up."""
-        mark = self._keys.mark("seen", parcel.enc)
+        mark = self._parcel_mark(parcel)
         with self.writing():
             self._database.execute("UPDATE parcel SET tries = tries + 1 WHERE mark = ?", [mark])
             self._database.execute("DELETE FROM parcel WHERE mark = ? AND tries >= ?", [mark, most])
@@ -195,7 +201,7 @@ class WalletStore:
     def drop_parcel(self, parcel: Parcel) -> None:
         """Wait for it no more."""
         with self.writing():
-            self._database.execute("DELETE FROM parcel WHERE mark = ?", [self._keys.mark("seen", parcel.enc)])
+            self._database.execute("DELETE FROM parcel WHERE mark = ?", [self._parcel_mark(parcel)])
 
     # records
 
@@ -207,12 +213,12 @@ class WalletStore:
             return found.fetchone() is not None
 
     def add(self, record: SealedRecord, parcel: Parcel) -> Held:
-        """Hold a record as a candidate; its key and subject are seen from now on.
+        """Hold a record as a candidate; its key and subject are seen from now on, so it must have been checked.
 
         Raises:
             WalletStoreError: `record_repeated`: its key, its subject or the record itself came before.
         """
-        mark = self._record_mark(record.attester, record.uid)
+        mark = self._keys.mark("record", record.attester, record.uid)
         data = json.dumps({"line": record.to_json().decode(), **_parcel_members(parcel)}).encode()
         with self.writing():
             if self.is_seen(record):
@@ -221,49 +227,73 @@ class WalletStore:
                 self._database.execute("INSERT INTO seen VALUES (?)", [self._keys.mark("seen", part)])
             if self._database.execute("SELECT 1 FROM record WHERE mark = ?", [mark]).fetchone():
                 raise WalletStoreError("the record came before", "record_repeated")
-            row = [mark, _STATES[CANDIDATE], self._keys.seal(data, mark)]
+            row = [mark, _STATES[CANDIDATE], self._keys.seal(data, _bound(mark, CANDIDATE))]
             number = self._database.execute("INSERT INTO record (mark, state, entry) VALUES (?, ?, ?)", row).lastrowid
-            self._database.execute("DELETE FROM parcel WHERE mark = ?", [self._keys.mark("seen", record.enc)])
+            self._database.execute("DELETE FROM parcel WHERE seen = ?", [self._keys.mark("seen", record.enc)])
             assert number is not None  # noqa: S101 (it was an INSERT)
             return Held(number, record, CANDIDATE, parcel)
 
     def keep(self, held: Held) -> None:
-        """Let a candidate be kept."""
-        with self.writing():
-            self._database.execute("UPDATE record SET state = ? WHERE number = ?", [_STATES[KEPT], held.number])
-
-    def erase(self, held: Held) -> None:
-        """Forget a record for good. The marks of its identity, key and subject stay, so that it does not come again."""
-        with self.writing():
-            row = [_STATES[ERASED], held.number]
-            self._database.execute("UPDATE record SET state = ?, entry = NULL WHERE number = ?", row)
-        with translated():
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log may hold what the pages no longer do
-
-    def records(self, *states: str) -> Iterator[Held]:
-        """Records in these states, in the order in which they came.
+        """Let a candidate be kept; one that is kept already stays so.
 
         Raises:
-            WalletStoreError: `store_damaged`; the others are given before.
+            WalletStoreError: `record_erased` meanwhile; `store_damaged`.
         """
-        damaged = 0
-        with translated():
-            numbers = self._database.execute("SELECT number, mark, state FROM record ORDER BY number").fetchall()
-        names = {number: name for name, number in _STATES.items()}
-        for number, mark, state in numbers:
-            if names.get(state) in states and names[state] != ERASED:
-                try:
-                    yield self._held(number, mark, names[state])
-                except (WalletStoreError, ValueError, KeyError, ChartsealError):
-                    damaged += 1
-        if damaged:
-            raise WalletStoreError(f"{damaged} of the wallet's records are damaged", "store_damaged")
+        with self.writing():
+            row = self._database.execute(
+                "SELECT mark, state, entry FROM record WHERE number = ?", [held.number]
+            ).fetchone()
+            if row is None or row[1] == _STATES[ERASED]:
+                raise WalletStoreError("the record was erased", "record_erased")
+            if row[1] == _STATES[CANDIDATE]:
+                data = self._keys.open(row[2], _bound(row[0], CANDIDATE))
+                kept = [_STATES[KEPT], self._keys.seal(data, _bound(row[0], KEPT)), held.number]
+                self._database.execute("UPDATE record SET state = ?, entry = ? WHERE number = ?", kept)
 
-    def _held(self, number: int, mark: bytes, state: str) -> Held:
+    def erase(self, number: int) -> bool:
+        """Forget a record for good. The marks of its identity, key and subject stay, so that it does not come again.
+
+        Returns whether no byte of it is left in the file: who reads meanwhile holds back what stands in the log.
+
+        Raises:
+            WalletStoreError: `record_unknown`.
+        """
+        with self.writing():
+            erased = self._database.execute(
+                "UPDATE record SET state = ?, entry = NULL WHERE number = ?", [_STATES[ERASED], number]
+            )
+            if not erased.rowcount:
+                raise WalletStoreError("the wallet has no such record", "record_unknown")
         with translated():
-            [entry] = self._database.execute("SELECT entry FROM record WHERE number = ?", [number]).fetchone()
-        members = json.loads(self._keys.open(entry, mark))
-        return Held(number, SealedRecord.from_json(members["line"]), state, _parcel(members, 0))
+            [busy, *_] = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
+    def records(self, *states: str) -> Iterator[Held]:
+        """Records in these states that can be read, in the order in which they came; `damaged` tells of the others."""
+        for number, mark, state in self._numbered(states):
+            held = self._held(number, mark, state)
+            if held is not None:
+                yield held
+
+    def damaged(self) -> list[int]:
+        """The numbers of candidates and kept records that cannot be read."""
+        numbered = self._numbered((CANDIDATE, KEPT))
+        return [number for number, mark, state in numbered if self._held(number, mark, state) is None]
+
+    def _numbered(self, states: Iterable[str]) -> list[tuple[int, bytes, str]]:
+        with translated():
+            rows = self._database.execute("SELECT number, mark, state FROM record ORDER BY number").fetchall()
+        names = {number: name for name, number in _STATES.items() if name in states and name != ERASED}
+        return [(number, mark, names[state]) for number, mark, state in rows if state in names]
+
+    def _held(self, number: int, mark: bytes, state: str) -> Held | None:
+        with translated():
+            row = self._database.execute("SELECT entry FROM record WHERE number = ?", [number]).fetchone()
+        try:
+            members = json.loads(self._keys.open(row[0], _bound(mark, state)))
+            return Held(number, SealedRecord.from_json(members["line"]), state, _parcel(members, 0))
+        except (ValueError, KeyError, TypeError, ChartsealError):
+            return None
 
     def counts(self) -> dict[str, int]:
         """How many records are in which state, and how many parcels are waited for."""
@@ -271,9 +301,6 @@ class WalletStore:
             rows = dict(self._database.execute("SELECT state, count(*) FROM record GROUP BY state").fetchall())
             [waiting] = self._database.execute("SELECT count(*) FROM parcel").fetchone()
         return {**{name: rows.get(number, 0) for name, number in _STATES.items()}, "waiting": waiting}
-
-    def _record_mark(self, attester: bytes, uid: Digest) -> bytes:
-        return self._keys.mark("record", attester, uid)
 
     def back_up(self, path: Path) -> None:
         """Copy the file as it is at one moment, while it may be in use; the copy opens by the same words.
@@ -296,10 +323,10 @@ class WalletStore:
 
     @classmethod
     def restore(cls, copy: Path, path: Path, wallet: Wallet) -> dict[str, int]:
-        """Put a copy where there are no records yet; its counts. Every record in it is read first.
+        """Put a copy where there are no records yet; its counts, and how many of its records are damaged.
 
         Raises:
-            WalletStoreError: `store_exists`, or as `open` and `records` say of the copy.
+            WalletStoreError: `store_exists`, or as `open` says of the copy.
         """
         if path.exists():
             raise WalletStoreError("there are records already", "store_exists")
@@ -308,9 +335,7 @@ class WalletStore:
         with translated(), closing(sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro", uri=True)) as source:
             read = cls(source, wallet.content_keys("records"))
             read._require_own()
-            counts = read.counts()
-            for _ in read.records(CANDIDATE, KEPT):
-                pass
+            counts = {**read.counts(), "damaged": len(read.damaged())}
             read.back_up(path)
         return counts
 
@@ -320,6 +345,11 @@ class WalletStore:
             raise WalletStoreError("the file holds no wallet's records of this form", "store_version")
         if self._database.execute("SELECT mark FROM wallet").fetchall() != [(self._keys.mark("wallet"),)]:
             raise WalletStoreError("the records are another wallet's", "store_other_wallet")
+
+
+def _bound(mark: bytes, state: str) -> bytes:
+    """What an entry is bound to: in another state, which nobody accepted or kept it in, it does not open."""
+    return mark + bytes([_STATES[state]])
 
 
 def _parcel_members(parcel: Parcel) -> dict[str, Any]:

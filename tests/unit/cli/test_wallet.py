@@ -60,7 +60,7 @@ def test_from_a_mailbox_to_a_disclosure_and_out_again(folder: Path) -> None:
     assert "Quicksilverin" in run("show", "1").output
     assert json.loads(run("show", record.uid.hex()[:8], "--json").stdout)["kind"] == "sealed-record"
     assert told("backup", "-o", "copy")["kept"] == 1
-    assert told("erase", "1", "-y") == {"erased": [1]}
+    assert told("erase", "1", "-y") == {"erased": [1], "clean": True}
     assert told("list")["counts"] == {"candidate": 0, "kept": 0, "erased": 1, "waiting": 0}
     assert code("show", "1") == "record_unknown"
     assert told("restore", "copy", "--store", "again")["kept"] == 1
@@ -68,18 +68,21 @@ def test_from_a_mailbox_to_a_disclosure_and_out_again(folder: Path) -> None:
 
 
 def test_records_that_come_as_files(folder: Path) -> None:
-    record, _, _ = delivered(ISSUER, loaded().sealing_address(1))
-    (folder / "record.ndjson").write_bytes(record.to_json() + b"\n")
+    first, second = (delivered(ISSUER, loaded().sealing_address(1), number)[0] for number in (1, 2))
+    (folder / "record.ndjson").write_bytes(first.to_json() + b"\n")
     assert told("accept", "--file", "record.ndjson")["records"][0]["kept"] is True
-    assert code("accept", "--file", "record.ndjson") == "record_repeated"
+    (folder / "record.ndjson").write_bytes(first.to_json() + b"\n" + second.to_json() + b"\n")
+    again = told("accept", "--file", "record.ndjson", status=3)
+    assert [each["code"] for each in again["refused"]] == ["record_repeated"]
+    assert [each["kept"] for each in again["records"]] == [True]
 
 
 def test_a_refused_record_is_told_and_ends_with_a_status_of_its_own(folder: Path) -> None:
     record, _, _ = delivered(ISSUER, loaded().sealing_address())
     text = record.to_json().replace(b"2031-01-14", b"2031-01-15")
     (folder / "record.ndjson").write_bytes(text + b"\n")
-    (done,) = told("accept", "--file", "record.ndjson", status=3)["records"]
-    assert (done["kept"], done["error"]) == (False, "claims_mismatch")
+    done = told("accept", "--file", "record.ndjson", status=3)
+    assert ([each["code"] for each in done["refused"]], done["records"]) == (["claims_mismatch"], [])
 
 
 def test_what_is_not_there(folder: Path) -> None:

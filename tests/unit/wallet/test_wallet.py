@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -17,7 +18,6 @@ from hypothesis import strategies as st
 from chartseal.attestation import Address, Digest, Domain
 from chartseal.errors import ChartsealError
 from chartseal.keys import Answers, IssuerKey, Wallet, deliver
-from chartseal.sealing import SealedRecord
 from chartseal.verification import Revocation
 from chartseal.wallet import (
     CANDIDATE,
@@ -25,6 +25,7 @@ from chartseal.wallet import (
     KEPT,
     Acceptance,
     OwnAddress,
+    Parcel,
     WalletStore,
     accept,
     open_mailbox,
@@ -158,14 +159,14 @@ def test_malformed_pages_end_nothing(store: WalletStore, mailbox: MadeMailbox) -
     assert found.unavailable == [mailbox.place + "-gone"]
 
 
-def test_a_record_for_another_subject_is_refused(store: WalletStore, tmp_path: Path) -> None:
+def test_a_record_for_another_subject_is_refused_and_burns_nothing(store: WalletStore) -> None:
     record, _, _ = delivered(ISSUER, WALLET.sealing_address())
     other, _, _ = delivered(ISSUER, OTHER.sealing_address())
-    take_in(store, WALLET, replace(other, address=record.address, enc=record.enc, tag=record.tag))
-    (done,) = accepted(store, tmp_path)
-    assert not done.is_kept
+    with refusal("delivery_refused"):
+        take_in(store, WALLET, replace(other, address=record.address, enc=record.enc, tag=record.tag))
     with refusal("address_not_ours"):
         take_in(store, WALLET, other)
+    assert take_in(store, WALLET, record).number == 1
 
 
 def test_a_repeated_key_or_subject_is_refused(store: WalletStore, tmp_path: Path) -> None:
@@ -175,19 +176,90 @@ def test_a_repeated_key_or_subject_is_refused(store: WalletStore, tmp_path: Path
     resealed, _, _ = delivered(ISSUER, WALLET.sealing_address(), 2)
     with refusal("record_repeated"):
         take_in(store, WALLET, record)
-    with refusal("record_repeated"):
+    with refusal("delivery_refused"):
         take_in(store, WALLET, replace(resealed, enc=record.enc))
+    with refusal("record_repeated"):
+        store.add(replace(resealed, enc=record.enc), Parcel(record.enc, b"l" * 32, 0, 0, ""))
 
 
-def test_an_altered_record_is_refused(store: WalletStore, tmp_path: Path) -> None:
+def test_an_altered_record_is_refused(store: WalletStore) -> None:
     record, _, _ = delivered(ISSUER, WALLET.sealing_address())
     fields = tuple(
         each._replace(value="2031-01-15") if each.name == "Observation.effectiveDateTime" else each
         for each in record.fields
     )
-    take_in(store, WALLET, replace(record, fields=fields))
-    (done,) = accepted(store, tmp_path)
-    assert (done.is_kept, uids(store, KEPT)) == (False, set())
+    with refusal("claims_mismatch"):
+        take_in(store, WALLET, replace(record, fields=fields))
+    take_in(store, WALLET, record)
+
+
+def test_a_mailbox_hides_nothing_of_another(store: WalletStore, mailbox: MadeMailbox, tmp_path: Path) -> None:
+    mailbox.deliver(ISSUER, WALLET.sealing_address(), [1, 2])
+    copy = MadeMailbox(tmp_path / "copy")
+    (copy.folder / ANNOUNCEMENTS).write_bytes((mailbox.folder / ANNOUNCEMENTS).read_bytes())
+    for _ in range(MOST_TRIES + 2):
+        scan(store, WALLET, [open_mailbox(copy.place)])
+    assert len(scan(store, WALLET, [open_mailbox(copy.place), open_mailbox(mailbox.place + "/")]).fetched) == 2
+
+
+def test_what_was_given_up_comes_when_it_is_delivered_again(store: WalletStore, mailbox: MadeMailbox) -> None:
+    record, locator, ciphertext = delivered(ISSUER, WALLET.sealing_address())
+    assert record.announcement is not None
+    mailbox.announce([record.announcement])
+    for _ in range(MOST_TRIES):
+        scan(store, WALLET, [open_mailbox(mailbox.place)])
+    mailbox.put(locator, ciphertext)
+    assert scan(store, WALLET, [open_mailbox(mailbox.place)]).fetched == []
+    assert len(scan(store, WALLET, [open_mailbox(mailbox.place)], again=True).fetched) == 1
+
+
+def test_an_announcement_may_match_at_two_addresses(store: WalletStore, mailbox: MadeMailbox) -> None:
+    record, locator, ciphertext = delivered(ISSUER, WALLET.sealing_address(1))
+    mailbox.put(locator, ciphertext)
+    for own in BOTH:  # a tag is two bytes
+        store.add_parcel(
+            Parcel(record.enc, WALLET.receive(record.enc, address=own.address).locator, *own, mailbox.place)
+        )
+    found = scan(store, WALLET, [open_mailbox(mailbox.place)], BOTH)
+    assert (len(found.fetched), found.missing) == (1, 1)
+    assert store.counts()["waiting"] == 0
+
+
+@pytest.mark.parametrize(
+    "value", [["chartseal.subject", "uint256", "10000000000"], ["chartseal.subject", "string", "x"]]
+)
+def test_a_record_of_no_form_ends_no_scan(value: list[str], store: WalletStore, mailbox: MadeMailbox) -> None:
+    ikm = b"\x05" * 32
+    record, _, _ = delivered(ISSUER, WALLET.sealing_address())
+    members = json.loads(record.to_json())
+    members["fields"] = [value if row[0] == "chartseal.subject" else row for row in members["fields"]]
+    delivery = deliver(WALLET.sealing_address(), ikm=ikm)
+    entry, locator = delivery.announcement, delivery.locator
+    mailbox.put(locator, delivery.seal(json.dumps(members).encode()))
+    mailbox.announce([entry])
+    mailbox.deliver(ISSUER, WALLET.sealing_address(), [1])
+    found = scan(store, WALLET, [open_mailbox(mailbox.place)])
+    assert (len(found.fetched), dict(found.refused)) == (1, {"sealed_record_malformed": 1})
+
+
+def test_what_was_erased_meanwhile_is_not_kept(tmp_path: Path) -> None:
+    record, _, _ = delivered(ISSUER, WALLET.sealing_address())
+    with WalletStore.open(tmp_path / "records", WALLET) as one, WalletStore.open(tmp_path / "records", WALLET) as two:
+        held = take_in(one, WALLET, record)
+        two.erase(held.number)
+        with refusal("record_erased"):
+            one.keep(held)
+        assert list(one.records(KEPT)) == []
+
+
+def test_nobody_else_makes_a_candidate_a_kept_record(tmp_path: Path) -> None:
+    record, _, _ = delivered(ISSUER, WALLET.sealing_address())
+    with WalletStore.open(tmp_path / "records", WALLET) as store:
+        take_in(store, WALLET, record)
+        with sqlite3.connect(tmp_path / "records") as database:
+            database.execute("UPDATE record SET state = 2")
+        assert list(store.records(KEPT)) == []
+        assert store.damaged() == [1]
 
 
 class _Revoked:
@@ -219,7 +291,7 @@ def test_what_is_erased_is_in_no_byte(tmp_path: Path) -> None:
         assert all(part in bytes_of(tmp_path, "records") for part in parts[:1])
         assert record.seed not in bytes_of(tmp_path, "records")
         assert b"Quicksilverin" not in bytes_of(tmp_path, "records")
-        store.erase(held)
+        assert store.erase(held.number)
         assert not any(part in bytes_of(tmp_path, "records") for part in parts)
         assert store.counts()[ERASED] == 1
         with refusal("record_repeated"):
@@ -269,10 +341,12 @@ def test_damage_of_one_record_hides_no_other(tmp_path: Path) -> None:
         [entry] = database.execute("SELECT entry FROM record WHERE number = 2").fetchone()
         altered = entry[:-1] + bytes([entry[-1] ^ 1])
         database.execute("UPDATE record SET entry = ? WHERE number = 2", [altered])
-    found: list[SealedRecord] = []
-    with WalletStore.open(tmp_path / "records", WALLET) as store, refusal("store_damaged"):
-        found.extend(held.record for held in store.records(CANDIDATE))
-    assert [record.uid for record in found] == [records[0].uid, records[2].uid]
+    with WalletStore.open(tmp_path / "records", WALLET) as store:
+        found = [held.record.uid for held in store.records(CANDIDATE)]
+        assert found == [records[0].uid, records[2].uid]
+        assert store.damaged() == [2]
+        store.erase(2)
+        assert store.damaged() == []
 
 
 def test_two_processes_take_turns(tmp_path: Path) -> None:
