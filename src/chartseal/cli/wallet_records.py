@@ -153,7 +153,9 @@ def _print_scanned(found: Scanned) -> None:
 @click.command("accept")
 @_select
 @click.option("--file", "paths", multiple=True, type=click.Path(), help="Take in sealed records that came as files.")
-@click.option("--receipts", type=_FILE, help="Write the locators of what was kept: the provider may delete those.")
+@click.option(
+    "--receipts", type=_FILE, help="Add to this file the locators of what was kept: its provider deletes those."
+)
 @address_counts
 @view_options
 @store_options
@@ -181,7 +183,8 @@ def accept(
         done = accept_candidates(opened.store, opened.wallet, chosen, answers, chain=view)
     if receipts is not None:
         lines = [f"{each.held.parcel.locator.hex()}\n" for each in done if each.is_kept and each.held.parcel.source]
-        receipts.write_text("".join(lines))
+        with receipts.open("a") as stream:  # earlier ones may not have been sent yet
+            stream.writelines(lines)
     if as_json:
         told = [{"uid": to_hex(uid), "code": error.code} for uid, error in refused]
         click.echo(json.dumps({"records": [_acceptance_to_json(each) for each in done], "refused": told}))
