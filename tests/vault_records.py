@@ -22,7 +22,9 @@ def keys_of(kept: Mapping[str, bytes]) -> MemoryKeys:
     return keys
 
 
-def line_of(number: int, patient: str = "p1", *, day: str = "2026-05-04", code: str = "2823-3") -> SealedLine:
+def line_of(
+    number: int, patient: str = "p1", *, day: str = "2026-05-04", code: str = "2823-3", has_full_url: bool = True
+) -> SealedLine:
     """An Observation's record with what delivers it."""
     ikm = secrets.token_bytes(32)
     fields = {
@@ -34,11 +36,12 @@ def line_of(number: int, patient: str = "p1", *, day: str = "2026-05-04", code: 
         "Observation.effectiveDateTime": day,
         "Observation.note[0].text": f"a note of Olivia Bauch, number {number}",
     }
-    record = sealed("Observation", texts(fields), full_url=f"{BASE}Observation/o{number}", ikm=ikm)
+    url = f"{BASE}Observation/o{number}" if has_full_url else ""
+    record = sealed("Observation", texts(fields), full_url=url, ikm=ikm)
     return SealedLine(record.to_json(), ikm, HOLDER.keys.address())
 
 
-def lines_of(count: int, patient: str = "p1", **options: str) -> list[SealedLine]:
+def lines_of(count: int, patient: str = "p1", **options: Any) -> list[SealedLine]:
     return [line_of(number, patient, **options) for number in range(count)]
 
 

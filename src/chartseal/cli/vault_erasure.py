@@ -48,7 +48,18 @@ def _records_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _found(vault: Vault, records: _Identities, patient: str | None) -> list[Entry]:
-    return vault.find(patient=patient) if patient is not None else [vault.entry(*each) for each in records]
+    """The records that a command is about; of a patient those that are not erased.
+
+    Raises:
+        ErasureError: `patient_unknown`: the vault has nothing of the patient, and erased nothing.
+        VaultError: `record_unknown`, `vault_unavailable`.
+    """
+    if patient is None:
+        return [vault.entry(*each) for each in records]
+    found = vault.find(patient=patient)
+    if not found and not erased_of(vault, patient):
+        raise ErasureError("the vault has no record of such a patient", "patient_unknown")
+    return found
 
 
 @click.command()
@@ -123,10 +134,8 @@ def hold(vault: VaultPlace, records: _Identities, patient: str | None, basis: st
     """Place a legal hold on records, or on all of a patient, later ones included."""
     held = vault.open()
     place = functools.partial(Holds(held).place, basis=basis, actor=actor, now=datetime.now(UTC))
-    if patient is not None:
-        numbers = [place(patient=patient)]
-    else:
-        numbers = [place(entry=each) for each in _found(held, records, None)]
+    entries = _found(held, records, patient)
+    numbers = [place(patient=patient)] if patient is not None else [place(entry=each) for each in entries]
     _tell(as_json, "\n".join(f"hold {each}" for each in numbers), {"holds": numbers})
 
 

@@ -63,7 +63,7 @@ def _check_record(vault: Vault, connection: Connection, opened: Opened) -> None:
         raise VaultDamageError("the ciphertext is another record's", "record_other")
     record.check()
     facts = read_facts(opened.line)
-    if opened.patient != vault.audit.pseudonym(facts.person):
+    if opened.patient != vault.pseudonym_of(facts):
         raise VaultDamageError("the row bears another patient's pseudonym", "patient_other")
     if vault.settings.searchable:
         with storing():

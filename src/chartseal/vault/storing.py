@@ -188,7 +188,7 @@ def _insert_records(
             "state": LIVE,
             "blob": digest_of(parcel.ciphertext),
             "size": len(parcel.ciphertext),
-            "patient": vault.audit.pseudonym(parcel.facts.person),
+            "patient": vault.pseudonym_of(parcel.facts),
             "sealed_at": parcel.facts.sealed_at,
             "stored_at": int(now.timestamp()),
         }
@@ -254,7 +254,7 @@ def insert_deliveries(
 
 def _act(vault: Vault, facts: Facts, order: Order) -> Act:
     what = record_text(facts.attester, facts.uid, VERSION)
-    return Act(order.actor, Action.CREATE, what, vault.audit.pseudonym(facts.person), order.purpose)
+    return Act(order.actor, Action.CREATE, what, vault.pseudonym_of(facts), order.purpose)
 
 
 def of_identities(identities: Iterable[Identity]) -> Any:

@@ -90,7 +90,7 @@ class Facts:
     address: str = field(repr=False)
     resource_type: str = field(repr=False)
     patient: str | None = field(repr=False)
-    """The reference to whom it is about; None where there is none."""
+    """The reference to whom it is about, as far as the record itself makes it absolute; None where there is none."""
     codes: tuple[str, ...] = field(repr=False)
     """`system|code`."""
     date: str | None = field(repr=False)
@@ -104,11 +104,6 @@ class Facts:
             PackageError: malformed.
         """
         return packages.from_json(json.loads(self.seal))
-
-    @property
-    def person(self) -> bytes:
-        """What the pseudonym is made of: the reference, or where there is none the sealing address."""
-        return self.patient.encode() if self.patient is not None else b"address\0" + self.address.encode()
 
 
 def read_facts(line: bytes) -> Facts:

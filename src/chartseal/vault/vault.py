@@ -21,7 +21,7 @@ from chartseal.vault.opening import COLUMNS, Entry, Opened, chunks, decrypt, rec
 from chartseal.vault.settings import Settings
 from chartseal.vault.storing import MOST_LINES, Order, Stored, of_identities, put
 from chartseal.vault.tables import RECORD
-from chartseal.vault.terms import absolute
+from chartseal.vault.terms import Facts, absolute
 
 DELIVERY_DAYS = 90
 """How long a delivery waits for its holder."""
@@ -90,6 +90,12 @@ class Vault:
     def pseudonym(self, patient: str) -> bytes:
         """What a patient's rows bear: 16 bytes; a relative reference is taken against the vault's base."""
         return self.audit.pseudonym(absolute(patient, self.settings.base).encode())
+
+    def pseudonym_of(self, facts: Facts) -> bytes:
+        """What a record's row bears: its patient's pseudonym, or where it names none that of its sealing address."""
+        if facts.patient is not None:
+            return self.pseudonym(facts.patient)
+        return self.audit.pseudonym(b"address\0" + facts.address.encode())
 
     def put(
         self,

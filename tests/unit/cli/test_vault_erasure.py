@@ -61,6 +61,17 @@ def test_a_patient_is_erased_and_gets_receipts(shell: Shell) -> None:
     assert caught.value.code == "record_erased"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("erase", "--basis", "patient-request"), ("hold", "--basis", "case-7"), ("retain", "--until", "2100-01-01")],
+)
+def test_a_patient_of_whom_there_is_nothing_is_told(shell: Shell, command: tuple[str, ...]) -> None:
+    with pytest.raises(ErasureError) as caught:
+        shell.run("vault", *command, "--patient", "Patient/mistyped")
+    assert caught.value.code == "patient_unknown"
+    assert shell.told("vault", "release")["holds"] == []
+
+
 def test_receipts_of_another_provider_and_altered_ones_are_refused(shell: Shell) -> None:
     file = Path(shell.path("receipts.ndjson"))
     erase(shell, "--record", records(shell)[0], "-o", str(file))

@@ -103,6 +103,16 @@ def test_find(vault: Vault) -> None:
     assert found(until=date(2025, 3, 1)) == [3]
 
 
+def test_without_full_urls_the_vaults_base_makes_references_absolute(vault: Vault) -> None:
+    lines = [line_of(1, has_full_url=False), line_of(2)]
+    put(vault, lines)
+    names = ["Patient/p1", f"{BASE}Patient/p1", f"{BASE}Patient/p1/_history/3"]
+    assert [len(vault.find(patient=each)) for each in names] == [2, 2, 2]
+    with reading(vault.engine) as connection:
+        assert len(list(vault.audit.find(connection, patient=vault.pseudonym("Patient/p1")))) == 2
+    assert list(vault.verify()) == []
+
+
 def test_without_an_index_patients_alone_are_found(place: str) -> None:
     vault = create(place, searchable=False)
     put(vault, lines_of(2))
