@@ -22,6 +22,7 @@ from chartseal.cli.chain_options import Signing, key_options
 from chartseal.cli.files import opened, read_rest, write_private
 from chartseal.cli.times import Day
 from chartseal.cli.vault_options import VaultPlace, vault_option, vault_options
+from chartseal.vault import Vault
 from chartseal.vault.audit import (
     Act,
     Action,
@@ -69,9 +70,11 @@ def list_entries(
     vault: VaultPlace, patient: str | None, since: int | None, until: int | None, action: str | None, as_json: bool
 ) -> None:
     """Show entries, oldest first. A patient's are found with the vault's keys; all others without."""
-    log = vault.audit_log() if patient is not None else AuditLog(b"", None)  # which is asked for no pseudonym
-    with reading(vault.database()) as connection:
-        found = log.find(connection, patient=_named(log, patient), since=_moment(since), until=_moment(until))
+    held = vault.open() if patient is not None else None
+    log, engine = (held.audit, held.engine) if held is not None else (AuditLog(b"", None), vault.database())
+    with reading(engine) as connection:
+        name = _named(held, patient)
+        found = log.find(connection, patient=name, since=_moment(since), until=_moment(until))
         entries = [each for each in found if action in (None, each.action.value)]
     if as_json:
         click.echo(json.dumps({"entries": [_members(each) for each in entries]}))
@@ -142,9 +145,9 @@ def export(
     as_json: bool,
 ) -> None:
     """Write entries as FHIR R4: AuditEvent and Provenance, one resource a line. The log keeps that it was done."""
-    log = vault.audit_log()
-    with writing(vault.database()) as connection:
-        name = _named(log, patient)
+    held = vault.open()
+    log, name = held.audit, _named(held, patient)
+    with writing(held.engine) as connection:
         found = log.find(connection, patient=name, since=_moment(since), until=_moment(until))
         lines = list(to_ndjson(log_id(connection), found))
         log.append(connection, [Act(actor, Action.OPEN, "audit log", name)], now=datetime.now(UTC))
@@ -160,10 +163,10 @@ def export(
 @_json
 def accounting(vault: VaultPlace, patient: str, exempt: bool, actor: str, as_json: bool) -> None:
     """Show to whom a patient's records went in the last six years (45 CFR 164.528). The log keeps that it was done."""
-    log, now = vault.audit_log(), datetime.now(UTC)
-    with writing(vault.database()) as connection:
-        name = _named(log, patient)
-        found = account(log, connection, log.pseudonym(patient.encode()), now=now, exempt=exempt)
+    held, now = vault.open(), datetime.now(UTC)
+    log, name = held.audit, held.pseudonym(patient)
+    with writing(held.engine) as connection:
+        found = account(log, connection, name, now=now, exempt=exempt)
         log.append(connection, [Act(actor, Action.OPEN, "accounting of disclosures", name)], now=now)
     if as_json:
         click.echo(json.dumps({"disclosures": [_told(each) for each in found]}))
@@ -219,8 +222,8 @@ def close(vault: VaultPlace, signer: Signing, period: str, as_json: bool) -> Non
     _show(as_json, f"{len(made)} statements made{where}", {"statements": len(made), "queues": len(found)})
 
 
-def _named(log: AuditLog, patient: str | None) -> bytes | None:
-    return None if patient is None else log.pseudonym(patient.encode())
+def _named(vault: Vault | None, patient: str | None) -> bytes | None:
+    return None if vault is None or patient is None else vault.pseudonym(patient)
 
 
 def _moment(seconds: int | None) -> datetime | None:

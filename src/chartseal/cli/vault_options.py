@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from chartseal.vault import Vault
-    from chartseal.vault.audit import AuditLog
     from chartseal.vault.blobs import Blobs, BlobStore
     from chartseal.vault.keys import KeyProvider
 
@@ -123,18 +122,6 @@ class VaultPlace:
 
         options: Any = {"searchable": searchable, "quota": quota, "base": base, "blobs": self._blobs()}
         return Vault.create(self.place, self.keys(), now=now, **options)
-
-    def audit_log(self) -> AuditLog:
-        """The vault's audit log, with the keys of pseudonyms and details.
-
-        Raises:
-            click.UsageError, VaultKeyError: as `keys`.
-        """
-        from chartseal.vault.audit import AuditLog
-        from chartseal.vault.keys.provider import ACCOUNTING, PSEUDONYMS
-
-        keys = self.keys()
-        return AuditLog(keys.get(PSEUDONYMS), keys.get(ACCOUNTING))
 
 
 keys_option = click.option(

@@ -16,11 +16,13 @@ from chartseal.cli import cli
 from chartseal.errors import AuditError, VaultError
 from chartseal.vault.audit import AuditLog, close_periods
 from chartseal.vault.database import open_database, writing
+from chartseal.vault.settings import Settings
 from chartseal.vault.tables import AUDIT
-from tests.audit_log import begun, issuer, looked, queue, told
+from tests.audit_log import LOG, begun, issuer, looked, queue, told
 
-_REFERENCE = "https://chart.example/Patient/7"
-_SECRETS = {"V_PSEUDONYMS": "70" * 32, "V_ACCOUNTING": "61" * 32}
+_BASE = "https://chart.example/"
+_REFERENCE = f"{_BASE}Patient/7"
+_SECRETS = {"V_PSEUDONYMS": "70" * 32, "V_ACCOUNTING": "61" * 32, "V_INDEX": "69" * 32}
 
 
 class Place(NamedTuple):
@@ -42,10 +44,11 @@ class Place(NamedTuple):
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    engine, log = begun(open_database(str(tmp_path / "vault.db"), create=True)), AuditLog(b"p" * 32, b"a" * 32)
+    engine, log = open_database(str(tmp_path / "vault.db"), create=True), AuditLog(b"p" * 32, b"a" * 32)
     patient, yesterday = log.pseudonym(_REFERENCE.encode()), datetime.now(UTC) - timedelta(days=1)
     acts = [looked(1, patient), looked(2, None), replace(told(3), patient=patient)]
     with writing(engine) as connection:
+        Settings(LOG, base=_BASE).write(connection, b"p" * 32)
         log.append(connection, acts, now=yesterday)
         queue().add_announcements(connection, [])
     engine.dispose()
@@ -59,6 +62,13 @@ def test_what_was_done_to_one_patient(place: Place) -> None:
     assert place.told("list", "--until", "2020-01-01")["entries"] == []
     assert [each["sequence"] for each in place.told("list", "--action", "disclose")["entries"]] == [3]
     assert "record 1" in place.run("list").stdout
+
+
+def test_a_relative_reference_is_taken_on_the_vaults_base(place: Place) -> None:
+    assert [each["sequence"] for each in place.told("list", "--patient", "Patient/7")["entries"]] == [1, 3]
+    output = str(place.folder / "events.ndjson")
+    assert place.told("export", "--patient", "Patient/7", "-o", output) == {"resources": 2}
+    assert len(place.told("accounting", "--patient", "Patient/7")["disclosures"]) == 1
 
 
 def test_a_whole_log_and_a_cut_one(place: Place) -> None:
