@@ -53,7 +53,10 @@ _DATES = (
     "date",
 )
 """The first of them that a record has is its date, as FHIR's search by `date` takes it: hl7.org/fhir/R4/search.html."""
-_ABOUT = ("subject", "patient", "beneficiary")
+_ABOUT = ("subject", "patient", "beneficiary", "for", "individual")
+"""`for` is Task's, `individual` ResearchSubject's."""
+_LINKED = ("participant", "actor"), ("link", "target")
+"""Lists of Appointment and Person that may name others beside the patient: the first that is a Patient counts."""
 
 _HEX = r"0x[0-9a-fA-F]"
 _HEAD = re.compile(
@@ -64,8 +67,9 @@ _HEAD = re.compile(
 )
 _NAMES = "|".join(
     (
-        r"resourceType|fullUrl",
+        r"resourceType|fullUrl|id",
         rf"(?:{'|'.join(_ABOUT)})(?:\[0\])?\.reference",
+        *(rf"{name}\[\d+\]\.{member}\.reference" for name, member in _LINKED),
         rf"(?:{'|'.join(_CODED)})\.coding\[\d+\]\.(?:system|code)",
         *map(re.escape, _DATES),
     )
@@ -74,6 +78,8 @@ _FIELD = re.compile(rf'\["(?:chartseal|[A-Z][A-Za-z]+)\.({_NAMES})(?:\+\d+)?","s
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?![0-9]).*)?)?", re.ASCII)
 _RESTFUL = re.compile(r"(https?://[^?#]*/)[A-Z][A-Za-z]*/[A-Za-z0-9.-]{1,64}", re.ASCII)
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]*/[A-Za-z0-9.-]{1,64}", re.ASCII)
+_PATIENT = re.compile(r"(?:https?://[^?#]*/)?Patient/[A-Za-z0-9.-]{1,64}(?:/_history/[A-Za-z0-9.-]{1,64})?", re.ASCII)
+_INDEX = re.compile(r"\[(\d+)\]", re.ASCII)
 _HISTORY = re.compile(r"/_history/[A-Za-z0-9.-]{1,64}$", re.ASCII)
 
 
@@ -149,11 +155,25 @@ def _bytes(text: str) -> bytes:
 
 def _patient(found: dict[str, str]) -> str | None:
     if found["resourceType"] == "Patient":
-        return found.get("fullUrl") or None
+        return found.get("fullUrl") or (f"Patient/{found['id']}" if found.get("id") else None)
     names = (f"{name}{index}.reference" for name in _ABOUT for index in ("", "[0]"))
-    reference = next((found[name] for name in names if found.get(name)), None)
+    reference = next((found[name] for name in names if found.get(name)), None) or _linked(found)
     own = _RESTFUL.fullmatch(found.get("fullUrl", ""))
     return None if reference is None else absolute(reference, own[1] if own else "")
+
+
+def _linked(found: dict[str, str]) -> str | None:
+    """The first Patient of a list, in the list's own order."""
+    for name, member in _LINKED:
+        patients = [
+            (int(at[1]), value)
+            for each, value in found.items()
+            if each.startswith(f"{name}[") and each.endswith(f"].{member}.reference") and _PATIENT.fullmatch(value)
+            if (at := _INDEX.search(each)) is not None
+        ]
+        if patients:
+            return min(patients)[1]
+    return None
 
 
 def absolute(reference: str, base: str) -> str:

@@ -66,6 +66,32 @@ def test_a_patient_is_its_full_url() -> None:
     assert read_facts(record.to_json()).patient == f"{BASE}Patient/p1"
 
 
+def test_a_patient_without_a_full_url_is_its_id() -> None:
+    record = sealed("Patient", texts({"Patient.id": "p1"}))
+    assert read_facts(record.to_json()).patient == "Patient/p1"
+    assert read_facts(sealed("Patient", texts({"Patient.active": "true"})).to_json()).patient is None
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "references"),
+    [
+        ("Task", {"for": "Patient/p1", "owner": "Patient/other"}),
+        ("ResearchSubject", {"individual": "Patient/p1"}),
+        ("Appointment", {"participant[0].actor": "Practitioner/d", "participant[1].actor": "Patient/p1"}),
+        ("Appointment", {"participant[10].actor": "Patient/other", "participant[2].actor": "Patient/p1"}),
+        ("Person", {"link[0].target": "RelatedPerson/r", "link[1].target": "Patient/p1/_history/2"}),
+    ],
+)
+def test_whom_tasks_appointments_and_persons_are_about(resource_type: str, references: dict[str, str]) -> None:
+    fields = {f"{resource_type}.{name}.reference": value for name, value in references.items()}
+    assert read_facts(sealed(resource_type, texts(fields)).to_json()).patient == "Patient/p1"
+
+
+def test_an_appointment_of_nobody_known_names_no_patient() -> None:
+    fields = {"Appointment.participant[0].actor.reference": "Practitioner/d"}
+    assert read_facts(sealed("Appointment", texts(fields)).to_json()).patient is None
+
+
 def test_facts_of_the_vectors(shared: Path) -> None:
     for name, vector in vectors(shared).items():
         if "fields" not in vector["expected"]:

@@ -14,13 +14,13 @@ from sqlalchemy import event, func, insert, select, update
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.chain.anchors.tables import ANNOUNCEMENT, LEAF
 from chartseal.errors import LimitError, QueueError, VaultDamageError, VaultError, VaultKeyError
-from chartseal.sealing import SealedRecord
+from chartseal.sealing import SealedLine, SealedRecord
 from chartseal.vault import MOST_LINES, Stored, Vault
 from chartseal.vault.audit import verify_log
 from chartseal.vault.blobs import FolderBlobs
 from chartseal.vault.database import reading, writing
 from chartseal.vault.tables import AUDIT, BLOB, DELIVERY, KEY, RECORD, TERM
-from tests.charts import DOMAIN, HOLDER, NOW
+from tests.charts import DOMAIN, HOLDER, NOW, sealed, texts
 from tests.vault_records import BASE, LOINC, create, identity, keys_of, line_of, lines_of, put
 from tests.vaults import MemoryKeys
 
@@ -111,6 +111,15 @@ def test_without_full_urls_the_vaults_base_makes_references_absolute(vault: Vaul
     with reading(vault.engine) as connection:
         assert len(list(vault.audit.find(connection, patient=vault.pseudonym("Patient/p1")))) == 2
     assert list(vault.verify()) == []
+
+
+@pytest.mark.parametrize("base", [BASE, ""])
+def test_a_patients_own_record_is_found_with_the_others(tmp_path: Path, base: str) -> None:
+    vault = Vault.create(str(tmp_path / "vault.db"), MemoryKeys(), base=base, now=NOW)
+    ikm = bytes(32)
+    record = sealed("Patient", texts({"Patient.id": "p1", "Patient.active": "true"}), ikm=ikm)
+    put(vault, [SealedLine(record.to_json(), ikm, HOLDER.keys.address()), line_of(1, has_full_url=False)])
+    assert len(vault.find(patient="Patient/p1")) == 2
 
 
 def test_without_an_index_patients_alone_are_found(place: str) -> None:
