@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -20,6 +20,7 @@ from chartseal.cli.times import Day
 from chartseal.cli.vault_names import Name
 from chartseal.cli.vault_options import VaultPlace, actor_option, vault_options
 from chartseal.errors import ErasureError
+from chartseal.keys import SealingAddress
 from chartseal.vault import Entry, Vault
 from chartseal.vault.erasure import Basis, Hold, Holds, Receipt, SignedReceipt, erased_of, give, vacuum
 from chartseal.vault.erasure import erase as erase_records
@@ -33,32 +34,56 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 _Identities = tuple[tuple[bytes, bytes], ...]
 
 
+class _Chosen(NamedTuple):
+    """What a command is about: some records, or all of a patient or of a sealing address."""
+
+    records: _Identities
+    patient: str | None
+    address: str | None
+
+
 def _records_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--record` and `--patient`; one of them must be given."""
+    """Add `--record`, `--patient` and `--for`, one of which must be given; the command gets `chosen`."""
 
     @click.option("--record", "records", multiple=True, type=Name(), help="As `vault list` shows it, repeatable.")
     @click.option("--patient", metavar="REF", help="All of this patient: the reference as the records have it.")
+    @click.option("--for", "address", metavar="ADDRESS", help="All that are sealed to this address now.")
     @functools.wraps(command)
-    def wrapped(*args: Any, records: _Identities, patient: str | None, **options: Any) -> Any:
-        if bool(records) == (patient is not None):
-            raise click.UsageError("give --record or --patient")
-        return command(*args, records=records, patient=patient, **options)
+    def wrapped(*args: Any, records: _Identities, patient: str | None, address: str | None, **options: Any) -> Any:
+        if [bool(records), patient is not None, address is not None].count(True) != 1:
+            raise click.UsageError("give --record, --patient or --for")
+        return command(*args, chosen=_Chosen(records, patient, address), **options)
 
     return wrapped
 
 
-def _found(vault: Vault, records: _Identities, patient: str | None) -> list[Entry]:
-    """The records that a command is about; of a patient those that are not erased.
+def _found(vault: Vault, chosen: _Chosen) -> list[Entry]:
+    """The records that a command is about; of a patient or an address those that are not erased.
 
     Raises:
-        ErasureError: `patient_unknown`: the vault has nothing of the patient, and erased nothing.
-        VaultError: `record_unknown`, `vault_unavailable`.
+        ErasureError: `patient_unknown`: the vault has nothing of the patient, and erased nothing; `address_unknown`:
+            it has nothing that is sealed to the address.
+        KeyFormatError: not a sealing address.
+        VaultError: `record_unknown`, `vault_unavailable`; as `Vault.addressed`.
     """
-    if patient is None:
-        return [vault.entry(*each) for each in records]
+    if chosen.patient is not None:
+        return _of_patient(vault, chosen.patient)
+    if chosen.address is not None:
+        return _of_address(vault, chosen.address)
+    return [vault.entry(*each) for each in chosen.records]
+
+
+def _of_patient(vault: Vault, patient: str) -> list[Entry]:
     found = vault.find(patient=patient)
     if not found and not erased_of(vault, patient):
         raise ErasureError("the vault has no record of such a patient", "patient_unknown")
+    return found
+
+
+def _of_address(vault: Vault, address: str) -> list[Entry]:
+    SealingAddress.parse(address)  # a mistyped address would find nothing
+    if not (found := vault.addressed(address)):
+        raise ErasureError("the vault has no record that is sealed to the address", "address_unknown")
     return found
 
 
@@ -79,8 +104,7 @@ def _found(vault: Vault, records: _Identities, patient: str | None) -> list[Entr
 def erase(
     context: click.Context,
     vault: VaultPlace,
-    records: _Identities,
-    patient: str | None,
+    chosen: _Chosen,
     basis: str,
     override: bool,
     output: str | None,
@@ -96,13 +120,13 @@ def erase(
     """
     signer = None if output is None else read_signer(key, None, key_passphrase_fd)  # no key, no erasing
     held, now = vault.open(), datetime.now(UTC)
-    entries = _found(held, records, patient)
+    entries = _found(held, chosen)
     done = erase_records(held, entries, basis=Basis(basis), actor=actor, now=now, override=override)
     held.blobs.sweep(held.engine, now=now)
     if is_vacuumed:
         vacuum(held)
     if output is not None and signer is not None:
-        _write_receipts(held, entries if patient is None else erased_of(held, patient), signer, output)
+        _write_receipts(held, entries if chosen.patient is None else erased_of(held, chosen.patient), signer, output)
     _tell_erased(done.erased, done.refused, as_json=as_json)
     if not done.is_clean:
         click.echo("the log is not empty yet, since somebody reads: run it again later", err=True)
@@ -130,12 +154,13 @@ def _tell_erased(erased: int, refused: Sequence[ErasureError], *, as_json: bool)
 @click.option("--basis", metavar="CODE", required=True, help="A code of the case; no name.")
 @actor_option
 @_json
-def hold(vault: VaultPlace, records: _Identities, patient: str | None, basis: str, actor: str, as_json: bool) -> None:
-    """Place a legal hold on records, or on all of a patient, later ones included."""
+def hold(vault: VaultPlace, chosen: _Chosen, basis: str, actor: str, as_json: bool) -> None:
+    """Place a legal hold on records (by --for on each that is there), or on all of a patient, later ones included."""
     held = vault.open()
     place = functools.partial(Holds(held).place, basis=basis, actor=actor, now=datetime.now(UTC))
-    entries = _found(held, records, patient)
-    numbers = [place(patient=patient)] if patient is not None else [place(entry=each) for each in entries]
+    entries = _found(held, chosen)
+    whole = chosen.patient
+    numbers = [place(patient=whole)] if whole is not None else [place(entry=each) for each in entries]
     _tell(as_json, "\n".join(f"hold {each}" for each in numbers), {"holds": numbers})
 
 
@@ -179,8 +204,7 @@ def _line(hold: Hold) -> str:
 @_json
 def retain(
     vault: VaultPlace,
-    records: _Identities,
-    patient: str | None,
+    chosen: _Chosen,
     until: int,
     shorten: bool,
     actor: str,
@@ -188,7 +212,7 @@ def retain(
 ) -> None:
     """Keep records until a day: before it only a basis that overrides erases them."""
     held, day = vault.open(), datetime.fromtimestamp(until, UTC)
-    entries = _found(held, records, patient)
+    entries = _found(held, chosen)
     count = retain_records(held, entries, day, actor=actor, now=datetime.now(UTC), shorten=shorten)
     _tell(as_json, f"{count} records are now kept until {day:%Y-%m-%d}", {"records": count})
 

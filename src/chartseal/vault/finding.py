@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Select, select
 
-from chartseal.errors import VaultError
+from chartseal.errors import ChartsealError, VaultError
 from chartseal.vault import terms
 from chartseal.vault.database import storing
-from chartseal.vault.opening import COLUMNS, Entry
-from chartseal.vault.tables import RECORD, TERM
+from chartseal.vault.opening import COLUMNS, Entry, chunks, decrypt
+from chartseal.vault.tables import LIVE, RECORD, TERM
 
 if TYPE_CHECKING:
     from chartseal.vault.vault import Vault
@@ -74,6 +74,22 @@ def find(vault: Vault, connection: Connection, wanted: Wanted) -> Iterator[Entry
         if len(rows) < _CHUNK:
             return
         last = rows[-1].id
+
+
+def addressed(vault: Vault, connection: Connection, address: str) -> Iterator[Entry]:
+    """Entries of the live records that are sealed to an address, as the records themselves say.
+
+    Raises:
+        VaultError: `vault_unavailable`, `blobs_unavailable`.
+        VaultDamageError: one cannot be opened.
+    """
+    live = (entry for entry in find(vault, connection, Wanted()) if entry.state == LIVE)
+    for chunk in chunks(live):
+        for entry, found in zip(chunk, decrypt(vault, connection, chunk), strict=True):
+            if isinstance(found, ChartsealError):
+                raise found
+            if terms.read_facts(found.line).address == address:
+                yield entry
 
 
 def _query(vault: Vault, wanted: Wanted) -> Select[Any]:

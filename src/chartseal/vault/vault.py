@@ -15,7 +15,7 @@ from chartseal.vault.blobs import Blobs, BlobStore
 from chartseal.vault.checking import Finding, check
 from chartseal.vault.database import open_database, reading, storing, writing
 from chartseal.vault.epochs import Epochs
-from chartseal.vault.finding import Wanted, find
+from chartseal.vault.finding import Wanted, addressed, find
 from chartseal.vault.keys.provider import ACCOUNTING, INDEX, PSEUDONYMS, KeyProvider
 from chartseal.vault.opening import COLUMNS, Entry, Opened, chunks, decrypt, record_name
 from chartseal.vault.settings import Settings
@@ -139,6 +139,20 @@ class Vault:
         wanted = Wanted(patient, address, resource_type, code, since, until)
         with reading(self.engine) as connection:
             return list(find(self, connection, wanted))
+
+    def addressed(self, address: str) -> list[Entry]:
+        """Entries of the records sealed to an address that are not erased; without an index each record is opened.
+
+        What is opened is given to nobody, and so not entered in the audit chain.
+
+        Raises:
+            VaultError: `vault_unavailable`, `blobs_unavailable`.
+            VaultDamageError: one cannot be opened, so that nobody knows for whom it is.
+        """
+        if self.settings.searchable:
+            return self.find(address=address)
+        with reading(self.engine) as connection:
+            return list(addressed(self, connection, address))
 
     def entry(self, attester: bytes, uid: bytes) -> Entry:
         """One record's entry.

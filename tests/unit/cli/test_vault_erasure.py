@@ -9,7 +9,7 @@ import pytest
 
 from chartseal.attestation import LocalSigner, checksum_address
 from chartseal.errors import ErasureError, KeyFormatError, VaultError
-from chartseal.keys import IssuerKey
+from chartseal.keys import IssuerKey, Wallet
 from tests.unit.cli.test_vault import BASE, Shell, seal
 
 SECRET = "13" * 32
@@ -72,6 +72,24 @@ def test_a_patient_of_whom_there_is_nothing_is_told(shell: Shell, command: tuple
     assert shell.told("vault", "release")["holds"] == []
 
 
+@pytest.mark.parametrize("option", [(), ("--no-search",)])
+def test_the_records_of_an_address_are_kept_held_and_erased(shell: Shell, option: tuple[str, ...]) -> None:
+    shell.environment["CHARTSEAL_VAULT"] = shell.path("other.db")
+    shell.told("vault", "init", *option)
+    seal(shell, "--vault", shell.path("other.db"))
+    chosen, other = ("--for", shell.address), str(Wallet.generate().sealing_address())
+    with pytest.raises(ErasureError) as caught:
+        erase(shell, "--for", other)
+    assert caught.value.code == "address_unknown"
+    assert shell.told("vault", "hold", *chosen, "--basis", "case-7") == {"holds": [1, 2, 3, 4]}
+    assert erase(shell, *chosen, status=3)["erased"] == 0
+    for number in "1234":
+        shell.told("vault", "release", number)
+    assert shell.told("vault", "retain", *chosen, "--until", "2030-01-01") == {"records": 4}
+    done = shell.told("vault", "erase", "--basis", "court-order", "--override", *chosen)
+    assert done == {"erased": 4, "refused": []}
+
+
 def test_receipts_of_another_provider_and_altered_ones_are_refused(shell: Shell) -> None:
     file = Path(shell.path("receipts.ndjson"))
     erase(shell, "--record", records(shell)[0], "-o", str(file))
@@ -109,6 +127,13 @@ def test_without_a_key_for_the_receipt_nothing_is_erased(shell: Shell) -> None:
     assert {each["state"] for each in shell.told("vault", "list")["records"]} == {"live"}
 
 
-@pytest.mark.parametrize("options", [[], ["--patient", "Patient/p", "--record", "0x" + "1" * 40 + "/0x" + "2" * 64]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--patient", "Patient/p", "--record", "0x" + "1" * 40 + "/0x" + "2" * 64],
+        ["--patient", "Patient/p", "--for", "seal1"],
+    ],
+)
 def test_records_or_a_patient_must_be_named(shell: Shell, options: list[str]) -> None:
     shell.run("vault", "erase", "--basis", "duplicate", *options, status=2)
