@@ -21,8 +21,9 @@ from datetime import datetime
 from typing import IO, Any, BinaryIO
 
 import pyrage
-from sqlalchemy import Connection, Engine, LargeBinary, Table, func, insert, select, text
+from sqlalchemy import Column, Connection, Engine, LargeBinary, String, Table, func, insert, select, text
 
+from chartseal._json import loads
 from chartseal.chain.anchors import tables as anchor_tables
 from chartseal.errors import VaultDamageError, VaultError
 from chartseal.vault import tables
@@ -37,6 +38,8 @@ _PART = 8 << 20
 """Bytes of rows in one member of the archive, about."""
 _LARGEST_PART = 256 << 20
 _TABLES: Sequence[Table] = (*tables.METADATA.sorted_tables, *anchor_tables.METADATA.sorted_tables)
+_LARGEST = 1 << 63
+"""No number of a row is so large."""
 _ABOUT = "backup.json"
 _CHUNK = 500
 
@@ -215,12 +218,14 @@ def _about(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> dict[str
     """The rows of each table, as the backup's first member states."""
     if member is None or member.name != _ABOUT:
         raise VaultError("the file is no backup of a vault", "backup_form")
-    about = json.loads(_read(archive, member))
+    about = loads(_read(archive, member))
+    rows: dict[str, int] = about["rows"]
+    if not isinstance(rows, dict):
+        raise TypeError
     if (about.get("format"), about.get("kind")) != (FORMAT, KIND):
         raise VaultError("the file is no backup of a vault", "backup_form")
-    if about.get("version") != VERSION or about["rows"].keys() != {table.name for table in _TABLES}:
+    if about.get("version") != VERSION or rows.keys() != {table.name for table in _TABLES}:
         raise VaultError("the backup is of another version of this program", "backup_version")
-    rows: dict[str, int] = about["rows"]
     return rows
 
 
@@ -252,18 +257,34 @@ def _parts(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _insert(connection: Connection, table: Table, part: bytes) -> int:
-    columns = [(column.name, isinstance(column.type, LargeBinary)) for column in table.columns]
+    columns = list(table.columns)
     rows = [
-        {
-            name: base64.b64decode(value) if is_binary and value is not None else value
-            for (name, is_binary), value in zip(columns, json.loads(line), strict=True)
-        }
+        {column.name: _value(column, value) for column, value in zip(columns, loads(line), strict=True)}
         for line in part.splitlines()
     ]
     with storing():
         for start in range(0, len(rows), _CHUNK):
             connection.execute(insert(table), rows[start : start + _CHUNK])
     return len(rows)
+
+
+def _value(column: Column[Any], value: object) -> bytes | str | int | None:
+    """What a column may hold: of others the database's driver would say what nobody expects.
+
+    Raises:
+        ValueError, TypeError: it may not hold that.
+    """
+    if value is None and column.nullable:
+        return None
+    if isinstance(column.type, LargeBinary | String):
+        if not isinstance(value, str):
+            raise TypeError
+        return value if isinstance(column.type, String) else base64.b64decode(value, validate=True)
+    if type(value) is not int:
+        raise TypeError
+    if not -_LARGEST <= value < _LARGEST:
+        raise ValueError
+    return value
 
 
 def _outside(connection: Connection, blobs: Blobs, archive: tarfile.TarFile) -> tuple[int, int]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
+import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyrage
 import pytest
 from sqlalchemy import Engine, func, insert, select
 
@@ -115,6 +118,53 @@ def test_a_damaged_backup_restores_nothing(harm: str, tmp_path: Path) -> None:
         put_back(str(tmp_path / "again.db"), bytes(copy))
     with reading(open_database(str(tmp_path / "again.db"), create=False)) as connection:
         assert connection.scalar(select(func.count()).select_from(RECORD)) == 0
+
+
+def forged(about: bytes, *parts: tuple[str, bytes]) -> bytes:
+    """A backup that somebody else made for a key that is known."""
+    archive, stream = io.BytesIO(), io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w|") as members:
+        for name, data in (("backup.json", about), *parts):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            members.addfile(member, io.BytesIO(data))
+    archive.seek(0)
+    pyrage.encrypt_io(archive, stream, [pyrage.x25519.Recipient.from_str(RECIPIENT)])
+    return stream.getvalue()
+
+
+def stated(rows: object = None, **more: object) -> bytes:
+    about = {"format": "chartseal/1", "kind": "vault-backup", "version": 1, **more}
+    return json.dumps(
+        {**about, "rows": dict.fromkeys((each.name for each in _TABLES), 0) if rows is None else rows}
+    ).encode()
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@pytest.mark.parametrize(
+    "about", [b"[]", b"1", b"null", b"{", b"\xff", DEEP, stated([]), stated([1]), stated(1), stated("x")]
+)
+def test_a_forged_backup_that_states_nonsense_is_damaged(about: bytes, tmp_path: Path) -> None:
+    with refusal("backup_damaged"):
+        put_back(str(tmp_path / "again.db"), forged(about))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [b"[]", b"{}", b"1", DEEP, b'["x",{}]', b'["x",[]]', b"[1,2]", b"[null,null]", b'["x",%d]' % 2**70, b'["x","-"]'],
+)
+def test_a_forged_backup_with_rows_of_nonsense_is_damaged(row: bytes, place: str) -> None:
+    with refusal("backup_damaged"):
+        put_back(place, forged(stated(), ("tables/vault_meta/000000.ndjson", row + b"\n")))
+
+
+@pytest.mark.parametrize("number", [2**70, -(2**63) - 1, 1.5, "x"])
+def test_a_forged_backup_with_a_number_that_is_none_is_damaged(number: object, place: str) -> None:
+    row = json.dumps([number, "AA==", 0, None]).encode()
+    with refusal("backup_damaged"):
+        put_back(place, forged(stated(), ("tables/vault_epoch/000000.ndjson", row + b"\n")))
 
 
 def test_a_vault_that_holds_records_is_not_written_over(tmp_path: Path) -> None:
