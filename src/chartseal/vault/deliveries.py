@@ -24,7 +24,7 @@ from chartseal.sealing import SealedRecord
 from chartseal.vault.audit import Act, Action, record_text
 from chartseal.vault.blobs import digests
 from chartseal.vault.database import reading, storing, writing
-from chartseal.vault.exporting import PUBLIC, unwritable, write_bytes, write_lines
+from chartseal.vault.exporting import PUBLIC, clear, unwritable, write_bytes, write_lines
 from chartseal.vault.opening import Entry, Opened
 from chartseal.vault.storing import insert_deliveries
 from chartseal.vault.tables import DELIVERY, LIVE, RECORD
@@ -58,6 +58,8 @@ def publish(vault: Vault, folder: Path, *, actor: str, now: datetime, early: boo
     """
     try:
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+        for each in (folder, folder / FOLDER):
+            clear(each, now)
         there = {locator for each in (folder / FOLDER).iterdir() if (locator := digests.named(each.name)) is not None}
     except OSError as exc:
         raise unwritable(exc, folder) from exc

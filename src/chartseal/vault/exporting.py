@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +15,8 @@ from chartseal.errors import VaultError
 
 PRIVATE, PUBLIC = 0o600, 0o644
 """Modes: of sealed records, which whoever has them reads; of what lies in a mailbox."""
+
+_PART, _LEFT = ".part", timedelta(hours=1)
 
 
 def write_lines(path: Path, lines: Iterable[bytes], mode: int) -> int:
@@ -23,7 +26,7 @@ def write_lines(path: Path, lines: Iterable[bytes], mode: int) -> int:
         VaultError: `file_unwritable`, `disk_full`.
     """
     count = 0
-    with _whole(path, mode) as stream:
+    with whole(path, mode) as stream:
         for line in lines:
             stream.write(line + b"\n")
             count += 1
@@ -36,14 +39,30 @@ def write_bytes(path: Path, data: bytes, mode: int) -> None:
     Raises:
         VaultError: `file_unwritable`, `disk_full`.
     """
-    with _whole(path, mode) as stream:
+    with whole(path, mode) as stream:
         stream.write(data)
 
 
+def clear(folder: Path, now: datetime) -> None:
+    """Delete what a killed process left beside files: parts that are older than an hour, which nobody writes any more.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    for part in folder.glob(f".{'[0-9a-f]' * 16}{_PART}"):
+        with suppress(OSError):
+            if now.timestamp() - part.stat().st_mtime > _LEFT.total_seconds():
+                part.unlink()
+
+
 @contextmanager
-def _whole(path: Path, mode: int) -> Iterator[BinaryIO]:
-    """A file beside, which takes the path's place when the block ends well."""
-    beside = path.with_name(f".{secrets.token_hex(8)}.part")
+def whole(path: Path, mode: int) -> Iterator[BinaryIO]:
+    """A file beside, of a name of its own, which takes the path's place when the block ends well.
+
+    Raises:
+        VaultError: `file_unwritable`, `disk_full`.
+    """
+    beside = path.with_name(f".{secrets.token_hex(8)}{_PART}")
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as stream:

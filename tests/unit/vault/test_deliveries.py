@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -47,6 +48,21 @@ def pages(folder: Path) -> list[AnnouncementPage]:
 def waiting(vault: Vault) -> tuple[int, int]:
     with reading(vault.engine) as connection:
         return tuple(connection.scalar(select(func.count()).select_from(each)) or 0 for each in (DELIVERY, BLOB))  # type: ignore[return-value]
+
+
+def test_parts_of_a_killed_run_go_an_hour_later(vault: Vault, tmp_path: Path) -> None:
+    publish(vault, tmp_path, actor="c", now=NOW)
+    parts = [
+        folder / f".{name}.part"
+        for folder in (tmp_path, tmp_path / "deliveries")
+        for name in ("0" * 16, "1" * 16, "other")
+    ]
+    for part in parts:
+        part.write_bytes(b"cut")
+        age = timedelta(minutes=59 if part.name.startswith(".1") else 61)
+        os.utime(part, ((NOW - age).timestamp(),) * 2)
+    publish(vault, tmp_path, actor="c", now=NOW)
+    assert [part.name[:2] for part in parts if part.exists()] == [".1", ".o"] * 2
 
 
 def test_the_holder_reads_what_is_published(vault: Vault, lines: list[SealedLine], tmp_path: Path) -> None:
