@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from chartseal.vault.backup import back_up, new_identity
 from chartseal.vault.backup import restore as restore_backup
 from chartseal.vault.database import open_database
 from chartseal.vault.epochs import Step, rotate
+from chartseal.vault.exporting import PRIVATE, clear, whole
 
 SOME_REFUSED = 3
 """Exit status when some data keys could not be wrapped anew, and the rest was."""
@@ -54,21 +54,13 @@ def backup_key(output: Path, passphrase_fd: int | None, as_json: bool) -> None:
 @_json
 def backup(vault: VaultPlace, actor: str, output: Path, recipients: tuple[str, ...], as_json: bool) -> None:
     """Copy the vault as it is at this moment, while it is in use. Its keys are not in the copy: keep them elsewhere."""
-    beside = output.with_name(f".{output.name}.tmp")
-    try:
-        with open(beside, "wb", opener=_private) as stream:
-            done = back_up(vault.database(), vault.blobs(), stream, recipients, actor=actor, now=datetime.now(UTC))
-            os.fsync(stream.fileno())
-        beside.replace(output)
-    finally:
-        beside.unlink(missing_ok=True)
+    now = datetime.now(UTC)
+    clear(output.parent, now)
+    with whole(output, PRIVATE) as stream:
+        done = back_up(vault.database(), vault.blobs(), stream, recipients, actor=actor, now=now)
     members = {"records": done.records, "rows": done.rows, "blobs": done.blobs, "missing": done.missing}
     short = f", {done.missing} ciphertexts were not there" if done.missing else ""
     click.echo(json.dumps(members) if as_json else f"{done.records} records in {output}{short}")
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 @click.command("restore")

@@ -15,6 +15,7 @@ from chartseal.cli import cli
 from chartseal.errors import ChartsealError, VaultError, VaultKeyError, WrongPassphraseError
 from chartseal.keys import IssuerKey, Wallet
 from chartseal.sealing import SealedRecord, read_records
+from chartseal.vault.backup import BackedUp, back_up, new_identity
 from tests.anchoring import observations
 
 BASE = "https://issuer.example/fhir/"
@@ -97,6 +98,24 @@ def test_from_a_chart_to_a_mailbox(shell: Shell) -> None:
     assert shell.told("vault", "redeliver")["deliveries"] == 4
     assert shell.told("vault", "expire")["deliveries"] == 0
     assert "live" in shell.run("vault", "list")
+
+
+def test_two_backups_into_one_file_do_not_meet(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    output, (_, recipient) = shell.folder / "backup", new_identity()
+    command, runs = ("vault", "backup", "-o", str(output), "--to", recipient), []
+
+    def meanwhile(*args: Any, **options: Any) -> BackedUp:
+        runs.append(output)
+        if len(runs) == 1:
+            assert shell.told(*command)["records"] == 0
+        return back_up(*args, **options)
+
+    before = set(shell.folder.iterdir())
+    monkeypatch.setattr("chartseal.cli.vault_backup.back_up", meanwhile)
+    assert shell.told(*command)["records"] == 0
+    assert len(runs) == 2
+    assert {each.name for each in set(shell.folder.iterdir()) - before} - {"vault.db-wal", "vault.db-shm"} == {"backup"}
+    assert stat.S_IMODE(output.stat().st_mode) == 0o600
 
 
 def test_each_read_is_in_the_log(shell: Shell) -> None:
