@@ -100,7 +100,8 @@ def verify(
 ) -> None:
     """Check the whole log. Ends with status 1 and names the first place where it was edited, cut, or rewritten.
 
-    Needs no keys. Statements and receipts that others kept show what a rewritten log alone cannot.
+    Needs no keys. Statements and receipts that others kept show what a rewritten log alone cannot. Without --provider
+    statements of any key count: whoever rewrote the log may have signed them.
     """
     known = [SignedStatement.from_json(line) for path in statements for line in _lines(path)]
     given = [GivenReceipt.from_json(line) for path in receipts for line in _lines(path)]
@@ -116,6 +117,8 @@ def verify(
             each.check(connection)
     members = {**found._asdict(), "head": to_hex(found.head)}
     members["providers"] = [checksum_address(each) for each in found.providers]
+    if found.providers and not providers:
+        click.echo("warning: statements of any key counted; name the provider's with --provider", err=True)
     _show(as_json, "\n".join(_counted(members)), members)
 
 

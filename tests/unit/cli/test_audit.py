@@ -83,6 +83,16 @@ def test_a_whole_log_and_a_cut_one(place: Place) -> None:
     assert (error.code, error.path) == ("entry_missing", "entry 2")
 
 
+def test_who_names_no_provider_is_warned(place: Place) -> None:
+    assert "--provider" not in place.run("verify").stderr  # nothing is signed yet
+    place.told("close")
+    assert "--provider" in place.run("verify").stderr
+    assert place.run("verify", "--provider", f"0x{issuer().address.hex()}").stderr == ""
+    error = place.run("verify", "--provider", "0x" + "77" * 20).exception
+    assert isinstance(error, AuditError)
+    assert error.code == "statement_foreign"
+
+
 def test_what_others_kept_is_compared(place: Place) -> None:
     kept, receipt = str(place.folder / "statements"), str(place.folder / "receipt")
     place.told("close")
