@@ -13,8 +13,8 @@ from chartseal.vault.blobs.digests import name
 from chartseal.vault.blobs.inline import named
 from chartseal.vault.database import reading, storing
 from chartseal.vault.finding import Wanted, find
-from chartseal.vault.opening import Entry, Opened, chunks, decrypt
-from chartseal.vault.tables import BLOB, DELIVERY, LIVE, TERM
+from chartseal.vault.opening import Entry, Opened, chunks, decrypt, record_name
+from chartseal.vault.tables import BLOB, DELIVERY, ERASED, KEY, LIVE, RECORD, TERM
 from chartseal.vault.terms import read_facts, terms
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Finding(NamedTuple):
 
 
 def check(vault: Vault) -> Iterator[Finding]:
-    """All findings: of records, of deliveries, of ciphertexts that nothing names.
+    """All findings: of records, of what erased ones left, of deliveries, of ciphertexts that nothing names.
 
     Raises:
         VaultError: `vault_unavailable`, `blobs_unavailable`.
@@ -41,6 +41,7 @@ def check(vault: Vault) -> Iterator[Finding]:
         live = (entry for entry in find(vault, connection, Wanted()) if entry.state == LIVE)
         for chunk in chunks(live):
             yield from _check_records(vault, connection, chunk)
+        yield from _check_erased(connection)
         yield from _check_deliveries(vault, connection)
         yield from _check_blobs(vault, connection)
 
@@ -50,19 +51,21 @@ def _check_records(vault: Vault, connection: Connection, entries: Sequence[Entry
         try:
             if isinstance(found, ChartsealError):
                 raise found
-            _check_record(vault, connection, found)
+            _check_record(vault, connection, entry, found)
         except ChartsealError as exc:
             yield Finding(
                 entry.name, exc.code, exc.detail if isinstance(exc, VaultError) else "not a record that holds"
             )
 
 
-def _check_record(vault: Vault, connection: Connection, opened: Opened) -> None:
+def _check_record(vault: Vault, connection: Connection, entry: Entry, opened: Opened) -> None:
     record = SealedRecord.from_json(opened.line)
     if (record.attester, record.uid) != opened.identity:
         raise VaultDamageError("the ciphertext is another record's", "record_other")
     record.check()
     facts = read_facts(opened.line)
+    if entry.sealed_at != facts.sealed_at:
+        raise VaultDamageError("the row bears another time than the seal", "time_other")
     if opened.patient != vault.pseudonym_of(facts):
         raise VaultDamageError("the row bears another patient's pseudonym", "patient_other")
     if vault.settings.searchable:
@@ -70,6 +73,18 @@ def _check_record(vault: Vault, connection: Connection, opened: Opened) -> None:
             there = set(connection.scalars(select(TERM.c.term).where(TERM.c.record_id == opened.id)))
         if there != terms(vault.index, facts):
             raise VaultDamageError("the record's terms are not those of its contents", "terms_other")
+
+
+def _check_erased(connection: Connection) -> Iterator[Finding]:
+    """Of an erased record neither a key nor a term nor a delivery is left."""
+    for table, what in ((KEY, "a data key"), (TERM, "a term"), (DELIVERY, "a delivery")):
+        graves = select(RECORD.c.attester, RECORD.c.uid).where(RECORD.c.state == ERASED)
+        left = graves.where(RECORD.c.id.in_(select(table.c.record_id))).order_by(RECORD.c.id)
+        with storing():
+            rows = connection.execute(left).all()
+        for row in rows:
+            name = record_name(bytes(row.attester), bytes(row.uid))
+            yield Finding(name, "erasure_incomplete", f"the record is erased, and {what} is left")
 
 
 def _check_deliveries(vault: Vault, connection: Connection) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from chartseal.vault import MOST_LINES, Stored, Vault
 from chartseal.vault.audit import verify_log
 from chartseal.vault.blobs import FolderBlobs
 from chartseal.vault.database import reading, writing
+from chartseal.vault.erasure import Basis, erase
 from chartseal.vault.tables import AUDIT, BLOB, DELIVERY, KEY, RECORD, TERM
 from tests.charts import DOMAIN, HOLDER, NOW, sealed, texts
 from tests.vault_records import BASE, LOINC, create, identity, keys_of, line_of, lines_of, put
@@ -212,6 +213,7 @@ def test_a_vault_is_made_once(place: str) -> None:
         ({"version": 2}, "ciphertext_refused"),
         ({"uid": b"\x01" * 32}, "data_key_refused"),
         ({"patient": b"\x01" * 16}, "patient_other"),
+        ({"sealed_at": 1}, "time_other"),
         ({"blob": b"\x01" * 32}, "blob_missing"),
     ],
 )
@@ -224,6 +226,23 @@ def test_what_is_changed_in_a_row_is_found(vault: Vault, values: dict[str, objec
     assert findings[0].place == vault.find()[1].name
     good = [each for each in vault.find() if each.id != 2]
     assert len(list(vault.read(good, actor="c", now=NOW))) == 2
+
+
+def test_what_an_erasure_left_is_found(vault: Vault) -> None:
+    put(vault, lines_of(1))
+    [entry] = vault.find()
+    tables = (KEY, TERM, DELIVERY)
+    with reading(vault.engine) as connection:
+        rows = {each: [row._asdict() for row in connection.execute(select(each))] for each in tables}
+    erase(vault, [entry], basis=Basis.PATIENT_REQUEST, actor="c", now=NOW)
+    assert list(vault.verify()) == []
+    for table in tables:
+        with writing(vault.engine) as connection:
+            connection.execute(insert(table), rows[table])
+        found = [each for each in vault.verify() if each.code == "erasure_incomplete"]
+        assert [each.place for each in found] == [entry.name]
+        with writing(vault.engine) as connection:
+            connection.execute(table.delete())
 
 
 def test_damaged_ciphertexts_wraps_terms_and_strays_are_found(vault: Vault) -> None:
