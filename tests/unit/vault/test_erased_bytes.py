@@ -6,6 +6,7 @@ The search first finds what is planted; and the data key in an older copy opens 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,10 @@ def search(folders: list[Path], wanted: dict[str, bytes]) -> set[str]:
     """Names of what stands in any file."""
     files = [each for folder in folders for each in folder.rglob("*") if each.is_file()]
     assert files
-    contents = [each.read_bytes() for each in files]
+    contents = []
+    for each in files:
+        with suppress(FileNotFoundError):  # a server that is running deletes files of its own
+            contents.append(each.read_bytes())
     return {name for name, needle in wanted.items() if any(needle in each for each in contents)}
 
 
