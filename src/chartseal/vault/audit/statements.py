@@ -18,10 +18,11 @@ from chartseal import _core, _json
 from chartseal.attestation import Address, Digest, abi, address_from, from_hex, to_hex
 from chartseal.attestation.signer import Signer
 from chartseal.chain.anchors import DAY, AnchorQueue
-from chartseal.errors import AuditError, PackageError, SignatureError
+from chartseal.errors import AuditError, PackageError
 from chartseal.vault.audit.entry import first_hash, seconds
 from chartseal.vault.audit.log import lock_head, log_id
 from chartseal.vault.database import storing
+from chartseal.vault.signing import is_signed_by
 from chartseal.vault.tables import AUDIT, STATEMENT
 
 LARGEST_STATEMENT = 1_024
@@ -103,11 +104,7 @@ class SignedStatement(NamedTuple):
             AuditError: `statement_malformed`; `statement_unsigned`: the provider that it names did not sign it.
         """
         found = Statement.from_bytes(self.statement)
-        try:
-            signer = _core.recover_address(statement_digest(self.statement), self.signature)
-        except SignatureError:
-            signer = b""
-        if signer != found.provider:
+        if not is_signed_by(found.provider, statement_digest(self.statement), self.signature):
             raise AuditError("not signed by the provider that it names", "statement_unsigned", place(found))
         return found
 

@@ -17,10 +17,11 @@ from sqlalchemy import select
 from chartseal import _core, _json
 from chartseal.attestation import Address, Digest, abi, address_from, from_hex, to_hex
 from chartseal.attestation.signer import Signer
-from chartseal.errors import ErasureError, PackageError, SignatureError
+from chartseal.errors import ErasureError, PackageError
 from chartseal.vault.database import reading, storing
 from chartseal.vault.erasure.bases import Basis
 from chartseal.vault.opening import COLUMNS, Entry
+from chartseal.vault.signing import is_signed_by
 from chartseal.vault.tables import AUDIT, EPOCH, ERASURE, RECORD
 
 if TYPE_CHECKING:
@@ -124,11 +125,7 @@ class SignedReceipt(NamedTuple):
             ErasureError: `receipt_malformed`; `receipt_unsigned`: the provider that it names did not sign it.
         """
         found = Receipt.from_bytes(self.receipt)
-        try:
-            signer = _core.recover_address(receipt_digest(self.receipt), self.signature)
-        except SignatureError:
-            signer = b""
-        if signer != found.provider:
+        if not is_signed_by(found.provider, receipt_digest(self.receipt), self.signature):
             raise ErasureError("not signed by the provider that it names", "receipt_unsigned", KIND)
         return found
 
