@@ -476,6 +476,19 @@ def check_control(opened: list[tuple[str, str, str | bool | int | bytes]], *, al
 
 # --- vault: records at rest, each under its own data key ---
 
+def record_facts(
+    lines: Sequence[bytes], wanted: frozenset[str]
+) -> list[tuple[str, bytes | None, bytes, bytes, int, str, list[tuple[str, str]]] | None]:
+    """Of each sealed record's line what whoever keeps it must know, over all cores; None where it is no such line.
+
+    Sealing address, announcement (34 bytes, or None), attester (20), uid (32), the seal's time (Unix seconds), the
+    package as JSON, and the texts of the fields whose path below the resource is wanted, in the record's order. In
+    `wanted` an index is `[]`, in the answer it is as in the record. Nothing is verified.
+    """
+
+def index_terms(key: bytes, words: Sequence[bytes]) -> list[bytes]:
+    """The first 16 bytes of HMAC-SHA256 over each word, over all cores."""
+
 def encrypt_records(
     payloads: Sequence[bytes], associated: Sequence[bytes], infos: Sequence[bytes], reader: bytes
 ) -> list[tuple[bytes, bytes]]:

@@ -9,6 +9,7 @@ pub mod control;
 pub mod credential;
 pub mod delivery;
 pub mod eip712;
+pub mod facts;
 pub mod fhir;
 pub mod field;
 pub mod hash;

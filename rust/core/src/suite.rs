@@ -2,6 +2,9 @@
 //!
 //! Source: RFC 9180.
 
+use curve25519_dalek::edwards::EdwardsBasepointTable;
+use curve25519_dalek::montgomery::MontgomeryPoint;
+use curve25519_dalek::traits::{BasepointTable, IsIdentity};
 use hpke::aead::{AeadCtxR, AeadCtxS, AesGcm256};
 use hpke::kdf::{HkdfSha256, Kdf};
 use hpke::kem::{SharedSecret, X25519HkdfSha256};
@@ -9,6 +12,7 @@ use hpke::rand_core::{Infallible, TryCryptoRng, TryRng};
 use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable, setup_receiver, setup_sender_with_rng};
 use std::array::from_fn;
 use x25519_dalek::{PublicKey, StaticSecret};
+use zeroize::Zeroizing;
 
 /// "KEM" ‖ the number of DHKEM(X25519, HKDF-SHA256).
 const KEM_SUITE: &[u8] = b"KEM\x00\x20";
@@ -29,6 +33,48 @@ pub fn receiver(secret: &[u8; 32], enc: &[u8; 32], info: &[u8]) -> Option<Receiv
     let secret = <X25519HkdfSha256 as Kem>::PrivateKey::from_bytes(secret).ok()?;
     let enc = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(enc).ok()?;
     setup_receiver(&OpModeR::Base, &secret, &enc, info).ok()
+}
+
+/// A recipient's public key with multiples of it, computed once: a vault wraps many keys for one reader.
+pub struct Encapsulator {
+    public: [u8; 32],
+    multiples: Option<EdwardsBasepointTable>,
+}
+
+impl Encapsulator {
+    pub fn new(public: [u8; 32]) -> Self {
+        let point = MontgomeryPoint(public).to_edwards(0); // of either sign: X25519 has neither
+        Self {
+            multiples: point.map(|point| EdwardsBasepointTable::create(&point)),
+            public,
+        }
+    }
+
+    /// What [`sender`] gives, in half its time.
+    pub fn sender(&self, info: &[u8], ikm: &[u8; 32]) -> Option<([u8; 32], Sender)> {
+        let Some(multiples) = &self.multiples else {
+            return sender(&self.public, info, ikm); // a key on the curve's twist
+        };
+        let (secret, enc) = X25519HkdfSha256::derive_keypair(ikm);
+        let (secret, enc): (Zeroizing<[u8; 32]>, [u8; 32]) =
+            (Zeroizing::new(secret.to_bytes().into()), enc.to_bytes().into());
+        let dh = Zeroizing::new(multiples.mul_base_clamped(*secret).to_montgomery());
+        if dh.is_identity() {
+            return None;
+        }
+        let shared = shared(dh.as_bytes(), &enc, &self.public)?;
+        let mode = OpModeS::<X25519HkdfSha256>::Base;
+        let context = HkdfSha256::combine_secrets::<AesGcm256, _, _>(&mode, shared, info);
+        Some((enc, context.into()))
+    }
+}
+
+/// ExtractAndExpand of RFC 9180, section 4.1.
+fn shared(dh: &[u8; 32], enc: &[u8; 32], public: &[u8; 32]) -> Option<SharedSecret<X25519HkdfSha256>> {
+    let kem_context: [u8; 64] = from_fn(|i| if i < 32 { enc[i] } else { public[i - 32] });
+    let mut shared = SharedSecret::<X25519HkdfSha256>::default();
+    HkdfSha256::extract_and_expand(dh, KEM_SUITE, &kem_context, &mut shared.0).ok()?;
+    Some(shared)
 }
 
 /// The receiver's secret with what each Decap of RFC 9180 needs of it, computed once: a scan does many.
@@ -56,9 +102,7 @@ impl Decapsulator {
         if !dh.was_contributory() {
             return None;
         }
-        let kem_context: [u8; 64] = from_fn(|i| if i < 32 { enc[i] } else { self.public()[i - 32] });
-        let mut shared = SharedSecret::<X25519HkdfSha256>::default();
-        HkdfSha256::extract_and_expand(dh.as_bytes(), KEM_SUITE, &kem_context, &mut shared.0).ok()?;
+        let shared = shared(dh.as_bytes(), enc, self.public())?;
         let mode = OpModeR::<X25519HkdfSha256>::Base;
         Some(HkdfSha256::combine_secrets::<AesGcm256, _, _>(&mode, shared, info).into())
     }
@@ -119,12 +163,43 @@ mod tests {
     }
 
     #[test]
-    fn the_sender_is_the_rfc_s() {
-        let (enc, mut context) = sender(&word(PUBLIC), INFO, &word(IKM)).unwrap();
-        let mut exported = [0; 32];
-        context.export(b"", &mut exported).unwrap();
-        assert_eq!((enc, exported), (word(ENC), word(EXPORTED)));
-        assert_eq!(context.seal(PLAINTEXT, b"Count-0").unwrap(), bytes(CIPHERTEXT));
+    fn both_senders_are_the_rfc_s() {
+        let alone = sender(&word(PUBLIC), INFO, &word(IKM)).unwrap();
+        let many = Encapsulator::new(word(PUBLIC)).sender(INFO, &word(IKM)).unwrap();
+        for (enc, mut context) in [alone, many] {
+            let mut exported = [0; 32];
+            context.export(b"", &mut exported).unwrap();
+            assert_eq!((enc, exported), (word(ENC), word(EXPORTED)));
+            assert_eq!(context.seal(PLAINTEXT, b"Count-0").unwrap(), bytes(CIPHERTEXT));
+        }
+    }
+
+    /// Wycheproof's public keys: on the curve and on its twist, of low order, not reduced, with every high bit.
+    #[test]
+    fn both_senders_are_one_for_any_public_key() {
+        let set = TestSet::load(TestName::X25519).unwrap();
+        let (mut curve, mut twist, mut refused) = (0, 0, 0);
+        for test in set.test_groups.iter().flat_map(|group| &group.tests) {
+            let Ok(public) = test.public_key[..].try_into() else {
+                continue;
+            };
+            let ikm = test.private_key[..].try_into().unwrap();
+            let many = Encapsulator::new(public);
+            let exported = |(enc, context): ([u8; 32], Sender)| {
+                let mut exported = [0; 32];
+                context.export(b"", &mut exported).unwrap();
+                (enc, exported)
+            };
+            let found = many.sender(INFO, &ikm).map(exported);
+            assert_eq!(found, sender(&public, INFO, &ikm).map(exported), "{}", test.tc_id);
+            refused += usize::from(found.is_none());
+            if many.multiples.is_some() {
+                curve += 1
+            } else {
+                twist += 1
+            }
+        }
+        assert!(curve > 100 && twist > 100 && refused > 5, "{curve} {twist} {refused}");
     }
 
     #[test]

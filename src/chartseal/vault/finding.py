@@ -88,7 +88,8 @@ def addressed(vault: Vault, connection: Connection, address: str) -> Iterator[En
         for entry, found in zip(chunk, decrypt(vault, connection, chunk), strict=True):
             if isinstance(found, ChartsealError):
                 raise found
-            if terms.read_facts(found.line).address == address:
+            [facts] = terms.read_facts([found.line])
+            if facts.address == address:
                 yield entry
 
 

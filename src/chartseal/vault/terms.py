@@ -2,26 +2,24 @@
 
 Whoever has the database without the keys learns which records share a term, and of no term what it says.
 
-    facts = read_facts(line)
+    facts = read_facts(lines)
     words = terms(index, facts)
 """
 
 from __future__ import annotations
 
 import calendar
-import hashlib
-import hmac
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import islice
 
+from chartseal import _core
 from chartseal.attestation import UnverifiedPackage, packages
 from chartseal.errors import VaultError
 
-SIZE = 16
-"""Bytes of a term and of a pseudonym."""
 ADDRESS, TYPE, CODE, DAY, MONTH, YEAR = b"address", b"type", b"code", b"day", b"month", b"year"
 """Kinds of terms. `day` holds the date as precisely as the record knows it: a day, or a bare month or year."""
 EARLIEST, LATEST = date(1900, 1, 1), date(2149, 12, 31)
@@ -58,27 +56,20 @@ _ABOUT = ("subject", "patient", "beneficiary", "for", "individual")
 _LINKED = ("participant", "actor"), ("link", "target")
 """Lists of Appointment and Person that may name others beside the patient: the first that is a Patient counts."""
 
-_HEX = r"0x[0-9a-fA-F]"
-_HEAD = re.compile(
-    rf'\{{"format":"chartseal/1","kind":"sealed-record","for":"(seal1[0-9a-z]{{1,200}})","enc":"({_HEX}{{64}})"'
-    rf'(?:,"tag":"({_HEX}{{4}})")?,"seed":"{_HEX}{{64}}","seal":(\{{"sig":\{{"version":\d+,"uid":"({_HEX}{{64}})",'
-    rf'.*?"time":"(\d{{1,19}})".*?"signer":"({_HEX}{{40}})"\}}),"fields":\[',
-    re.ASCII | re.DOTALL,
-)
-_NAMES = "|".join(
+_WANTED = frozenset(
     (
-        r"resourceType|fullUrl|id",
-        rf"(?:{'|'.join(_ABOUT)})(?:\[0\])?\.reference",
-        *(rf"{name}\[\d+\]\.{member}\.reference" for name, member in _LINKED),
-        rf"(?:{'|'.join(_CODED)})\.coding\[\d+\]\.(?:system|code)",
-        *map(re.escape, _DATES),
+        *("resourceType", "fullUrl", "id"),
+        *(f"{name}{index}.reference" for name in _ABOUT for index in ("", "[]")),
+        *(f"{name}[].{member}.reference" for name, member in _LINKED),
+        *(f"{name}.coding[].{member}" for name in _CODED for member in ("system", "code")),
+        *_DATES,
     )
 )
-_FIELD = re.compile(rf'\["(?:chartseal|[A-Z][A-Za-z]+)\.({_NAMES})(?:\+\d+)?","string",("(?:[^"\\]|\\.)*")\]')
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?![0-9]).*)?)?", re.ASCII)
 _RESTFUL = re.compile(r"(https?://[^?#]*/)[A-Z][A-Za-z]*/[A-Za-z0-9.-]{1,64}", re.ASCII)
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]*/[A-Za-z0-9.-]{1,64}", re.ASCII)
 _PATIENT = re.compile(r"(?:https?://[^?#]*/)?Patient/[A-Za-z0-9.-]{1,64}(?:/_history/[A-Za-z0-9.-]{1,64})?", re.ASCII)
+_Read = tuple[str, bytes | None, bytes, bytes, int, str, list[tuple[str, str]]]
 _INDEX = re.compile(r"\[(\d+)\]", re.ASCII)
 _HISTORY = re.compile(r"/_history/[A-Za-z0-9.-]{1,64}$", re.ASCII)
 
@@ -112,30 +103,40 @@ class Facts:
         return packages.from_json(json.loads(self.seal))
 
 
-def read_facts(line: bytes) -> Facts:
-    """Read a line as sealing writes it, without reading all of it: whoever stores a batch looks at each record.
+def read_facts(lines: Sequence[bytes]) -> list[Facts]:
+    """What sealed records' lines say, without reading all of them: over all cores, outside the interpreter lock.
 
     Raises:
         VaultError: `line_malformed`.
     """
-    try:
-        text = line.decode()
-    except UnicodeDecodeError:
-        raise _malformed() from None
-    head = _HEAD.match(text)
-    if head is None:
+    return [_facts(*read) for read in map(_whole, _core.record_facts(lines, _WANTED))]
+
+
+def _whole(read: _Read | None) -> _Read:
+    if read is None:
         raise _malformed()
-    address, enc, tag, seal, uid, time, signer = head.groups()
+    return read
+
+
+def _facts(
+    address: str,
+    announcement: bytes | None,
+    attester: bytes,
+    uid: bytes,
+    sealed_at: int,
+    seal: str,
+    texts: list[tuple[str, str]],
+) -> Facts:
     found: dict[str, str] = {}
-    for name, value in _FIELD.findall(text, head.end()):
-        found.setdefault(name, json.loads(value) if "\\" in value else value[1:-1])
+    for name, text in texts:
+        found.setdefault(name, text)
     if "resourceType" not in found:
         raise _malformed()
     return Facts(
-        attester=_bytes(signer),
-        uid=_bytes(uid),
-        sealed_at=int(time),
-        announcement=_bytes(enc) + _bytes(tag) if tag else None,
+        attester=attester,
+        uid=uid,
+        sealed_at=sealed_at,
+        announcement=announcement,
         seal=seal,
         address=address,
         resource_type=found["resourceType"],
@@ -146,11 +147,7 @@ def read_facts(line: bytes) -> Facts:
 
 
 def _malformed() -> VaultError:
-    return VaultError("not a sealed record as sealing writes it", "line_malformed")
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text[2:])
+    return VaultError("not a sealed record's line", "line_malformed")
 
 
 def _patient(found: dict[str, str]) -> str | None:
@@ -196,24 +193,35 @@ def _date(found: dict[str, str]) -> str | None:
 
 def term(secret: bytes, kind: bytes, text: str) -> bytes:
     """The first 16 bytes of HMAC-SHA256 over kind ‖ 00 ‖ text."""
-    return hmac.digest(secret, kind + b"\0" + text.encode(), hashlib.sha256)[:SIZE]
+    [found] = _core.index_terms(secret, [_word(kind, text)])
+    return found
 
 
-def terms(secret: bytes, facts: Facts) -> set[bytes]:
-    """All terms of a record."""
-    words = [(ADDRESS, facts.address), (TYPE, facts.resource_type)]
-    words += [(CODE, code) for code in facts.codes]
+def terms(secret: bytes, records: Sequence[Facts]) -> list[set[bytes]]:
+    """All terms of each record."""
+    words = [_words_of(facts) for facts in records]
+    found = iter(_core.index_terms(secret, [each for group in words for each in group]))
+    return [set(islice(found, len(group))) for group in words]
+
+
+def _words_of(facts: Facts) -> list[bytes]:
+    words = [_word(ADDRESS, facts.address), _word(TYPE, facts.resource_type)]
+    words += [_word(CODE, code) for code in facts.codes]
     if facts.date is not None:
-        words.append((DAY, facts.date))
-        words.append((YEAR, facts.date[:4]))
+        words.append(_word(DAY, facts.date))
+        words.append(_word(YEAR, facts.date[:4]))
         if len(facts.date) > len("2026"):
-            words.append((MONTH, facts.date[:7]))
-    return {term(secret, kind, text) for kind, text in words}
+            words.append(_word(MONTH, facts.date[:7]))
+    return words
+
+
+def _word(kind: bytes, text: str) -> bytes:
+    return kind + b"\0" + text.encode()
 
 
 def date_terms(secret: bytes, since: date, until: date) -> set[bytes]:
     """Terms one of which each record has whose date may lie between two days, both included."""
-    return {term(secret, kind, text) for kind, text in _words(since, until)}
+    return set(_core.index_terms(secret, [_word(kind, text) for kind, text in _words(since, until)]))
 
 
 def _words(since: date, until: date) -> Iterator[tuple[bytes, str]]:

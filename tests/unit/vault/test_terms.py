@@ -23,7 +23,7 @@ def observation(**values: str) -> SealedRecord:
 
 
 def facts_of(**values: str) -> Facts:
-    return read_facts(observation(**values).to_json())
+    return read_facts([observation(**values).to_json()])[0]
 
 
 def test_facts_are_those_of_the_record() -> None:
@@ -37,7 +37,7 @@ def test_facts_are_those_of_the_record() -> None:
             "Observation.issued": "2026-06-01T00:00:00Z",
         }
     )
-    facts = read_facts(record.to_json())
+    facts = read_facts([record.to_json()])[0]
     assert (facts.attester, facts.uid, facts.address) == (record.attester, record.uid, record.address)
     assert (facts.sealed_at, facts.announcement) == (record.package.message.time, record.announcement)
     assert facts.codes == ("http://loinc.org|2823-3", '|local "9"\\')
@@ -63,13 +63,13 @@ def test_what_is_inside_another_element_is_not_the_records_own() -> None:
 
 def test_a_patient_is_its_full_url() -> None:
     record = sealed("Patient", texts({"Patient.id": "p1"}), full_url=f"{BASE}Patient/p1")
-    assert read_facts(record.to_json()).patient == f"{BASE}Patient/p1"
+    assert read_facts([record.to_json()])[0].patient == f"{BASE}Patient/p1"
 
 
 def test_a_patient_without_a_full_url_is_its_id() -> None:
     record = sealed("Patient", texts({"Patient.id": "p1"}))
-    assert read_facts(record.to_json()).patient == "Patient/p1"
-    assert read_facts(sealed("Patient", texts({"Patient.active": "true"})).to_json()).patient is None
+    assert read_facts([record.to_json()])[0].patient == "Patient/p1"
+    assert read_facts([sealed("Patient", texts({"Patient.active": "true"})).to_json()])[0].patient is None
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ def test_a_patient_without_a_full_url_is_its_id() -> None:
 )
 def test_whom_tasks_appointments_and_persons_are_about(resource_type: str, references: dict[str, str]) -> None:
     fields = {f"{resource_type}.{name}.reference": value for name, value in references.items()}
-    assert read_facts(sealed(resource_type, texts(fields)).to_json()).patient == "Patient/p1"
+    assert read_facts([sealed(resource_type, texts(fields)).to_json()])[0].patient == "Patient/p1"
 
 
 def test_an_appointment_of_nobody_known_names_no_patient() -> None:
     fields = {"Appointment.participant[0].actor.reference": "Practitioner/d"}
-    assert read_facts(sealed("Appointment", texts(fields)).to_json()).patient is None
+    assert read_facts([sealed("Appointment", texts(fields)).to_json()])[0].patient is None
 
 
 def test_facts_of_the_vectors(shared: Path) -> None:
@@ -97,25 +97,25 @@ def test_facts_of_the_vectors(shared: Path) -> None:
         if "fields" not in vector["expected"]:
             continue
         record = vector_record(shared, name)
-        facts = read_facts(record.to_json())
+        facts = read_facts([record.to_json()])[0]
         assert (facts.attester, facts.uid, facts.resource_type) == (record.attester, record.uid, record.resource_type)
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b"\xff", b'{"format":"chartseal/1","kind":"sealed-record"}'])
 def test_other_lines_are_refused(line: bytes) -> None:
     with pytest.raises(VaultError) as caught:
-        read_facts(line)
+        read_facts([line])
     assert caught.value.code == "line_malformed"
 
 
 def test_terms_are_keyed() -> None:
     facts = facts_of(**{"Observation.code.coding[0].code": "1"})
-    assert {term(KEY, TYPE, "Observation"), term(KEY, CODE, "|1")} < terms(KEY, facts)
-    assert terms(KEY, facts).isdisjoint(terms(b"\x02" * 32, facts))
+    assert {term(KEY, TYPE, "Observation"), term(KEY, CODE, "|1")} < terms(KEY, [facts])[0]
+    assert terms(KEY, [facts])[0].isdisjoint(terms(b"\x02" * 32, [facts])[0])
 
 
 def test_address_is_the_holders() -> None:
-    assert read_facts(observation().to_json()).address == observation().address
+    assert read_facts([observation().to_json()])[0].address == observation().address
     assert len(HOLDER.keys.address()) == 64
 
 
@@ -137,5 +137,5 @@ def test_a_range_finds_every_date_that_it_touches_and_no_other() -> None:
         text = (date(2019, 1, 1) + timedelta(days=chance.randrange(1_400))).isoformat()[: chance.choice([4, 7, 10])]
         facts = facts_of(**{"Observation.effectiveDateTime": text}) if text != "2020" else whole
         first, last = _interval(text)
-        found = not date_terms(KEY, begin, end).isdisjoint(terms(KEY, facts))
+        found = not date_terms(KEY, begin, end).isdisjoint(terms(KEY, [facts])[0])
         assert found == (first <= end and begin <= last), (begin, end, text)
