@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, func, select, tuple_
 
 from chartseal import _core
 from chartseal.chain.anchors import AnchorQueue
@@ -18,9 +17,9 @@ from chartseal.sealing.sealed import LARGEST_RECORD
 from chartseal.vault import contents
 from chartseal.vault.audit import Act, Action, record_text
 from chartseal.vault.audit.log import lock_head
-from chartseal.vault.blobs.digests import digest_of
 from chartseal.vault.database import reading, storing, writing
-from chartseal.vault.tables import DELIVERY, KEY, LIVE, RECORD
+from chartseal.vault.rows import insert_rows
+from chartseal.vault.tables import DELIVERY, KEY, LIVE, RECORD, TERM
 from chartseal.vault.terms import Facts, read_facts, terms
 
 if TYPE_CHECKING:
@@ -31,6 +30,25 @@ MOST_LINES = 1_000
 """Of one batch."""
 VERSION = 1
 """Of a record's first ciphertext."""
+
+_RECORD_COLUMNS = (
+    RECORD.c.attester,
+    RECORD.c.uid,
+    RECORD.c.version,
+    RECORD.c.state,
+    RECORD.c.blob,
+    RECORD.c.size,
+    RECORD.c.patient,
+    RECORD.c.sealed_at,
+    RECORD.c.stored_at,
+)
+_DELIVERY_COLUMNS = (
+    DELIVERY.c.locator,
+    DELIVERY.c.record_id,
+    DELIVERY.c.blob,
+    DELIVERY.c.size,
+    DELIVERY.c.expires_at,
+)
 
 Identity = tuple[bytes, bytes]
 """Attester (20 bytes) and uid (32)."""
@@ -48,7 +66,8 @@ class Parcel:
     """One record, encrypted for the vault and, where its keying material is known, for its holder."""
 
     facts: Facts
-    line: bytes = field(repr=False)
+    patient: bytes
+    """Pseudonym."""
     ciphertext: bytes = field(repr=False)
     wrapped: bytes = field(repr=False)
     delivery: tuple[bytes, bytes] | None = field(repr=False)
@@ -58,11 +77,6 @@ class Parcel:
     def identity(self) -> Identity:
         """Attester and uid."""
         return self.facts.attester, self.facts.uid
-
-    @property
-    def size(self) -> int:
-        """Bytes of its ciphertexts."""
-        return len(self.ciphertext) + (len(self.delivery[1]) if self.delivery else 0)
 
 
 @dataclass(frozen=True)
@@ -90,7 +104,7 @@ def put(vault: Vault, lines: Sequence[SealedLine], order: Order, also: Callable[
             epoch = vault.epochs.current(connection)
             there = _known(connection, batch)
         fresh = [each for identity, each in batch.items() if identity not in there]
-        parcels = _encrypt(fresh, epoch, deliver=order.delivery_days > 0)
+        parcels = _encrypt(vault, fresh, epoch, deliver=order.delivery_days > 0)
         with writing(vault.engine) as connection:
             lock_head(connection, vault.settings.id)  # from here no epoch begins, and nobody else counts the room
             if vault.epochs.current(connection) != epoch:
@@ -109,7 +123,7 @@ def _looked_at(lines: Sequence[SealedLine]) -> dict[Identity, tuple[Facts, Seale
     """
     if any(len(each.line) > LARGEST_RECORD for each in lines):
         raise LimitError("the sealed record is too long", "record_too_large")
-    looked = ((read_facts(each.line), each) for each in lines)
+    looked = zip(read_facts([each.line for each in lines]), lines, strict=True)
     return {(facts.attester, facts.uid): (facts, each) for facts, each in looked}
 
 
@@ -125,7 +139,7 @@ def _known(connection: Connection, identities: Iterable[Identity]) -> set[Identi
     return found & set(wanted)
 
 
-def _encrypt(batch: Iterable[tuple[Facts, SealedLine]], epoch: Epoch, *, deliver: bool) -> list[Parcel]:
+def _encrypt(vault: Vault, batch: Iterable[tuple[Facts, SealedLine]], epoch: Epoch, *, deliver: bool) -> list[Parcel]:
     """Encrypt records under data keys of their own, wrapped for the epoch."""
     items = list(batch)
     pairs = [(facts.attester, facts.uid) for facts, _ in items]
@@ -139,8 +153,8 @@ def _encrypt(batch: Iterable[tuple[Facts, SealedLine]], epoch: Epoch, *, deliver
     sealed = _core.seal_deliveries([(items[at][1].address, items[at][1].ikm, items[at][1].line) for at in sendable])
     deliveries: Mapping[int, tuple[bytes, bytes]] = dict(zip(sendable, sealed, strict=True))
     return [
-        Parcel(facts, each.line, ciphertext, wrapped, deliveries.get(at))
-        for at, ((facts, each), (ciphertext, wrapped)) in enumerate(zip(items, encrypted, strict=True))
+        Parcel(facts, vault.pseudonym_of(facts), ciphertext, wrapped, deliveries.get(at))
+        for at, ((facts, _), (ciphertext, wrapped)) in enumerate(zip(items, encrypted, strict=True))
     ]
 
 
@@ -152,18 +166,14 @@ def _store(vault: Vault, connection: Connection, parcels: Sequence[Parcel], epoc
         QueueError, SignatureError: as the queue says.
     """
     with storing():
-        rows = _insert_records(vault, connection, parcels, order.now)
-        new = [parcel for parcel in parcels if parcel.identity in rows]
+        there = _known(connection, [parcel.identity for parcel in parcels])
+        new = sorted((each for each in parcels if each.identity not in there), key=lambda each: each.identity)
         if not new:
             return 0
-        ids = [rows[parcel.identity] for parcel in new]
+        ids = _insert_records(vault, connection, new, order.now)
         _require_room(vault, connection, new)
-        vault.blobs.put_many(connection, [parcel.ciphertext for parcel in new])
-        wraps = [
-            {"record_id": each, "epoch": epoch.number, "wrapped": parcel.wrapped}
-            for each, parcel in zip(ids, new, strict=True)
-        ]
-        connection.execute(insert(KEY), wraps)
+        wraps = [(record, epoch.number, parcel.wrapped) for record, parcel in zip(ids, new, strict=True)]
+        insert_rows(connection, (KEY.c.record_id, KEY.c.epoch, KEY.c.wrapped), wraps)
         if vault.settings.searchable:
             _insert_terms(vault, connection, ids, new)
         _insert_deliveries(vault, connection, ids, new, order)
@@ -172,31 +182,32 @@ def _store(vault: Vault, connection: Connection, parcels: Sequence[Parcel], epoc
         order.queue.add_seals(connection, facts)
         entries = [(each.announcement, each.sealed_at) for each in facts]
         order.queue.add_announcements(connection, [(entry, at) for entry, at in entries if entry is not None])
-    vault.audit.append(connection, [_act(vault, parcel.facts, order) for parcel in new], now=order.now)
+    vault.audit.append(connection, [_act(parcel, order) for parcel in new], now=order.now)
     return len(new)
 
 
-def _insert_records(
-    vault: Vault, connection: Connection, parcels: Sequence[Parcel], now: datetime
-) -> dict[Identity, int]:
-    """Ids of those that were not there."""
+def _insert_records(vault: Vault, connection: Connection, parcels: Sequence[Parcel], now: datetime) -> list[int]:
+    """Their ids. Whoever stores has locked the head, so that all rows that come are these."""
+    digests = vault.blobs.put_many(connection, [parcel.ciphertext for parcel in parcels])
+    last = connection.execute(select(func.coalesce(func.max(RECORD.c.id), 0))).scalar_one()
+    stored_at = int(now.timestamp())
     rows = [
-        {
-            "attester": parcel.facts.attester,
-            "uid": parcel.facts.uid,
-            "version": VERSION,
-            "state": LIVE,
-            "blob": digest_of(parcel.ciphertext),
-            "size": len(parcel.ciphertext),
-            "patient": vault.pseudonym_of(parcel.facts),
-            "sealed_at": parcel.facts.sealed_at,
-            "stored_at": int(now.timestamp()),
-        }
-        for parcel in sorted(parcels, key=lambda each: each.identity)
+        (
+            *parcel.identity,
+            VERSION,
+            LIVE,
+            digest,
+            len(parcel.ciphertext),
+            parcel.patient,
+            parcel.facts.sealed_at,
+            stored_at,
+        )
+        for parcel, digest in zip(parcels, digests, strict=True)
     ]
-    into = sqlite.insert(RECORD) if connection.dialect.name == "sqlite" else postgresql.insert(RECORD)
-    made = into.on_conflict_do_nothing().returning(RECORD.c.id, RECORD.c.attester, RECORD.c.uid)
-    return {(bytes(row.attester), bytes(row.uid)): row.id for row in connection.execute(made, rows)}
+    insert_rows(connection, _RECORD_COLUMNS, rows)
+    made = select(RECORD.c.id, RECORD.c.attester, RECORD.c.uid).where(RECORD.c.id > last)
+    ids = {(bytes(row.attester), bytes(row.uid)): row.id for row in connection.execute(made)}
+    return [ids[parcel.identity] for parcel in parcels]
 
 
 def _require_room(vault: Vault, connection: Connection, parcels: Sequence[Parcel]) -> None:
@@ -215,16 +226,9 @@ def _require_room(vault: Vault, connection: Connection, parcels: Sequence[Parcel
 
 
 def _insert_terms(vault: Vault, connection: Connection, ids: Sequence[int], parcels: Sequence[Parcel]) -> None:
-    pairs = sorted(
-        (each, record) for record, parcel in zip(ids, parcels, strict=True) for each in terms(vault.index, parcel.facts)
-    )
-    # Most of a batch's rows are terms: the driver takes them as they are, PostgreSQL's in one statement.
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("INSERT INTO vault_term (term, record_id) VALUES (?, ?)", pairs)
-    else:
-        columns = [each for each, _ in pairs], [record for _, record in pairs]
-        unnested = "INSERT INTO vault_term (term, record_id) SELECT * FROM unnest(%s::bytea[], %s::bigint[])"
-        connection.exec_driver_sql(unnested, columns)
+    found = zip(ids, terms(vault.index, [parcel.facts for parcel in parcels]), strict=True)
+    pairs = sorted((each, record) for record, group in found for each in group)
+    insert_rows(connection, (TERM.c.term, TERM.c.record_id), pairs)
 
 
 def _insert_deliveries(
@@ -242,19 +246,18 @@ def insert_deliveries(
     if not found:
         return
     hashes = vault.blobs.put_many(connection, [ciphertext for _, _, ciphertext in found])
-    rows: list[dict[str, Any]] = [
-        {"locator": locator, "record_id": record, "blob": digest, "size": len(data), "expires_at": expires_at}
+    rows = [
+        (locator, record, digest, len(data), expires_at)
         for (record, locator, data), digest in zip(found, hashes, strict=True)
     ]
-    into = sqlite.insert(DELIVERY) if connection.dialect.name == "sqlite" else postgresql.insert(DELIVERY)
-    longer = into.on_conflict_do_update(index_elements=["locator"], set_={"expires_at": into.excluded.expires_at})
+    longer = "ON CONFLICT (locator) DO UPDATE SET expires_at = excluded.expires_at"
     with storing():
-        connection.execute(longer, rows)
+        insert_rows(connection, _DELIVERY_COLUMNS, rows, longer)
 
 
-def _act(vault: Vault, facts: Facts, order: Order) -> Act:
-    what = record_text(facts.attester, facts.uid, VERSION)
-    return Act(order.actor, Action.CREATE, what, vault.pseudonym_of(facts), order.purpose)
+def _act(parcel: Parcel, order: Order) -> Act:
+    what = record_text(*parcel.identity, VERSION)
+    return Act(order.actor, Action.CREATE, what, parcel.patient, order.purpose)
 
 
 def of_identities(identities: Iterable[Identity]) -> Any:

@@ -34,6 +34,7 @@ from chartseal.vault.audit.entry import (
     seconds,
 )
 from chartseal.vault.database import storing
+from chartseal.vault.rows import insert_rows
 from chartseal.vault.tables import AUDIT, DETAIL, META
 
 LOG_ID, HEAD = "id", "audit_head"
@@ -41,6 +42,8 @@ LOG_ID, HEAD = "id", "audit_head"
 TERM = timedelta(days=2_192)
 """How long details are kept: six years, for which accounting is owed (45 CFR 164.528(a)(1))."""
 
+_Row = tuple[int, bytes, bytes, int, bytes | None]
+_COLUMNS = (AUDIT.c.sequence, AUDIT.c.entry, AUDIT.c.hash, AUDIT.c.at, AUDIT.c.patient)
 _SEQUENCE_SIZE = 8
 _CHUNK = 1_000
 
@@ -102,16 +105,17 @@ class AuditLog:
             log = log_id(connection)
             head = lock_head(connection, log)
             made = list(self._entered(log, head, entries, seconds(now)))
-            connection.execute(insert(AUDIT), [row for row, _ in made])
+            insert_rows(connection, _COLUMNS, [row for row, _ in made])
             if kept := [kept for _, kept in made if kept is not None]:
                 connection.execute(insert(DETAIL), kept)
-            last = Head(made[-1][0]["sequence"], made[-1][0]["hash"])
+            receipts = [Receipt(sequence, own) for (sequence, _, own, _, _), _ in made]
+            last = Head(*receipts[-1])
             connection.execute(update(META).where(META.c.name == HEAD).values(value=last.to_bytes()))
-        return [Receipt(row["sequence"], row["hash"]) for row, _ in made]
+        return receipts
 
     def _entered(
         self, log: bytes, head: Head, acts: Sequence[Act], at: int
-    ) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+    ) -> Iterator[tuple[_Row, dict[str, Any] | None]]:
         """Rows of the entries and of their details."""
         previous, nonces = head.hash, secrets.token_bytes(NONCE_SIZE * len(acts))
         for number, act in enumerate(acts):
@@ -121,8 +125,7 @@ class AuditLog:
             mark = () if kept is None else (hashlib.sha256(kept["data"]).digest(), kept["keep_until"])
             data = encode(act, sequence, nonce, at, *mark)
             previous = entry_hash(previous, data)
-            row = {"sequence": sequence, "entry": data, "hash": previous, "at": at, "patient": act.patient}
-            yield row, kept
+            yield (sequence, data, previous, at, act.patient), kept
 
     def _kept(self, log: bytes, sequence: int, nonce: bytes, act: Act, at: int) -> dict[str, Any] | None:
         if act.detail is None:

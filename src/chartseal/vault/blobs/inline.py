@@ -9,18 +9,20 @@ from itertools import islice
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, delete, select, union_all
-from sqlalchemy.dialects import postgresql, sqlite
 
 from chartseal.errors import VaultDamageError, VaultError
 from chartseal.vault.blobs import digests
 from chartseal.vault.blobs.store import BlobStore
 from chartseal.vault.database import reading, storing
+from chartseal.vault.rows import NOTHING, insert_rows
 from chartseal.vault.tables import BLOB, DELIVERY, RECORD
 
 _T = TypeVar("_T")
 INLINE = 262_144
 """Bytes of the largest ciphertext that stands in the database."""
 _CHUNK = 500
+_STATEMENT = 16 << 20
+"""Bytes of ciphertexts in one statement, unless one alone is larger."""
 _YOUNG = timedelta(hours=1)
 """How long a blob may wait for the transaction that names it."""
 
@@ -55,14 +57,13 @@ class Blobs:
         rows = []
         for digest, data in zip(hashes, ciphertexts, strict=True):
             if self.store is None or len(data) <= self._inline:
-                rows.append({"hash": digest, "data": data})
+                rows.append((digest, data))
             else:
                 self.store.put(digest, data)
-        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         with storing():
             # In one order, whoever puts: two that waited for each other's rows would wait for ever.
-            for chunk in _chunks(sorted(rows, key=lambda row: row["hash"])):
-                connection.execute(insert(BLOB).on_conflict_do_nothing(), chunk)
+            for part in _parts(sorted(rows)):
+                insert_rows(connection, (BLOB.c.hash, BLOB.c.data), part, NOTHING)
         return hashes
 
     def get(self, connection: Connection, digest: bytes) -> bytes:
@@ -160,6 +161,18 @@ def named(connection: Connection, hashes: Sequence[bytes]) -> set[bytes]:
     with storing():
         columns = (RECORD.c.blob, DELIVERY.c.blob)
         return set(connection.scalars(union_all(*(select(each).where(each.in_(hashes)) for each in columns))))
+
+
+def _parts(rows: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
+    """As many as one statement takes."""
+    part, size = list[tuple[bytes, bytes]](), 0
+    for row in rows:
+        if part and size + len(row[1]) > _STATEMENT:
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += len(row[1])
+    yield part
 
 
 def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
