@@ -22,10 +22,10 @@ from chartseal.cli.vault_backup import backup, backup_key, restore, rotate_keys
 from chartseal.cli.vault_erasure import erase, hold, receipt, release, retain
 from chartseal.cli.vault_names import Name
 from chartseal.cli.vault_options import VaultPlace, actor_option, purpose_option, vault_options
-from chartseal.errors import VaultError
+from chartseal.errors import ChartsealError, VaultError
 from chartseal.keys import SealingAddress
 from chartseal.sealing import SealedLine, SealedRecord, read_records
-from chartseal.vault import DELIVERY_DAYS, MOST_LINES, Entry, Vault
+from chartseal.vault import DELIVERY_DAYS, MOST_LINES, Entry, Finding, Opened, Vault
 from chartseal.vault.audit import Action
 from chartseal.vault.deliveries import accepted, expire, publish, redeliver
 from chartseal.vault.exporting import PRIVATE, write_lines
@@ -197,13 +197,47 @@ def get(record: tuple[bytes, bytes], vault: VaultPlace, output: str, actor: str,
 @purpose_option
 @click.option("--basis", default="", metavar="CODE", help="Code of the legal basis, for the audit log.")
 @_json
-def export(output: Path, vault: VaultPlace, actor: str, purpose: str, basis: str, as_json: bool, **wanted: Any) -> None:
-    """Write sealed records as NDJSON into the file OUTPUT (mode 0600): all, or those that the criteria find."""
+@click.pass_context
+def export(
+    context: click.Context,
+    /,
+    output: Path,
+    vault: VaultPlace,
+    actor: str,
+    purpose: str,
+    basis: str,
+    as_json: bool,
+    **wanted: Any,
+) -> None:
+    """Write sealed records as NDJSON into the file OUTPUT (mode 0600): all, or those that the criteria find.
+
+    What is damaged is named and left out, and the exit status is 3.
+    """
     held = vault.open()
     live = [each for each in _found(held, wanted) if each.state != ERASED]
-    given = held.lines(live, actor=actor, now=_now(), purpose=purpose, basis=basis, action=Action.EXPORT)
-    count = write_lines(output, (each.line for each in given), PRIVATE)
-    _tell(as_json, f"{count} records written", {"records": count})
+    found = held.outcomes(live, actor=actor, now=_now(), purpose=purpose, basis=basis, action=Action.EXPORT)
+    findings = list[Finding]()
+    count = write_lines(output, _whole(live, found, findings), PRIVATE)
+    _tell(as_json, f"{count} records written", {"records": count, "findings": [each._asdict() for each in findings]})
+    _exit_with(context, findings, as_json=as_json)
+
+
+def _whole(
+    entries: Iterable[Entry], found: Iterable[Opened | ChartsealError], findings: list[Finding]
+) -> Iterator[bytes]:
+    """Lines of the records that could be had; of the others a finding."""
+    for entry, each in zip(entries, found, strict=True):
+        if isinstance(each, ChartsealError):
+            findings.append(Finding.of(entry.name, each))
+        else:
+            yield each.line
+
+
+def _exit_with(context: click.Context, findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Name what is damaged on standard error, where no JSON names it, and end with status 3."""
+    for each in [] if as_json else findings:
+        click.echo(f"{each.place}: {each.code}: {each.detail}", err=True)
+    context.exit(DAMAGED if findings else 0)
 
 
 @vault.command()

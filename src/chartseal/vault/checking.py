@@ -30,6 +30,11 @@ class Finding(NamedTuple):
     code: str
     detail: str
 
+    @classmethod
+    def of(cls, place: str, error: ChartsealError) -> Finding:
+        """What an error says of a place; of errors that are not the vault's own no words, which might quote it."""
+        return cls(place, error.code, error.detail if isinstance(error, VaultError) else "not a record that holds")
+
 
 def check(vault: Vault) -> Iterator[Finding]:
     """All findings: of records, of what erased ones left, of deliveries, of ciphertexts that nothing names.
@@ -53,9 +58,7 @@ def _check_records(vault: Vault, connection: Connection, entries: Sequence[Entry
                 raise found
             _check_record(vault, connection, entry, found)
         except ChartsealError as exc:
-            yield Finding(
-                entry.name, exc.code, exc.detail if isinstance(exc, VaultError) else "not a record that holds"
-            )
+            yield Finding.of(entry.name, exc)
 
 
 def _check_record(vault: Vault, connection: Connection, entry: Entry, opened: Opened) -> None:

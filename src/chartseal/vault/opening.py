@@ -13,8 +13,8 @@ from sqlalchemy import Connection, select
 from chartseal import _core
 from chartseal.errors import ChartsealError, CoreError, VaultDamageError, VaultError
 from chartseal.vault import contents
-from chartseal.vault.audit import record_text
-from chartseal.vault.database import storing
+from chartseal.vault.audit import Act, Action, record_text
+from chartseal.vault.database import reading, storing, writing
 from chartseal.vault.epochs import Epoch
 from chartseal.vault.storing import Identity
 from chartseal.vault.tables import ERASURE, KEY, LIVE, RECORD
@@ -78,6 +78,21 @@ class Opened:
         return record_text(*self.identity, self.version)
 
 
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Who opens records, when and why: what the audit chain says of each."""
+
+    actor: str
+    now: datetime
+    purpose: str
+    basis: str
+    action: Action
+
+    def act(self, opened: Opened) -> Act:
+        """What is entered of one."""
+        return Act(self.actor, self.action, opened.what, opened.patient, self.purpose, self.basis)
+
+
 def record_name(attester: bytes, uid: bytes) -> str:
     """A record's identity in words."""
     return f"record 0x{attester.hex()} 0x{uid.hex()}"
@@ -87,6 +102,31 @@ def chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     """As many as are opened at once."""
     rest = iter(entries)
     return iter(lambda: list(islice(rest, CHUNK)), [])
+
+
+def give(
+    vault: Vault, entries: Iterable[Entry], reason: Reason, *, stops: bool = False
+) -> Iterator[Opened | ChartsealError]:
+    """The records in the order of the entries, and in place of one that cannot be had, why.
+
+    Before the first of a chunk is given, all that are given of it are entered into the audit chain, and no others. What
+    `stops` ends with the first that cannot be had.
+
+    Raises:
+        VaultError: `vault_unavailable`, `blobs_unavailable`.
+    """
+    for chunk in chunks(entries):
+        with reading(vault.engine) as connection:
+            found = decrypt(vault, connection, chunk)
+        faults = (at for at, each in enumerate(found) if isinstance(each, ChartsealError))
+        end = next(faults, None) if stops else None
+        given = found if end is None else found[: end + 1]
+        with writing(vault.engine) as connection:
+            acts = [reason.act(each) for each in given if isinstance(each, Opened)]
+            vault.audit.append(connection, acts, now=reason.now)
+        yield from given
+        if end is not None:
+            return
 
 
 def decrypt(vault: Vault, connection: Connection, entries: Sequence[Entry]) -> list[Opened | ChartsealError]:

@@ -10,14 +10,14 @@ from sqlalchemy import Engine, select
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.errors import ChartsealError, LimitError, VaultError
 from chartseal.sealing import SealedLine, SealedRecord
-from chartseal.vault.audit import Act, Action, AuditLog
+from chartseal.vault.audit import Action, AuditLog
 from chartseal.vault.blobs import Blobs, BlobStore
 from chartseal.vault.checking import Finding, check
 from chartseal.vault.database import open_database, reading, storing, writing
 from chartseal.vault.epochs import Epochs
 from chartseal.vault.finding import Wanted, addressed, find
 from chartseal.vault.keys.provider import ACCOUNTING, INDEX, PSEUDONYMS, KeyProvider
-from chartseal.vault.opening import COLUMNS, Entry, Opened, chunks, decrypt, record_name
+from chartseal.vault.opening import COLUMNS, Entry, Opened, Reason, give, record_name
 from chartseal.vault.settings import Settings
 from chartseal.vault.storing import MOST_LINES, Order, Stored, of_identities, put
 from chartseal.vault.tables import RECORD
@@ -182,19 +182,30 @@ class Vault:
             VaultError: `record_erased`, `record_unknown`, `vault_unavailable`, `blobs_unavailable`.
             VaultKeyError: the epoch's secret cannot be had.
             VaultDamageError: `blob_missing`, `blob_damaged`, `data_key_missing`, `data_key_refused`,
-                `ciphertext_refused`; those before it were given.
+                `ciphertext_refused`; those before it were given, and those after it are not entered.
         """
-        for chunk in chunks(entries):
-            with reading(self.engine) as connection:
-                found = decrypt(self, connection, chunk)
-            given = [each for each in found if isinstance(each, Opened)]
-            acts = [Act(actor, action, each.what, each.patient, purpose, basis) for each in given]
-            with writing(self.engine) as connection:
-                self.audit.append(connection, acts, now=now)
-            for each in found:
-                if isinstance(each, ChartsealError):
-                    raise each
-                yield each
+        reason = Reason(actor, now, purpose, basis, action)
+        for each in give(self, entries, reason, stops=True):
+            if isinstance(each, ChartsealError):
+                raise each
+            yield each
+
+    def outcomes(
+        self,
+        entries: Iterable[Entry],
+        *,
+        actor: str,
+        now: datetime,
+        purpose: str = "TREAT",
+        basis: str = "",
+        action: Action = Action.READ,
+    ) -> Iterator[Opened | ChartsealError]:
+        """As `lines`, but in place of a record that cannot be had stands why, and the others are given.
+
+        Raises:
+            VaultError: `vault_unavailable`, `blobs_unavailable`.
+        """
+        return give(self, entries, Reason(actor, now, purpose, basis, action))
 
     def read(
         self, entries: Iterable[Entry], *, actor: str, now: datetime, purpose: str = "TREAT", basis: str = ""

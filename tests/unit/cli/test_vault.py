@@ -179,14 +179,30 @@ def test_keys_in_a_file_beside_the_vault(shell: Shell) -> None:
         shell.run("vault", "list", "--vault", other)
 
 
-def test_damage_is_named_and_ends_with_status_3(shell: Shell) -> None:
-    seal(shell, "--vault", shell.path("vault.db"))
-    path = shell.folder / "vault.db"
-    with sqlite3.connect(path) as connection:
+def damage_one(shell: Shell) -> None:
+    with sqlite3.connect(shell.folder / "vault.db") as connection:
         connection.execute(
             "UPDATE vault_blob SET data = zeroblob(100) WHERE hash IN (SELECT blob FROM vault_record LIMIT 1)"
         )
     connection.close()
+
+
+def test_damage_is_named_and_ends_with_status_3(shell: Shell) -> None:
+    seal(shell, "--vault", shell.path("vault.db"))
+    damage_one(shell)
     (finding,) = shell.told("vault", "verify", status=3)["findings"]
     assert finding["code"] == "blob_damaged"
     assert finding["place"].startswith("record 0x")
+
+
+def test_what_is_whole_is_exported_and_the_rest_is_named(shell: Shell) -> None:
+    seal(shell, "--vault", shell.path("vault.db"))
+    damage_one(shell)
+    done = shell.told("vault", "export", shell.path("all.ndjson"), status=3)
+    assert done["records"] == 3 == len(list(read_records([shell.path("all.ndjson")])))
+    assert [(each["code"], each["place"][:9]) for each in done["findings"]] == [("blob_damaged", "record 0x")]
+    entries = shell.told("audit", "list")["entries"]
+    exported = [each["what"] for each in entries if each["action"] == "export"]
+    assert len(exported) == 3
+    assert not any(each.startswith(done["findings"][0]["place"]) for each in exported)
+    assert shell.run("vault", "export", shell.path("all.ndjson"), status=3) == "3 records written\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from sqlalchemy import event, func, insert, select, update
 
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.chain.anchors.tables import ANNOUNCEMENT, LEAF
-from chartseal.errors import LimitError, QueueError, VaultDamageError, VaultError, VaultKeyError
+from chartseal.errors import ChartsealError, LimitError, QueueError, VaultDamageError, VaultError, VaultKeyError
 from chartseal.sealing import SealedLine, SealedRecord
-from chartseal.vault import MOST_LINES, Stored, Vault
+from chartseal.vault import MOST_LINES, Opened, Stored, Vault
 from chartseal.vault.audit import verify_log
 from chartseal.vault.blobs import FolderBlobs
 from chartseal.vault.database import reading, writing
@@ -145,6 +146,24 @@ def test_every_read_is_audited_before_it_is_given(vault: Vault) -> None:
         *[("clerk", "create", "TREAT", "")] * 2,
         *[("clerk-7", "read", "HPAYMT", "claim")] * 2,
     ]
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_only_what_is_given_is_entered(vault: Vault, stops: bool) -> None:
+    put(vault, lines_of(4), delivery_days=0)
+    with writing(vault.engine) as connection:
+        second = select(RECORD.c.blob).where(RECORD.c.id == 2).scalar_subquery()
+        connection.execute(update(BLOB).where(BLOB.c.hash == second).values(data=b"x"))
+    names = [each.name for each in vault.find()]
+    reading_them = vault.lines if stops else vault.outcomes
+    found: list[Opened | ChartsealError] = []
+    with pytest.raises(VaultDamageError) if stops else nullcontext():
+        found.extend(each for each in reading_them(vault.find(), actor="clerk-7", now=NOW))
+    with reading(vault.engine) as connection:
+        entered = [each.what for each in vault.audit.find(connection) if each.action == "read"]
+    assert entered == [f"{name} 1" for name in (names[:1] if stops else [names[0], *names[2:]])]
+    if not stops:
+        assert [getattr(each, "code", "") for each in found] == ["", "blob_damaged", "", ""]
 
 
 def test_unknown_and_erased(vault: Vault) -> None:
