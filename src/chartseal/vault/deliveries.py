@@ -25,7 +25,7 @@ from chartseal.vault.audit import Act, Action, record_text
 from chartseal.vault.blobs import digests
 from chartseal.vault.database import reading, storing, writing
 from chartseal.vault.exporting import PUBLIC, clear, unwritable, write_bytes, write_lines
-from chartseal.vault.opening import Entry, Opened
+from chartseal.vault.opening import Entry, Opened, Reason, chunks, decrypt
 from chartseal.vault.storing import insert_deliveries
 from chartseal.vault.tables import DELIVERY, LIVE, RECORD
 
@@ -87,19 +87,27 @@ def _locators(vault: Vault) -> set[bytes]:
 def _write(
     vault: Vault, folder: Path, locators: Sequence[bytes], damaged: list[VaultDamageError], act: Act, now: datetime
 ) -> int:
-    with writing(vault.engine) as connection:
-        rows = _rows(connection, DELIVERY.c.locator.in_(locators))
-        vault.audit.append(connection, [_about(row, act) for row in rows], now=now)
+    waits = DELIVERY.c.locator.in_(locators)
     with reading(vault.engine) as connection:
-        found = vault.blobs.get_many(connection, [row.blob for row in rows])
-    written = 0
-    for row, data in zip(rows, found, strict=True):
+        rows = _rows(connection, waits)
+        found = dict(
+            zip(map(_locator, rows), vault.blobs.get_many(connection, [row.blob for row in rows]), strict=True)
+        )
+    with writing(vault.engine) as connection:
+        rows = [row for row in _rows(connection, waits) if _locator(row) in found]  # what went meanwhile is no damage
+        whole = [row for row in rows if isinstance(found[_locator(row)], bytes)]
+        vault.audit.append(connection, [_about(row, act) for row in whole], now=now)
+    for locator in map(_locator, rows):
+        data = found[locator]
         if isinstance(data, VaultDamageError):
             damaged.append(data)
         else:
-            write_bytes(folder / digests.name(bytes(row.locator)), data, PUBLIC)
-            written += 1
-    return written
+            write_bytes(folder / digests.name(locator), data, PUBLIC)
+    return len(whole)
+
+
+def _locator(row: Any) -> bytes:
+    return bytes(row.locator)
 
 
 def _rows(connection: Connection, condition: ColumnElement[bool]) -> Sequence[Any]:
@@ -167,21 +175,42 @@ def _remove(vault: Vault, condition: ColumnElement[bool], act: Act, now: datetim
 
 
 def redeliver(vault: Vault, entries: Iterable[Entry], *, actor: str, now: datetime, days: int) -> int:
-    """Make the deliveries of records again, the very same as before; returns how many.
+    """Make the deliveries of records again, the very same as before; returns how many. Each is entered with its record.
 
     Raises:
         VaultError: `record_erased`, `delivery_unknown`: a record came without its keying material; as `Vault.lines`.
+            Those of the other records are made.
     """
     expires_at, made = int((now + timedelta(days=days)).timestamp()), 0
-    opened = vault.lines(entries, actor=actor, now=now, action=Action.DELIVER)
-    for chunk in _chunks(opened):
-        sealed = _core.seal_deliveries([_delivery(each) for each in chunk])
-        rows = [(each.id, *delivery) for each, delivery in zip(chunk, sealed, strict=True)]
+    reason = Reason(actor, now, "TREAT", "", Action.DELIVER)
+    faults = list[ChartsealError]()
+    for chunk in chunks(entries):
+        whole = list(_deliverable(vault, chunk, faults))
+        sealed = _core.seal_deliveries([item for _, item in whole])
         with writing(vault.engine) as connection:
-            live = _live(connection, [each.id for each in chunk])  # what was erased meanwhile stays so
-            insert_deliveries(vault, connection, [row for row in rows if row[0] in live], expires_at)
+            live = _live(connection, [each.id for each, _ in whole])  # what was erased meanwhile stays so
+            vault.audit.append(connection, [reason.act(each) for each, _ in whole if each.id in live], now=now)
+            rows = [(each.id, *delivery) for (each, _), delivery in zip(whole, sealed, strict=True) if each.id in live]
+            insert_deliveries(vault, connection, rows, expires_at)
         made += len(live)
+    if faults:
+        raise faults[0]
     return made
+
+
+def _deliverable(
+    vault: Vault, entries: Sequence[Entry], faults: list[ChartsealError]
+) -> Iterator[tuple[Opened, tuple[bytes, bytes, bytes]]]:
+    """The records that can be delivered, with what delivers them; why the others cannot goes to `faults`."""
+    with reading(vault.engine) as connection:
+        found = decrypt(vault, connection, entries)
+    for each in found:
+        try:
+            if isinstance(each, ChartsealError):
+                raise each
+            yield each, _delivery(each)
+        except ChartsealError as exc:
+            faults.append(exc)
 
 
 def _live(connection: Connection, ids: Sequence[int]) -> set[int]:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Column, Connection, func, select, update
 
 from chartseal.chain.anchors import AnchorQueue, AnnouncementPage
 from chartseal.chain.anchors.tables import BATCH, FINAL
 from chartseal.errors import VaultDamageError, VaultError
 from chartseal.sealing import SealedLine, SealedRecord
 from chartseal.vault import Vault
+from chartseal.vault.audit import Action
 from chartseal.vault.database import reading, writing
 from chartseal.vault.deliveries import accepted, expire, publish, redeliver
-from chartseal.vault.tables import BLOB, DELIVERY
-from tests.charts import DOMAIN, HOLDER, NOW
+from chartseal.vault.tables import BLOB, DELIVERY, RECORD
+from tests.charts import DOMAIN, HOLDER, ISSUER, NOW
 from tests.vault_records import create, lines_of, put, receive
 
 
@@ -121,12 +123,53 @@ def test_what_came_without_its_keying_material_is_not_delivered(place: str) -> N
     assert caught.value.code == "delivery_unknown"
 
 
-def test_a_damaged_delivery_is_named_and_the_others_are_given_out(vault: Vault, tmp_path: Path) -> None:
+def damage(vault: Vault, column: Column[bytes]) -> bytes:
+    """Alter the first ciphertext that a table names; returns its hash."""
     with writing(vault.engine) as connection:
-        hashes = select(DELIVERY.c.blob).limit(1).scalar_subquery()
-        connection.execute(update(BLOB).where(BLOB.c.hash == hashes).values(data=b"x"))
+        digest = connection.execute(select(column).order_by(column).limit(1)).scalar_one()
+        connection.execute(update(BLOB).where(BLOB.c.hash == digest).values(data=b"x"))
+    return bytes(digest)
+
+
+def delivered(vault: Vault) -> list[str]:
+    """What the log says was delivered."""
+    with reading(vault.engine) as connection:
+        return [each.what for each in vault.audit.find(connection) if each.action == Action.DELIVER]
+
+
+def test_a_damaged_delivery_is_named_and_the_others_are_given_out_and_entered(vault: Vault, tmp_path: Path) -> None:
+    digest = damage(vault, DELIVERY.c.blob)
     with pytest.raises(VaultDamageError) as caught:
         publish(vault, tmp_path, actor="c", now=NOW)
-    assert caught.value.code == "blob_damaged"
+    assert (caught.value.code, caught.value.path) == ("blob_damaged", digest.hex())
     assert len(files(tmp_path)) == 2
     assert [each.code for each in vault.verify()] == ["blob_damaged"]
+    with reading(vault.engine) as connection:
+        whole = select(RECORD.c.uid).join(DELIVERY).where(DELIVERY.c.blob != digest)
+        names = {f"record 0x{ISSUER.hex()} 0x{uid.hex()} 1" for uid in connection.scalars(whole)}
+    assert len(delivered(vault)) == 2
+    assert set(delivered(vault)) == names
+
+
+def test_what_is_accepted_while_it_is_published_is_no_damage(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get_many = vault.blobs.get_many
+
+    def accepted_meanwhile(connection: Connection, hashes: Sequence[bytes]) -> list[bytes | VaultDamageError]:
+        connection.rollback()
+        expire(vault, actor="c", now=NOW + timedelta(days=90))
+        return get_many(connection, hashes)
+
+    monkeypatch.setattr(vault.blobs, "get_many", accepted_meanwhile)
+    assert publish(vault, tmp_path, actor="c", now=NOW).new == 0
+    assert (files(tmp_path), delivered(vault)) == (set(), [])
+
+
+def test_one_record_that_cannot_be_delivered_keeps_no_other_from_it(vault: Vault) -> None:
+    put(vault, [SealedLine(each.line, b"", each.address) for each in lines_of(1, "p2")])
+    expire(vault, actor="c", now=NOW + timedelta(days=90))
+    with pytest.raises(VaultError) as caught:
+        redeliver(vault, vault.find(), actor="c", now=NOW, days=1)
+    assert caught.value.code == "delivery_unknown"
+    assert waiting(vault)[0] == len(delivered(vault)) == 3

@@ -122,7 +122,7 @@ def test_a_delivery_made_while_its_record_is_erased_is_not_kept(vault: Vault, mo
     entries = vault.find()
     opened = list(vault.lines(entries, actor="clerk", now=NOW))
     go(vault)
-    monkeypatch.setattr(vault, "lines", lambda *_, **__: iter(opened))
+    monkeypatch.setattr("chartseal.vault.deliveries.decrypt", lambda *_: opened)
     assert redeliver(vault, entries, actor="clerk", now=NOW, days=1) == 0
     assert counts(vault) == [0, 0, 0, 0]
 
