@@ -90,9 +90,8 @@ def _write(
     waits = DELIVERY.c.locator.in_(locators)
     with reading(vault.engine) as connection:
         rows = _rows(connection, waits)
-        found = dict(
-            zip(map(_locator, rows), vault.blobs.get_many(connection, [row.blob for row in rows]), strict=True)
-        )
+        blobs = vault.blobs.get_many(connection, [row.blob for row in rows])
+        found = dict(zip(map(_locator, rows), blobs, strict=True))
     with writing(vault.engine) as connection:
         rows = [row for row in _rows(connection, waits) if _locator(row) in found]  # what went meanwhile is no damage
         whole = [row for row in rows if isinstance(found[_locator(row)], bytes)]

@@ -43,6 +43,8 @@ META = Table(
     Column("value", LargeBinary, nullable=False),
 )
 """What is true of the vault as a whole: its id (16 bytes), whether it is searchable, the audit chain's head."""
+HEAD = "audit_head"
+"""Name in `META` of the audit chain's head: whoever locks it writes alone."""
 
 EPOCH = Table(
     "vault_epoch",

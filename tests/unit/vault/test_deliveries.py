@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Column, Connection, func, select, update
+from sqlalchemy import Column, Connection, Engine, func, select, update
 
 from chartseal.chain.anchors import AnchorQueue, AnnouncementPage
 from chartseal.chain.anchors.tables import BATCH, FINAL
@@ -16,11 +19,14 @@ from chartseal.errors import VaultDamageError, VaultError
 from chartseal.sealing import SealedLine, SealedRecord
 from chartseal.vault import Vault
 from chartseal.vault.audit import Action
+from chartseal.vault.blobs import Blobs, FolderBlobs
 from chartseal.vault.database import reading, writing
 from chartseal.vault.deliveries import accepted, expire, publish, redeliver
+from chartseal.vault.storing import insert_deliveries
 from chartseal.vault.tables import BLOB, DELIVERY, RECORD
 from tests.charts import DOMAIN, HOLDER, ISSUER, NOW
 from tests.vault_records import create, lines_of, put, receive
+from tests.vaults import MemoryKeys
 
 
 @pytest.fixture
@@ -173,3 +179,37 @@ def test_one_record_that_cannot_be_delivered_keeps_no_other_from_it(vault: Vault
         redeliver(vault, vault.find(), actor="c", now=NOW, days=1)
     assert caught.value.code == "delivery_unknown"
     assert waiting(vault)[0] == len(delivered(vault)) == 3
+
+
+def test_a_delivery_made_while_the_last_one_goes_keeps_its_ciphertext(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, store = MemoryKeys(), FolderBlobs(tmp_path / "blobs")
+    vault, other = create(place, keys, blobs=store), Vault.open(place, keys, blobs=store)
+    vault.blobs, other.blobs = Blobs(store, inline=100), Blobs(store, inline=100)
+    put(vault, lines_of(2))
+    entries, delete, made, written = vault.find(), vault.blobs.after_commit, insert_deliveries, threading.Event()
+
+    def slowly(*given: Any) -> None:
+        made(*given)
+        written.set()
+        time.sleep(0.5)  # before the transaction ends, so that no row of it is seen
+
+    again = threading.Thread(target=lambda: redeliver(other, entries, actor="d", now=NOW, days=1))
+
+    def meanwhile(engine: Engine) -> int:
+        again.start()
+        assert written.wait(30)
+        return delete(engine)
+
+    monkeypatch.setattr("chartseal.vault.deliveries.insert_deliveries", slowly)
+    monkeypatch.setattr(vault.blobs, "after_commit", meanwhile)
+    assert expire(vault, actor="c", now=NOW + timedelta(days=90)) == 2
+    again.join()
+    assert list(vault.verify()) == []
+    assert len(list(store.digests())) == 4
+    monkeypatch.setattr(vault.blobs, "after_commit", delete)
+    assert expire(vault, actor="c", now=NOW + timedelta(days=90)) == 2
+    assert len(list(store.digests())) == 2
+    vault.close()
+    other.close()

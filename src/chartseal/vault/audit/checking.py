@@ -14,10 +14,10 @@ from chartseal.attestation import Address
 from chartseal.chain.anchors.tables import BATCH, FINAL, LEAF, STATEMENT_TEXT
 from chartseal.errors import AuditError
 from chartseal.vault.audit.entry import entry_hash, first_hash, has_detail, is_filed, outline, seconds
-from chartseal.vault.audit.log import HEAD, Head, log_id
+from chartseal.vault.audit.log import Head, log_id
 from chartseal.vault.audit.statements import SignedStatement, Statement, place, read_statements
 from chartseal.vault.database import storing
-from chartseal.vault.tables import AUDIT, DETAIL, META
+from chartseal.vault.tables import AUDIT, DETAIL, HEAD, META
 
 _CHUNK = 5_000
 _LEAST = -(2**63)

@@ -35,10 +35,10 @@ from chartseal.vault.audit.entry import (
 )
 from chartseal.vault.database import storing
 from chartseal.vault.rows import insert_rows
-from chartseal.vault.tables import AUDIT, DETAIL, META
+from chartseal.vault.tables import AUDIT, DETAIL, HEAD, META
 
-LOG_ID, HEAD = "id", "audit_head"
-"""Names in the vault's table of single values."""
+LOG_ID = "id"
+"""Its name in the vault's table of single values."""
 TERM = timedelta(days=2_192)
 """How long details are kept: six years, for which accounting is owed (45 CFR 164.528(a)(1))."""
 

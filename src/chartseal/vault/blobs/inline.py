@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Engine, delete, select, union_all
 from chartseal.errors import VaultDamageError, VaultError
 from chartseal.vault.blobs import digests
 from chartseal.vault.blobs.store import BlobStore
-from chartseal.vault.database import reading, storing
+from chartseal.vault.database import storing, writing
 from chartseal.vault.rows import NOTHING, insert_rows
-from chartseal.vault.tables import BLOB, DELIVERY, RECORD
+from chartseal.vault.tables import BLOB, DELIVERY, HEAD, META, RECORD
 
 _T = TypeVar("_T")
 INLINE = 262_144
@@ -23,6 +23,8 @@ INLINE = 262_144
 _CHUNK = 500
 _STATEMENT = 16 << 20
 """Bytes of ciphertexts in one statement, unless one alone is larger."""
+_ALONE = 20
+"""Blobs that are deleted while other writers wait."""
 _YOUNG = timedelta(hours=1)
 """How long a blob may wait for the transaction that names it."""
 
@@ -48,7 +50,8 @@ class Blobs:
     def put_many(self, connection: Connection, ciphertexts: Sequence[bytes]) -> list[bytes]:
         """Keep them; returns their hashes. One that is there already is not kept twice.
 
-        What goes outside is durable before this returns; if the transaction fails, `sweep` finds it.
+        What goes outside is durable before this returns; if the transaction fails, `sweep` finds it. The transaction
+        has locked the log's head before: whoever deletes does so too, and so never takes what is about to be named.
 
         Raises:
             VaultError: `blobs_unavailable`, `vault_unavailable`, `disk_full`.
@@ -142,14 +145,24 @@ class Blobs:
 
     def _delete_unnamed(self, engine: Engine, hashes: Iterable[bytes]) -> int:
         gone = 0
-        for chunk in _chunks(hashes):
-            with reading(engine) as connection:
+        for chunk in _chunks(hashes, _ALONE):
+            with writing(engine) as connection:
+                _be_alone(connection)
                 unnamed = set(chunk) - named(connection, chunk)
-            for digest in unnamed:
-                if self.store is not None:
-                    self.store.delete(digest)
+                for digest in unnamed:
+                    if self.store is not None:
+                        self.store.delete(digest)
             gone += len(unnamed)
         return gone
+
+
+def _be_alone(connection: Connection) -> None:
+    """Let nobody put ciphertexts until the transaction ends: a delivery that is made again has the very same one.
+
+    In SQLite the transaction does it by being one.
+    """
+    with storing():
+        connection.execute(select(META.c.value).where(META.c.name == HEAD).with_for_update()).all()
 
 
 def named(connection: Connection, hashes: Sequence[bytes]) -> set[bytes]:
@@ -175,6 +188,6 @@ def _parts(rows: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, by
     yield part
 
 
-def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+def _chunks(items: Iterable[_T], size: int = _CHUNK) -> Iterator[list[_T]]:
     rest = iter(items)
-    return iter(lambda: list(islice(rest, _CHUNK)), [])
+    return iter(lambda: list(islice(rest, size)), [])
