@@ -1,12 +1,13 @@
 """Deliveries: what holders fetch, as a folder that any web server can give out.
 
 The folder has `announcements.ndjson`, an anchor's page of announcements a line, and `deliveries/`, one ciphertext a
-file, named by its locator in hex. Whoever reads it learns how many records there are, their padded sizes, and when they
-came; not whose they are.
+file, named by its locator in hex; a hidden file names the vault that it belongs to, by a hash. Whoever reads it learns
+how many records there are, their padded sizes, and when they came; not whose they are.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -32,7 +33,8 @@ from chartseal.vault.tables import DELIVERY, LIVE, RECORD
 if TYPE_CHECKING:
     from chartseal.vault.vault import Vault
 
-PAGES, FOLDER = "announcements.ndjson", "deliveries"
+PAGES, FOLDER, OWNER = "announcements.ndjson", "deliveries", ".vault"
+_OWNER = b"chartseal/1/mailbox\0"
 _CHUNK = 200
 _MOST_ENTRIES = 100_000
 
@@ -52,12 +54,13 @@ def publish(vault: Vault, folder: Path, *, actor: str, now: datetime, early: boo
     root of its own, which no chain has.
 
     Raises:
-        VaultError: `file_unwritable`, `disk_full`, `vault_unavailable`, `blobs_unavailable`.
+        VaultError: `mailbox_other_vault`, `file_unwritable`, `disk_full`, `vault_unavailable`, `blobs_unavailable`.
         VaultDamageError: `blob_missing`, `blob_damaged`; the other deliveries are written.
         QueueError: `queue_unavailable`.
     """
     try:
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+        _take(folder / OWNER, vault.settings.id)
         for each in (folder, folder / FOLDER):
             clear(each, now)
         there = {locator for each in (folder / FOLDER).iterdir() if (locator := digests.named(each.name)) is not None}
@@ -77,6 +80,22 @@ def publish(vault: Vault, folder: Path, *, actor: str, now: datetime, early: boo
     if damaged:
         raise damaged[0]
     return Published(pages, new, len(gone))
+
+
+def _take(mark: Path, vault: bytes) -> None:
+    """Let a folder be the vault's own, or find that it is: what another vault delivers would be deleted.
+
+    Raises:
+        VaultError: `mailbox_other_vault`, `file_unwritable`, `disk_full`.
+        OSError: it cannot be read.
+    """
+    own = hashlib.sha256(_OWNER + vault).hexdigest().encode() + b"\n"
+    if not mark.exists():
+        write_bytes(mark, own, PUBLIC)
+    if mark.read_bytes() != own:
+        raise VaultError(
+            "another vault's mailbox: take another folder, or delete this file", "mailbox_other_vault", mark.name
+        )
 
 
 def _locators(vault: Vault) -> set[bytes]:

@@ -84,6 +84,22 @@ def test_the_holder_reads_what_is_published(vault: Vault, lines: list[SealedLine
     assert publish(vault, tmp_path, actor="c", now=NOW, early=True) == (1, 0, 0)
 
 
+def test_a_folder_belongs_to_one_vault(vault: Vault, tmp_path: Path) -> None:
+    publish(vault, tmp_path / "mailbox", actor="c", now=NOW)
+    before = files(tmp_path / "mailbox")
+    other = create(str(tmp_path / "other.db"))
+    with pytest.raises(VaultError) as caught:
+        publish(other, tmp_path / "mailbox", actor="c", now=NOW)
+    assert caught.value.code == "mailbox_other_vault"
+    assert files(tmp_path / "mailbox") == before
+    assert publish(vault, tmp_path / "mailbox", actor="c", now=NOW).removed == 0
+    mark = (tmp_path / "mailbox/.vault").read_bytes()
+    assert vault.settings.id.hex().encode() not in mark
+    (tmp_path / "mailbox/.vault").unlink()  # as the message says
+    assert publish(other, tmp_path / "mailbox", actor="c", now=NOW).removed == 3
+    other.close()
+
+
 def test_announcements_wait_for_a_final_anchor(vault: Vault, tmp_path: Path) -> None:
     assert publish(vault, tmp_path, actor="c", now=NOW) == (0, 3, 0)
     with writing(vault.engine) as connection:
