@@ -16,7 +16,7 @@ from chartseal.chain.local.devnet import accounts
 from chartseal.chain.sending.sender import Sender
 from chartseal.chain.view import FactsView
 from chartseal.errors import VaultError
-from chartseal.keys import Answers
+from chartseal.keys import Answers, DeliveryReceipt
 from chartseal.sealing import OnePatient, Source, seal_run
 from chartseal.vault import DELIVERY_DAYS, Vault, VaultOutput
 from chartseal.vault.audit import verify_log
@@ -69,7 +69,8 @@ def receive(scene: Scene, vault: Vault, store: WalletStore, mailbox: Path) -> No
     with Answers.open(scene.folder / "answers of the kept", scene.wallet) as answers:
         done = accept(store, scene.wallet, store.records(CANDIDATE), answers, chain=FactsView([scene.facts()]))
     kept = [each.held for each in done if each.is_kept]
-    gone = accepted(vault, [each.parcel.locator for each in kept], actor=CLERK, now=scene.now())
+    receipts = [DeliveryReceipt.of(each.parcel.locator, each.record.seed) for each in kept]
+    gone = accepted(vault, receipts, actor=CLERK, now=scene.now()).deleted
     console.print(
         f"{found.matched} announcements matched, {len(kept)} records checked and kept, {gone} deliveries deleted."
     )

@@ -36,7 +36,7 @@ def prepare(folder: Path) -> None:
     observation |= {"subject": {"reference": "Patient/p1"}, "effectiveDateTime": "2026-05-04"}
     lines = [{"resourceType": "Patient", "id": "p1"}, observation]
     (folder / "export.ndjson").write_text("".join(json.dumps(each) + "\n" for each in lines))
-    (folder / "locators.txt").write_text("00" * 32 + "\n")
+    (folder / "receipts.txt").write_text(f"{'00' * 32} {'00' * 32}\n")
 
 
 def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,8 @@ from chartseal.cli.vault_backup import backup, backup_key, restore, rotate_keys
 from chartseal.cli.vault_erasure import erase, hold, receipt, release, retain
 from chartseal.cli.vault_names import Name
 from chartseal.cli.vault_options import VaultPlace, actor_option, purpose_option, vault_options
-from chartseal.errors import ChartsealError, VaultError
-from chartseal.keys import SealingAddress
+from chartseal.errors import ChartsealError, DeliveryError
+from chartseal.keys import DeliveryReceipt, SealingAddress
 from chartseal.sealing import SealedLine, SealedRecord, read_records
 from chartseal.vault import DELIVERY_DAYS, MOST_LINES, Entry, Finding, Opened, Vault
 from chartseal.vault.audit import Action
@@ -32,11 +32,10 @@ from chartseal.vault.exporting import PRIVATE, write_lines
 from chartseal.vault.tables import ERASED
 
 DAMAGED = 3
-"""Exit status when something of the vault is damaged."""
+"""Exit status when something of the vault is damaged or was refused, and the rest was done."""
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"([1-9][0-9]{0,11})([KMGT]?)", re.ASCII)
-_LOCATOR = re.compile(rb"(?:0x)?([0-9a-f]{64})\s*")
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -273,23 +272,30 @@ def publish_folder(folder: Path, vault: VaultPlace, early: bool, actor: str, as_
 
 
 @vault.command("accepted")
-@click.argument("source", metavar="LOCATORS")
+@click.argument("source", metavar="RECEIPTS")
 @vault_options
 @actor_option
 @_json
-def take_accepted(source: str, vault: VaultPlace, actor: str, as_json: bool) -> None:
-    """Delete deliveries that patients have: LOCATORS is a file (or -) of locators, one a line in hex."""
+@click.pass_context
+def take_accepted(context: click.Context, source: str, vault: VaultPlace, actor: str, as_json: bool) -> None:
+    """Delete deliveries that patients have: RECEIPTS is a file (or -) as `wallet accept --receipts` writes it.
+
+    A receipt that whoever opened the delivery did not write is refused, and the exit status is then 3.
+    """
     with opened(source) as stream:
-        locators = [_locator(line, number) for number, line in enumerate(stream, 1) if not line.isspace()]
-    count = accepted(vault.open(), locators, actor=actor, now=_now())
-    _tell(as_json, f"{count} deliveries deleted", {"deliveries": count})
+        receipts = [_receipt(line, number) for number, line in enumerate(stream, 1) if not line.isspace()]
+    done = accepted(vault.open(), receipts, actor=actor, now=_now())
+    findings = [Finding.of(f"delivery {to_hex(locator)}", error) for locator, error in done.refused]
+    members = {"deliveries": done.deleted, "refused": [each._asdict() for each in findings]}
+    _tell(as_json, f"{done.deleted} deliveries deleted", members)
+    _exit_with(context, findings, as_json=as_json)
 
 
-def _locator(line: bytes, number: int) -> bytes:
-    found = _LOCATOR.fullmatch(line)
-    if found is None:
-        raise VaultError("expected 64 hex digits", "locator_malformed", f"line {number}")
-    return bytes.fromhex(found[1].decode())
+def _receipt(line: bytes, number: int) -> DeliveryReceipt:
+    try:
+        return DeliveryReceipt.from_line(line)
+    except DeliveryError as exc:
+        raise DeliveryError(exc.detail, exc.code, f"line {number}") from None
 
 
 @vault.command("expire")

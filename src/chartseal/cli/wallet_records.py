@@ -22,7 +22,7 @@ from chartseal.cli.chain_view import View, view_options
 from chartseal.cli.opened import new_table, print_record
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.errors import ChartsealError, WalletStoreError
-from chartseal.keys import Answers, Wallet
+from chartseal.keys import Answers, DeliveryReceipt, Wallet
 from chartseal.sealing import read_records
 from chartseal.wallet import (
     CANDIDATE,
@@ -154,7 +154,7 @@ def _print_scanned(found: Scanned) -> None:
 @_select
 @click.option("--file", "paths", multiple=True, type=click.Path(), help="Take in sealed records that came as files.")
 @click.option(
-    "--receipts", type=_FILE, help="Add to this file the locators of what was kept: its provider deletes those."
+    "--receipts", type=_FILE, help="Add to this file the receipts of what was kept: its provider deletes that."
 )
 @address_counts
 @view_options
@@ -182,9 +182,9 @@ def accept(
         view = stack.enter_context(chain())
         done = accept_candidates(opened.store, opened.wallet, chosen, answers, chain=view)
     if receipts is not None:
-        lines = [f"{each.held.parcel.locator.hex()}\n" for each in done if each.is_kept and each.held.parcel.source]
-        with receipts.open("a") as stream:  # earlier ones may not have been sent yet
-            stream.writelines(lines)
+        kept = [each.held for each in done if each.is_kept and each.held.parcel.source]
+        with receipts.open("ab") as stream:  # earlier ones may not have been sent yet
+            stream.writelines(DeliveryReceipt.of(each.parcel.locator, each.record.seed).to_line() for each in kept)
     if as_json:
         told = [{"uid": to_hex(uid), "code": error.code} for uid, error in refused]
         click.echo(json.dumps({"records": [_acceptance_to_json(each) for each in done], "refused": told}))

@@ -11,7 +11,7 @@ from chartseal.keys.address import SealingAddress
 from chartseal.keys.answers import Answers, GivenAnswer
 from chartseal.keys.authority import AuthorityKey
 from chartseal.keys.card import IssuerCard
-from chartseal.keys.delivery import Inbox, deliver, matches
+from chartseal.keys.delivery import DeliveryReceipt, Inbox, deliver, matches
 from chartseal.keys.issuer import IssuerKey
 from chartseal.keys.proxy import ProxyKey
 from chartseal.keys.registration import Challenge, verify_registration
@@ -23,6 +23,7 @@ __all__ = [
     "Answers",
     "AuthorityKey",
     "Challenge",
+    "DeliveryReceipt",
     "GivenAnswer",
     "Inbox",
     "IssuerCard",

@@ -1,13 +1,19 @@
-"""Delivering sealed records to an address, and taking each of them in once."""
+"""Delivering sealed records to an address, taking each of them in once, and telling the provider that it has come."""
 
 from __future__ import annotations
 
+import hmac
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from chartseal import _core
 from chartseal.errors import DeliveryError, KeyFormatError
 from chartseal.keys.address import SealingAddress
 from chartseal.keys.wallet import Received, Wallet
+
+_RECEIPT, _RECEIPT_SIZE = b"chartseal/1/accepted\0", 32
+_LINE = re.compile(rb"([0-9a-f]{64}) ([0-9a-f]{64})\s*")
 
 
 def deliver(address: SealingAddress, *, ikm: bytes | None = None) -> _core.Delivery:
@@ -54,3 +60,46 @@ class Inbox:
             raise DeliveryError("the record's key or subject came before", "delivery_repeated")
         self._seen.update((enc, subject))
         return received
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReceipt:
+    """That a holder has a delivery: its locator, which a mailbox shows to everybody, and what its content alone tells.
+
+    Source: format specification, section 9.
+    """
+
+    locator: bytes
+    """32 bytes."""
+    proof: bytes = field(repr=False)
+    """32 bytes, out of the record's seed: whoever opened the delivery can compute them."""
+
+    @classmethod
+    def of(cls, locator: bytes, seed: bytes) -> DeliveryReceipt:
+        """The receipt of the record with that seed."""
+        from Crypto.Hash import SHA256  # as in wallets: what reads no keys loads none of it
+        from Crypto.Protocol.KDF import HKDF
+
+        proof = HKDF(seed, _RECEIPT_SIZE, b"", SHA256, context=_RECEIPT + locator)
+        assert isinstance(proof, bytes)  # noqa: S101 (one key was asked for)
+        return cls(locator, proof)
+
+    def is_of(self, seed: bytes) -> bool:
+        """Whether it is the receipt of the record with that seed."""
+        return hmac.compare_digest(self.proof, DeliveryReceipt.of(self.locator, seed).proof)
+
+    def to_line(self) -> bytes:
+        """As a provider takes it: both in hex, and a line end."""
+        return f"{self.locator.hex()} {self.proof.hex()}\n".encode()
+
+    @classmethod
+    def from_line(cls, line: bytes) -> DeliveryReceipt:
+        """Read what `to_line` wrote.
+
+        Raises:
+            DeliveryError: `delivery_receipt_malformed`.
+        """
+        found = _LINE.fullmatch(line)
+        if found is None:
+            raise DeliveryError("expected a locator and its proof, each 64 hex digits", "delivery_receipt_malformed")
+        return cls(*(bytes.fromhex(part.decode()) for part in found.groups()))

@@ -21,12 +21,13 @@ from chartseal import _core
 from chartseal.chain.anchors import AnchorTree, AnnouncementPage, announcements_leaf, read_pages
 from chartseal.chain.anchors.tables import ANNOUNCEMENT, BATCH, FINAL
 from chartseal.errors import ChartsealError, VaultDamageError, VaultError
+from chartseal.keys import DeliveryReceipt
 from chartseal.sealing import SealedRecord
 from chartseal.vault.audit import Act, Action, record_text
 from chartseal.vault.blobs import digests
 from chartseal.vault.database import reading, storing, writing
 from chartseal.vault.exporting import PUBLIC, clear, unwritable, write_bytes, write_lines
-from chartseal.vault.opening import Entry, Opened, Reason, chunks, decrypt
+from chartseal.vault.opening import COLUMNS, Entry, Opened, Reason, chunks, decrypt
 from chartseal.vault.storing import insert_deliveries
 from chartseal.vault.tables import DELIVERY, LIVE, RECORD
 
@@ -45,6 +46,14 @@ class Published(NamedTuple):
     pages: int
     new: int
     removed: int
+
+
+class Accepted(NamedTuple):
+    """What receipts did."""
+
+    deleted: int
+    refused: tuple[tuple[bytes, ChartsealError], ...]
+    """Locators of what is not deleted, and why: the receipt does not prove it, or the record cannot be opened."""
 
 
 def publish(vault: Vault, folder: Path, *, actor: str, now: datetime, early: bool = False) -> Published:
@@ -157,14 +166,45 @@ def _pages(connection: Connection, *, early: bool) -> Iterator[AnnouncementPage]
         yield AnnouncementPage(tree.root, max(row.time for row in chunk), page, tree.proof(leaf))
 
 
-def accepted(vault: Vault, locators: Iterable[bytes], *, actor: str, now: datetime) -> int:
-    """Delete deliveries that their holders have; returns how many there were.
+def accepted(vault: Vault, receipts: Iterable[DeliveryReceipt], *, actor: str, now: datetime) -> Accepted:
+    """Delete deliveries that their holders have, as their receipts prove; one that is gone already is no fault.
+
+    A record is opened for it, and given to nobody, so that this is not entered.
 
     Raises:
         VaultError: `vault_unavailable`, `blobs_unavailable`, `disk_full`.
     """
-    act = Act(actor, Action.ACCEPT, "")
-    return sum(_remove(vault, DELIVERY.c.locator.in_(chunk), act, now) for chunk in _chunks(locators))
+    act, refused, count = Act(actor, Action.ACCEPT, ""), list[tuple[bytes, ChartsealError]](), 0
+    for chunk in _chunks(receipts):
+        proven = list(_proven(vault, chunk, refused))
+        count += _remove(vault, DELIVERY.c.locator.in_(proven), act, now)
+    return Accepted(count, tuple(refused))
+
+
+def _proven(
+    vault: Vault, receipts: Sequence[DeliveryReceipt], refused: list[tuple[bytes, ChartsealError]]
+) -> Iterator[bytes]:
+    """Locators of what waits and is theirs who say so; what is not goes to `refused`."""
+    by_locator = dict[bytes, list[DeliveryReceipt]]()  # one that is not good hides none that is
+    for receipt in receipts:
+        by_locator.setdefault(receipt.locator, []).append(receipt)
+    with reading(vault.engine) as connection:
+        columns = select(DELIVERY.c.locator, *COLUMNS).join(RECORD, RECORD.c.id == DELIVERY.c.record_id)
+        with storing():
+            rows = connection.execute(columns.where(DELIVERY.c.locator.in_(by_locator))).all()
+        found = decrypt(vault, connection, [Entry.of(row) for row in rows])
+    for row, opened in zip(rows, found, strict=True):
+        locator = _locator(row)
+        try:
+            if isinstance(opened, ChartsealError):
+                raise opened
+            seed = SealedRecord.from_json(opened.line).seed
+            if not any(each.is_of(seed) for each in by_locator[locator]):
+                raise VaultError("the receipt is not of who opened it", "delivery_receipt_refused")
+        except ChartsealError as exc:
+            refused.append((locator, exc))
+        else:
+            yield locator
 
 
 def expire(vault: Vault, *, actor: str, now: datetime) -> int:

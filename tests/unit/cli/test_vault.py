@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from chartseal.cli import cli
-from chartseal.errors import ChartsealError, VaultError, VaultKeyError, WrongPassphraseError
+from chartseal.errors import ChartsealError, DeliveryError, VaultError, VaultKeyError, WrongPassphraseError
 from chartseal.keys import IssuerKey, Wallet
 from chartseal.sealing import SealedRecord, read_records
 from chartseal.vault.backup import BackedUp, back_up, new_identity
@@ -92,9 +92,16 @@ def test_from_a_chart_to_a_mailbox(shell: Shell) -> None:
     mailbox = shell.folder / "mailbox"
     assert shell.told("vault", "publish", str(mailbox), "--early") == {"pages": 1, "new": 4, "removed": 0}
     first = next((mailbox / "deliveries").iterdir()).name
+    (shell.folder / "accepted").write_text(f"{first} {'00' * 32}\n")
+    done = shell.told("vault", "accepted", shell.path("accepted"), status=3)
+    refused = {"place": f"delivery 0x{first}", "code": "delivery_receipt_refused"}
+    assert done["deliveries"] == 0
+    assert done["refused"][0].items() >= refused.items()
     (shell.folder / "accepted").write_text(f"{first}\n")
-    assert shell.told("vault", "accepted", shell.path("accepted"))["deliveries"] == 1
-    assert shell.told("vault", "publish", str(mailbox))["removed"] == 1
+    with pytest.raises(DeliveryError) as caught:
+        shell.run("vault", "accepted", shell.path("accepted"))
+    assert (caught.value.code, caught.value.path) == ("delivery_receipt_malformed", "line 1")
+    assert shell.told("vault", "publish", str(mailbox))["removed"] == 0
     assert shell.told("vault", "redeliver")["deliveries"] == 4
     assert shell.told("vault", "expire")["deliveries"] == 0
     assert "live" in shell.run("vault", "list")

@@ -53,7 +53,7 @@ def test_from_a_mailbox_to_a_disclosure_and_out_again(folder: Path) -> None:
     assert code("disclose", *shown) == "records_missing"
     (kept,) = told("accept", "--receipts", "receipts.txt")["records"]
     assert (kept["kept"], kept["revocation"]) == (True, "not checked")
-    (locator,) = (folder / "receipts.txt").read_text().split()
+    (locator, _) = (folder / "receipts.txt").read_text().split()
     assert (folder / "mailbox" / "deliveries" / locator).exists()
     assert run("disclose", *shown, "-o", "shown.json").exit_code == 0
     assert json.loads((folder / "shown.json").read_text())["audience"] == "https://clinic.example"

@@ -1,5 +1,6 @@
 """Addresses, deliveries and registration."""
 
+import hmac
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,17 @@ from chartseal.errors import (
     SealedRecordError,
     SignatureError,
 )
-from chartseal.keys import Challenge, Inbox, IssuerKey, SealingAddress, Wallet, deliver, matches, verify_registration
+from chartseal.keys import (
+    Challenge,
+    DeliveryReceipt,
+    Inbox,
+    IssuerKey,
+    SealingAddress,
+    Wallet,
+    deliver,
+    matches,
+    verify_registration,
+)
 from chartseal.sealing import SealedRecord, seal_resource
 
 WALLET = Wallet(b"\x01" * 32)
@@ -135,3 +146,24 @@ def test_a_sealed_record_tells_its_announcement() -> None:
     assert SealedRecord.from_json(without.to_json()) == without
     with pytest.raises(SealedRecordError):
         SealedRecord.from_json(replace(record, tag=b"\x01").to_json())
+
+
+def test_a_receipt_is_hkdf_of_the_seed_and_is_read_as_it_is_written() -> None:
+    locator, seed = b"\x33" * 32, b"\x5e" * 32
+    receipt = DeliveryReceipt.of(locator, seed)
+    # RFC 5869 by hand: extract with a salt of zeros, one block of expand
+    key = hmac.digest(bytes(32), seed, "sha256")
+    assert receipt.proof == hmac.digest(key, b"chartseal/1/accepted\0" + locator + b"\1", "sha256")
+    assert receipt.is_of(seed)
+    assert not receipt.is_of(b"\x5f" + seed[1:])
+    assert DeliveryReceipt.from_line(receipt.to_line()) == receipt
+    assert receipt.proof.hex() not in repr(receipt)
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"00" * 32, b"00" * 32 + b" " + b"00" * 31, b"0x" + b"00" * 32 + b" " + b"00" * 32]
+)
+def test_what_is_no_receipt_is_refused(line: bytes) -> None:
+    with pytest.raises(DeliveryError) as caught:
+        DeliveryReceipt.from_line(line)
+    assert caught.value.code == "delivery_receipt_malformed"

@@ -16,6 +16,7 @@ from sqlalchemy import Column, Connection, Engine, func, select, update
 from chartseal.chain.anchors import AnchorQueue, AnnouncementPage
 from chartseal.chain.anchors.tables import BATCH, FINAL
 from chartseal.errors import VaultDamageError, VaultError
+from chartseal.keys import DeliveryReceipt
 from chartseal.sealing import SealedLine, SealedRecord
 from chartseal.vault import Vault
 from chartseal.vault.audit import Action
@@ -47,6 +48,10 @@ def files(folder: Path) -> set[bytes]:
 
 def locator(line: SealedLine) -> bytes:
     return HOLDER.keys.receive(SealedRecord.from_json(line.line).enc)[2]
+
+
+def receipt(line: SealedLine) -> DeliveryReceipt:
+    return DeliveryReceipt.of(locator(line), SealedRecord.from_json(line.line).seed)
 
 
 def pages(folder: Path) -> list[AnnouncementPage]:
@@ -112,12 +117,33 @@ def test_announcements_wait_for_a_final_anchor(vault: Vault, tmp_path: Path) -> 
 
 def test_what_is_accepted_goes(vault: Vault, lines: list[SealedLine], tmp_path: Path) -> None:
     publish(vault, tmp_path, actor="c", now=NOW)
-    assert accepted(vault, [locator(lines[0]), bytes(32)], actor="c", now=NOW) == 1
-    assert accepted(vault, [locator(lines[0])], actor="c", now=NOW) == 0
+    unknown = DeliveryReceipt(bytes(32), bytes(32))
+    assert accepted(vault, [receipt(lines[0]), unknown], actor="c", now=NOW) == (1, ())
+    assert accepted(vault, [receipt(lines[0])], actor="c", now=NOW) == (0, ())
     assert waiting(vault) == (2, 5)
     assert publish(vault, tmp_path, actor="c", now=NOW).removed == 1
     assert files(tmp_path) == {locator(each) for each in lines[1:]}
     assert len(list(vault.read(vault.find(), actor="c", now=NOW))) == 3
+
+
+def test_who_did_not_open_a_delivery_cannot_have_it_deleted(vault: Vault, lines: list[SealedLine]) -> None:
+    one, other = lines[:2]
+    bogus = DeliveryReceipt(locator(one), receipt(other).proof)
+    swapped = DeliveryReceipt.of(locator(one), SealedRecord.from_json(other.line).seed)
+    for wrong in (bogus, swapped):
+        done = accepted(vault, [wrong], actor="c", now=NOW)
+        assert (done.deleted, [(at, each.code) for at, each in done.refused]) == (
+            0,
+            [(locator(one), "delivery_receipt_refused")],
+        )
+    assert waiting(vault)[0] == 3
+    assert accepted(vault, [receipt(one), bogus, receipt(other)], actor="c", now=NOW) == (2, ())
+
+
+def test_a_receipt_for_a_damaged_record_is_told(vault: Vault, lines: list[SealedLine]) -> None:
+    damage(vault, RECORD.c.blob)
+    done = accepted(vault, map(receipt, lines), actor="c", now=NOW)
+    assert (done.deleted, [each.code for _, each in done.refused]) == (2, ["blob_damaged"])
 
 
 def test_what_waits_too_long_goes_and_comes_back_the_same(
