@@ -7,7 +7,7 @@ In: lines of sealed records, with what delivers them. Out: the same records, for
     records = vault.read(vault.find(code="http://loinc.org|2823-3"), actor="clerk-7", now=now)
 """
 
-from chartseal.vault.checking import Finding
+from chartseal.vault.findings import Finding
 from chartseal.vault.opening import Entry, Opened
 from chartseal.vault.sink import VaultOutput
 from chartseal.vault.storing import MOST_LINES, Stored

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, select
 
-from chartseal.errors import ChartsealError, VaultDamageError, VaultError
+from chartseal.errors import ChartsealError, VaultDamageError
 from chartseal.sealing import SealedRecord
+from chartseal.vault.agreement import against_log
 from chartseal.vault.blobs.digests import name
 from chartseal.vault.blobs.inline import named
 from chartseal.vault.database import reading, storing
 from chartseal.vault.finding import Wanted, find
+from chartseal.vault.findings import Finding
 from chartseal.vault.opening import Entry, Opened, chunks, decrypt, record_name
 from chartseal.vault.tables import BLOB, DELIVERY, ERASED, KEY, LIVE, RECORD, TERM
 from chartseal.vault.terms import read_facts, terms
@@ -23,21 +25,9 @@ if TYPE_CHECKING:
 _CHUNK = 500
 
 
-class Finding(NamedTuple):
-    """One thing that is not as it must be."""
-
-    place: str
-    code: str
-    detail: str
-
-    @classmethod
-    def of(cls, place: str, error: ChartsealError) -> Finding:
-        """What an error says of a place; of errors that are not the vault's own no words, which might quote it."""
-        return cls(place, error.code, error.detail if isinstance(error, VaultError) else "not a record that holds")
-
-
 def check(vault: Vault) -> Iterator[Finding]:
-    """All findings: of records, of what erased ones left, of deliveries, of ciphertexts that nothing names.
+    """All findings: of records, of what erased ones left, of what the log says otherwise, of deliveries, of ciphertexts
+    that nothing names.
 
     Raises:
         VaultError: `vault_unavailable`, `blobs_unavailable`.
@@ -47,6 +37,7 @@ def check(vault: Vault) -> Iterator[Finding]:
         for chunk in chunks(live):
             yield from _check_records(vault, connection, chunk)
         yield from _check_erased(connection)
+        yield from against_log(connection)
         yield from _check_deliveries(vault, connection)
         yield from _check_blobs(vault, connection)
 

@@ -12,10 +12,11 @@ from chartseal.errors import ChartsealError, LimitError, VaultError
 from chartseal.sealing import SealedLine, SealedRecord
 from chartseal.vault.audit import Action, AuditLog
 from chartseal.vault.blobs import Blobs, BlobStore
-from chartseal.vault.checking import Finding, check
+from chartseal.vault.checking import check
 from chartseal.vault.database import open_database, reading, storing, writing
 from chartseal.vault.epochs import Epochs
 from chartseal.vault.finding import Wanted, addressed, find
+from chartseal.vault.findings import Finding
 from chartseal.vault.keys.provider import ACCOUNTING, INDEX, PSEUDONYMS, KeyProvider
 from chartseal.vault.opening import COLUMNS, Entry, Opened, Reason, give, record_name
 from chartseal.vault.settings import Settings

@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, insert, select, update
+from sqlalchemy import Table, delete, event, func, insert, select, update
 
+from chartseal import _core
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.chain.anchors.tables import ANNOUNCEMENT, LEAF
 from chartseal.errors import ChartsealError, LimitError, QueueError, VaultDamageError, VaultError, VaultKeyError
 from chartseal.sealing import SealedLine, SealedRecord
-from chartseal.vault import MOST_LINES, Opened, Stored, Vault
-from chartseal.vault.audit import verify_log
+from chartseal.vault import MOST_LINES, Entry, Opened, Stored, Vault, contents
+from chartseal.vault.audit import Act, Action, record_text, verify_log
 from chartseal.vault.blobs import FolderBlobs
 from chartseal.vault.database import reading, writing
 from chartseal.vault.erasure import Basis, erase
-from chartseal.vault.tables import AUDIT, BLOB, DELIVERY, KEY, RECORD, TERM
+from chartseal.vault.tables import AUDIT, BLOB, DELIVERY, ERASED, ERASURE, KEY, RECORD, TERM
 from tests.charts import DOMAIN, HOLDER, NOW, sealed, texts
 from tests.vault_records import BASE, LOINC, create, identity, keys_of, line_of, lines_of, put
 from tests.vaults import MemoryKeys
@@ -240,7 +241,7 @@ def test_what_is_changed_in_a_row_is_found(vault: Vault, values: dict[str, objec
     put(vault, lines_of(3), delivery_days=0)
     with writing(vault.engine) as connection:
         connection.execute(update(RECORD).where(RECORD.c.id == 2).values(**values))
-    findings = [each for each in vault.verify() if each.code != "blob_unnamed"]
+    findings = [each for each in vault.verify() if each.code not in ("blob_unnamed", "record_missing")]
     assert [each.code for each in findings] == [code]
     assert findings[0].place == vault.find()[1].name
     good = [each for each in vault.find() if each.id != 2]
@@ -262,6 +263,81 @@ def test_what_an_erasure_left_is_found(vault: Vault) -> None:
         assert [each.place for each in found] == [entry.name]
         with writing(vault.engine) as connection:
             connection.execute(table.delete())
+
+
+def rows_of(vault: Vault, entry: Entry) -> dict[Table, list[dict[str, Any]]]:
+    """A copy of all that the database has of one record."""
+    with reading(vault.engine) as connection:
+        record = connection.execute(select(RECORD).where(RECORD.c.id == entry.id)).one()
+        own = {RECORD: RECORD.c.id == entry.id, BLOB: BLOB.c.hash == record.blob}
+        own |= {each: each.c.record_id == entry.id for each in (KEY, TERM)}
+        return {each: [row._asdict() for row in connection.execute(select(each).where(own[each]))] for each in own}
+
+
+def put_back(vault: Vault, rows: dict[Table, list[dict[str, Any]]]) -> None:
+    """As a host does that has a copy: the record's rows as they were, and nothing else."""
+    [record] = rows[RECORD]
+    with writing(vault.engine) as connection:
+        for table in (KEY, TERM):
+            connection.execute(delete(table).where(table.c.record_id == record["id"]))
+        connection.execute(update(RECORD).where(RECORD.c.id == record["id"]).values(record))
+        for table in (BLOB, KEY, TERM):
+            connection.execute(insert(table), rows[table])
+
+
+def encrypt_anew(vault: Vault, entry: Entry, version: int) -> None:
+    """A record's ciphertext of a later version, entered in the log."""
+    [opened] = vault.lines([entry], actor="c", now=NOW)
+    with writing(vault.engine) as connection:
+        epoch = vault.epochs.current(connection)
+        bound = contents.associated(*entry.identity, version), epoch.info(*entry.identity)
+        payload = contents.payload(opened.ikm, opened.line)
+        [(ciphertext, wrapped)] = _core.encrypt_records([payload], [bound[0]], [bound[1]], epoch.reader)
+        old = connection.execute(select(RECORD.c.blob).where(RECORD.c.id == entry.id)).scalar_one()
+        vault.blobs.delete(connection, old)
+        newer = {"version": version, "blob": vault.blobs.put(connection, ciphertext)}
+        connection.execute(update(RECORD).where(RECORD.c.id == entry.id).values(newer))
+        connection.execute(update(KEY).where(KEY.c.record_id == entry.id).values(wrapped=wrapped))
+        act = Act("c", Action.AMEND, record_text(*entry.identity, version), opened.patient)
+        vault.audit.append(connection, [act], now=NOW)
+
+
+def test_an_older_ciphertext_put_back_is_found(vault: Vault) -> None:
+    put(vault, lines_of(3), delivery_days=0)
+    entry = vault.find()[1]
+    old = rows_of(vault, entry)
+    encrypt_anew(vault, entry, 2)
+    assert list(vault.verify()) == []
+    put_back(vault, old)
+    assert len(list(vault.read([entry], actor="c", now=NOW))) == 1  # it fits itself
+    found = [(each.place, each.code) for each in vault.verify() if each.code != "blob_unnamed"]
+    assert found == [(entry.name, "version_older")]
+
+
+def test_an_erased_record_put_back_is_found(vault: Vault) -> None:
+    put(vault, lines_of(3), delivery_days=0)
+    entry = vault.find()[1]
+    old = rows_of(vault, entry)
+    erase(vault, [entry], basis=Basis.PATIENT_REQUEST, actor="c", now=NOW)
+    assert list(vault.verify()) == []
+    put_back(vault, old)
+    assert len(list(vault.read([entry], actor="c", now=NOW))) == 1
+    assert [(each.place, each.code) for each in vault.verify()] == [(entry.name, "record_returned")]
+
+
+def test_a_record_that_went_without_a_trace_or_by_a_false_tombstone_is_found(vault: Vault) -> None:
+    put(vault, lines_of(3), delivery_days=0)
+    gone, buried, _ = vault.find()
+    with writing(vault.engine) as connection:
+        for table in (KEY, TERM):
+            connection.execute(delete(table).where(table.c.record_id.in_([gone.id, buried.id])))
+        connection.execute(delete(RECORD).where(RECORD.c.id == gone.id))
+        connection.execute(update(RECORD).where(RECORD.c.id == buried.id).values(state=ERASED, blob=None, patient=None))
+    found = {each.place: each.code for each in vault.verify() if each.code != "blob_unnamed"}
+    assert found == {gone.name: "record_missing", buried.name: "erasure_unlogged"}
+    with writing(vault.engine) as connection:
+        connection.execute(insert(ERASURE).values(record_id=buried.id, erased_at=0, basis="x", sequence=1, epoch=1))
+    assert {each.place: each.code for each in vault.verify() if each.code != "blob_unnamed"} == found
 
 
 def test_damaged_ciphertexts_wraps_terms_and_strays_are_found(vault: Vault) -> None:
