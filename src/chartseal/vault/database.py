@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, Table, inspect
 from sqlalchemy.exc import DBAPIError
 
 from chartseal.chain import anchors
@@ -52,6 +53,55 @@ def _missing() -> VaultError:
     return VaultError("there is no vault: `chartseal vault init` makes one", "vault_missing")
 
 
+def write_anew(engine: Engine, tables: Iterable[Table]) -> None:
+    """Write SQLite's tables anew, each in one transaction, and overwrite the pages that they stood on.
+
+    A page that was split or joined keeps copies of rows that moved, in what is free of it: SQLite overwrites none of
+    them when the row is deleted. Elsewhere there are no such pages, and nothing is done.
+
+    Raises:
+        VaultError: `vault_unavailable`, `disk_full`.
+        VaultDamageError: `vault_damaged`.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    with _driver(engine) as cursor:
+        cursor.execute("PRAGMA foreign_keys = OFF")  # rows go and come back; and with it SQLite copies row by row
+        try:
+            for table in tables:
+                _write_anew(cursor, table.name)
+        finally:
+            cursor.execute("PRAGMA foreign_keys = ON")
+
+
+def _write_anew(cursor: sqlite3.Cursor, name: str) -> None:
+    copy = f"{name}_copy"
+    cursor.execute("BEGIN IMMEDIATE")
+    try:
+        made = cursor.execute("SELECT sql FROM sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL", [name]).fetchall()
+        for (statement,) in made:  # the table and its indexes: of the same form SQLite copies whole pages
+            cursor.execute(statement.replace(name, copy))
+        cursor.execute(f"INSERT INTO {copy} SELECT * FROM {name}")  # noqa: S608 (names of our own tables)
+        cursor.execute(f"DELETE FROM {name}")  # noqa: S608
+        cursor.execute(f"INSERT INTO {name} SELECT * FROM {copy}")  # noqa: S608
+        cursor.execute(f"DROP TABLE {copy}")
+        cursor.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # a full disk undoes it by itself
+            cursor.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def _driver(engine: Engine) -> Iterator[sqlite3.Cursor]:
+    """SQLite's own cursor, outside any transaction; its faults are told as the database's."""
+    with storing(), closing(engine.raw_connection()) as connection:
+        try:
+            yield connection.cursor()  # type: ignore[misc]  # of SQLAlchemy's type for any driver's
+        except sqlite3.Error as exc:
+            raise DBAPIError(None, None, exc) from None
+
+
 def empty_log(engine: Engine) -> bool:
     """Bring SQLite's write-ahead log into the file and cut it to nothing, so that what was deleted stands in neither.
 
@@ -63,9 +113,6 @@ def empty_log(engine: Engine) -> bool:
     """
     if engine.dialect.name != "sqlite":
         return True
-    with storing(), closing(engine.raw_connection()) as connection:
-        try:
-            busy, _, _ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error as exc:
-            raise DBAPIError(None, None, exc) from None
+    with _driver(engine) as cursor:
+        busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy

@@ -5,6 +5,7 @@ The search first finds what is planted; and the data key in an older copy opens 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from sqlalchemy import make_url, select, text
+from sqlalchemy import insert, make_url, select, text
 
 from chartseal import _core
 from chartseal.attestation import LocalSigner
@@ -22,11 +23,11 @@ from chartseal.sealing import SealedLine, SealedRecord
 from chartseal.vault import Vault, contents
 from chartseal.vault.backup import back_up, new_identity, restore
 from chartseal.vault.blobs import Blobs, FolderBlobs
-from chartseal.vault.database import open_database, reading
+from chartseal.vault.database import open_database, reading, writing
 from chartseal.vault.epochs import Epoch, rotate
 from chartseal.vault.erasure import Basis, erase, give, vacuum
 from chartseal.vault.keys import KeystoreFile
-from chartseal.vault.tables import KEY, RECORD
+from chartseal.vault.tables import KEY, LIVE, RECORD, TERM
 from tests.charts import NOW
 from tests.vault_records import BASE, create, lines_of, put
 
@@ -171,3 +172,35 @@ def restored_from(folder: Path, identity: str, vault: Vault) -> Vault:
         restore(engine, Blobs(None), stream, identity, actor="clerk", now=NOW)
     engine.dispose()
     return Vault.open(place, vault.keys)
+
+
+def test_pages_that_were_rearranged_keep_no_copy_of_what_was_erased(tmp_path: Path) -> None:
+    place, chance = tmp_path / "vault.db", random.Random(7)
+    vault = create(str(place))
+    made: dict[int, list[bytes]] = {}
+    for first in range(1, 1_401, 20):
+        made |= _made_up(vault, range(first, first + 20), chance)
+    gone = chance.sample(sorted(made), 600)
+    for at in range(0, len(gone), 200):
+        chosen = set(gone[at : at + 200])
+        entries = [each for each in vault.find() if each.id in chosen]
+        assert erase(vault, entries, basis=Basis.DUPLICATE, actor="clerk", now=NOW).is_clean
+    data = place.read_bytes()
+    assert [number for number in gone if any(each in data for each in made[number])] == []
+    assert all(made[number][0] in data for number in made.keys() - set(gone))
+    with reading(vault.engine) as connection:
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+    vault.close()
+
+
+def _made_up(vault: Vault, numbers: range, chance: random.Random) -> dict[int, list[bytes]]:
+    """The rows of records that have no ciphertext; returns the wrapped data key and the terms of each."""
+    made = {each: [chance.randbytes(80), *(chance.randbytes(16) for _ in range(8))] for each in numbers}
+    row = {"attester": bytes(20), "version": 1, "state": LIVE, "size": 0, "sealed_at": 0, "stored_at": 0}
+    terms = sorted((term, each) for each, (_, *terms) in made.items() for term in terms)
+    with writing(vault.engine) as connection:
+        connection.execute(insert(RECORD), [{"id": each, "uid": chance.randbytes(32), **row} for each in made])
+        connection.execute(insert(KEY), [{"record_id": each, "epoch": 1, "wrapped": made[each][0]} for each in made])
+        connection.execute(insert(TERM), [{"term": term, "record_id": each} for term, each in terms])
+    return made
