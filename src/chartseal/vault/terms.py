@@ -25,6 +25,8 @@ ADDRESS, TYPE, CODE, DAY, MONTH, YEAR = b"address", b"type", b"code", b"day", b"
 EARLIEST, LATEST = date(1900, 1, 1), date(2149, 12, 31)
 """Bounds of a search that names none: each year is one term."""
 
+_LAST_MOMENT = 253_402_300_799
+"""9999-12-31T23:59:59Z: later times are no dates, and no database keeps all of them."""
 _CODED = ("code", "medicationCodeableConcept", "vaccineCode")
 _DATES = (
     "effectiveDateTime",
@@ -130,7 +132,7 @@ def _facts(
     found: dict[str, str] = {}
     for name, text in texts:
         found.setdefault(name, text)
-    if "resourceType" not in found:
+    if "resourceType" not in found or sealed_at > _LAST_MOMENT:
         raise _malformed()
     return Facts(
         attester=attester,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from chartseal.vault.blobs import FolderBlobs
 from chartseal.vault.database import reading, writing
 from chartseal.vault.erasure import Basis, erase
 from chartseal.vault.tables import AUDIT, BLOB, DELIVERY, ERASED, ERASURE, KEY, RECORD, TERM
-from tests.charts import DOMAIN, HOLDER, NOW, sealed, texts
+from tests.charts import DOMAIN, HOLDER, NOW, SEALED_AT, sealed, texts
 from tests.vault_records import BASE, LOINC, create, identity, keys_of, line_of, lines_of, put
 from tests.vaults import MemoryKeys
 
@@ -81,6 +82,17 @@ def test_too_large_a_batch_is_refused(vault: Vault) -> None:
         put(vault, [line] * (MOST_LINES + 1))
     assert caught.value.code == "batch_too_large"
     assert put(vault, [line] * MOST_LINES) == Stored(1, 0)
+
+
+@pytest.mark.parametrize("seconds", [253_402_300_800, 2**63 - 1, 2**63, 10**19 - 1])
+def test_a_record_of_no_time_is_refused(vault: Vault, seconds: int) -> None:
+    stated, other = (b'"time":"%d"' % each for each in (int(SEALED_AT.timestamp()), seconds))
+    line = line_of(1)
+    assert stated in line.line
+    with pytest.raises(VaultError) as caught:
+        put(vault, [replace(line, line=line.line.replace(stated, other))])
+    assert caught.value.code == "line_malformed"
+    assert counts(vault) == [0] * 7
 
 
 def test_find(vault: Vault) -> None:
