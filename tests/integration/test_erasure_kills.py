@@ -17,7 +17,7 @@ from chartseal.vault.audit import Action, verify_log
 from chartseal.vault.blobs import Blobs, FolderBlobs
 from chartseal.vault.database import reading
 from chartseal.vault.erasure import erased_of
-from chartseal.vault.tables import BLOB, DELIVERY, ERASED, ERASURE, KEY, LIVE, RECORD, TERM
+from chartseal.vault.tables import BLOB, DELIVERY, ERASED, ERASURE, KEY, LIVE, NO_KEY, RECORD, TERM
 from tests.anchoring import place as place
 from tests.charts import NOW
 from tests.integration.vault_child import KEYS
@@ -37,8 +37,9 @@ def check_whole(vault: Vault) -> set[bytes]:
     erased = {each.id for each in entries if each.state == ERASED}
     live = {each.id for each in entries if each.state == LIVE}
     with reading(vault.engine) as connection:
-        for table in (KEY, TERM, DELIVERY):
-            assert set(connection.scalars(select(table.c.record_id))) == live
+        whole = select(KEY.c.record_id).where(KEY.c.wrapped != NO_KEY)
+        for ids in (whole, select(TERM.c.record_id), select(DELIVERY.c.record_id)):
+            assert set(connection.scalars(ids)) == live
         assert set(connection.scalars(select(ERASURE.c.record_id))) == erased
         log = verify_log(connection, now=NOW)
         acts = [each.what for each in vault.audit.find(connection) if each.action == Action.ERASE]

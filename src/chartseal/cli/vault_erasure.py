@@ -97,7 +97,9 @@ def _of_address(vault: Vault, address: str) -> list[Entry]:
     "-k", "--key", type=click.Path(dir_okay=False, path_type=Path), help=f"Its key file (else {KEY_VARIABLE})."
 )
 @click.option("--key-passphrase-fd", type=click.IntRange(min=0), metavar="N", help="The key file's passphrase.")
-@click.option("--vacuum", "is_vacuumed", is_flag=True, help="PostgreSQL: empty the tables' dead rows; writers wait.")
+@click.option(
+    "--vacuum", "is_vacuumed", is_flag=True, help="Let the database's files forget what was deleted; writers wait."
+)
 @actor_option
 @_json
 @click.pass_context

@@ -16,7 +16,7 @@ from chartseal.vault.database import reading, storing
 from chartseal.vault.finding import Wanted, find
 from chartseal.vault.findings import Finding
 from chartseal.vault.opening import Entry, Opened, chunks, decrypt, record_name
-from chartseal.vault.tables import BLOB, DELIVERY, ERASED, KEY, LIVE, RECORD, TERM
+from chartseal.vault.tables import BLOB, DELIVERY, ERASED, KEY, LIVE, NO_KEY, RECORD, TERM
 from chartseal.vault.terms import read_facts, terms
 
 if TYPE_CHECKING:
@@ -71,9 +71,14 @@ def _check_record(vault: Vault, connection: Connection, entry: Entry, opened: Op
 
 def _check_erased(connection: Connection) -> Iterator[Finding]:
     """Of an erased record neither a key nor a term nor a delivery is left."""
-    for table, what in ((KEY, "a data key"), (TERM, "a term"), (DELIVERY, "a delivery")):
+    left_over = (
+        (select(KEY.c.record_id).where(KEY.c.wrapped != NO_KEY), "a data key"),
+        (select(TERM.c.record_id), "a term"),
+        (select(DELIVERY.c.record_id), "a delivery"),
+    )
+    for ids, what in left_over:
         graves = select(RECORD.c.attester, RECORD.c.uid).where(RECORD.c.state == ERASED)
-        left = graves.where(RECORD.c.id.in_(select(table.c.record_id))).order_by(RECORD.c.id)
+        left = graves.where(RECORD.c.id.in_(ids)).order_by(RECORD.c.id)
         with storing():
             rows = connection.execute(left).all()
         for row in rows:

@@ -14,10 +14,10 @@ from sqlalchemy.sql import Select
 
 from chartseal import _core
 from chartseal.errors import CoreError, VaultKeyError
-from chartseal.vault.database import reading, storing, writing
+from chartseal.vault.database import reading, storing, write_anew, writing
 from chartseal.vault.keys.provider import KeyProvider, epoch_name
 from chartseal.vault.keys.secret import missing
-from chartseal.vault.tables import EPOCH, KEY, META, RECORD
+from chartseal.vault.tables import EPOCH, KEY, META, NO_KEY, RECORD
 
 BATCH = 500
 """Data keys that one transaction wraps anew."""
@@ -118,7 +118,7 @@ class Epochs:
                 raise missing(epoch_name(number))
             if row.destroyed_at is not None:
                 return
-            in_use = select(KEY.c.record_id).where(KEY.c.epoch == number).limit(1)
+            in_use = select(KEY.c.record_id).where(KEY.c.epoch == number, KEY.c.wrapped != NO_KEY).limit(1)
             if self.current(connection).number == number or connection.execute(in_use).first() is not None:
                 raise VaultKeyError(f"{epoch_name(number)} is in use", "epoch_in_use")
             self._keys.destroy(epoch_name(number))
@@ -182,9 +182,20 @@ def rotate(
     target = rotating.target(now)
     moved, refused = rotating.move_all(target)
     destroyed = rotating.destroy_before(target, now) if destroy_old else ()
+    write_anew(engine, (KEY,))  # a larger epoch number takes more room, for which SQLite rearranges pages
     with writing(engine) as connection:
         connection.execute(delete(META).where(META.c.name == _ROTATION))
     return Rotation(target, moved, refused, destroyed)
+
+
+def is_rotating(connection: Connection) -> bool:
+    """Whether a rotation has begun and not ended.
+
+    Raises:
+        VaultError: `vault_unavailable`.
+    """
+    with storing():
+        return connection.scalar(select(META.c.value).where(META.c.name == _ROTATION)) is not None
 
 
 class _Rotating:
@@ -279,8 +290,8 @@ def _wrapped_before(target: Epoch, after: tuple[int, int]) -> Select[Any]:
     key = tuple_(KEY.c.record_id, KEY.c.epoch)
     columns = (*KEY.c, EPOCH.c.reader, RECORD.c.attester, RECORD.c.uid)
     joined = select(*columns).join(RECORD, RECORD.c.id == KEY.c.record_id).join(EPOCH, EPOCH.c.number == KEY.c.epoch)
-    older = joined.where(KEY.c.epoch < target.number, key > tuple_(*after)).order_by(KEY.c.record_id, KEY.c.epoch)
-    return older.with_for_update(of=KEY)
+    older = joined.where(KEY.c.epoch < target.number, KEY.c.wrapped != NO_KEY, key > tuple_(*after))
+    return older.order_by(KEY.c.record_id, KEY.c.epoch).with_for_update(of=KEY)
 
 
 def _epoch_of(row: Row[Any]) -> tuple[int, bytes]:

@@ -34,6 +34,9 @@ VERSIONS = "vault_alembic_version"
 LIVE, ERASED = 1, 2
 """States of a record; of an erased one the tombstone stays."""
 
+NO_KEY = bytes(80)
+"""What a wrapped data key is overwritten with."""
+
 _ID = BigInteger().with_variant(Integer, "sqlite")  # in SQLite only an INTEGER key is the row's own number
 
 META = Table(
@@ -96,7 +99,11 @@ KEY = Table(
     Column("wrapped", LargeBinary(80), nullable=False),  # HPKE: enc, then the data key encrypted
     Index(None, "epoch"),
 )
-"""A record's data key, wrapped for an epoch."""
+"""A record's data key, wrapped for an epoch; of an erased record `NO_KEY` in its place.
+
+Rows are never deleted and keep their size: SQLite would else move rows from page to page, and leave copies of them in
+what is free of a page, which no later erasure reaches.
+"""
 
 TERM = Table(
     "vault_term",

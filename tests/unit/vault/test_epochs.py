@@ -160,7 +160,7 @@ def test_a_damaged_wrap_is_named_and_its_epoch_stays(
     ciphertexts = add_records(database, first, range(12))
     with writing(database) as connection:
         of_uid = select(RECORD.c.id).where(RECORD.c.uid == uid_of(5)).scalar_subquery()
-        connection.execute(update(KEY).where(KEY.c.record_id == of_uid).values(wrapped=bytes(80)))
+        connection.execute(update(KEY).where(KEY.c.record_id == of_uid).values(wrapped=b"\x01" * 80))
     done = rotate(database, keys, now=NOW, destroy_old=True, batch=5)
     assert (done.moved, done.destroyed) == (11, ())
     assert done.refused == (Refused(ATTESTER, uid_of(5), "data_key_refused"),)

@@ -29,6 +29,7 @@ from chartseal.vault.erasure import Basis, erase, give, vacuum
 from chartseal.vault.keys import KeystoreFile
 from chartseal.vault.tables import KEY, LIVE, RECORD, TERM
 from tests.charts import NOW
+from tests.postgres import Server
 from tests.vault_records import BASE, create, lines_of, put
 
 SIGNER = LocalSigner(b"\x13" * 32)
@@ -79,6 +80,17 @@ def search(folders: list[Path], wanted: dict[str, bytes]) -> set[str]:
         with suppress(FileNotFoundError):  # a server that is running deletes files of its own
             contents.append(each.read_bytes())
     return {name for name, needle in wanted.items() if any(needle in each for each in contents)}
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    """Of a server of its own: each of its bytes is searched."""
+    try:
+        server = Server()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    yield server.database()
+    server.stop()
 
 
 @pytest.fixture
@@ -185,6 +197,8 @@ def test_pages_that_were_rearranged_keep_no_copy_of_what_was_erased(tmp_path: Pa
         chosen = set(gone[at : at + 200])
         entries = [each for each in vault.find() if each.id in chosen]
         assert erase(vault, entries, basis=Basis.DUPLICATE, actor="clerk", now=NOW).is_clean
+    assert [number for number in gone if made[number][0] in place.read_bytes()] == []
+    vacuum(vault)
     data = place.read_bytes()
     assert [number for number in gone if any(each in data for each in made[number])] == []
     assert all(made[number][0] in data for number in made.keys() - set(gone))

@@ -33,7 +33,7 @@ from chartseal.vault.erasure import (
     vacuum,
 )
 from chartseal.vault.erasure.receipts import receipt_digest
-from chartseal.vault.tables import BLOB, DELIVERY, ERASED, KEY, LIVE, RECORD, TERM
+from chartseal.vault.tables import BLOB, DELIVERY, ERASED, KEY, LIVE, NO_KEY, RECORD, TERM
 from chartseal.verification import TrustedIssuer, TrustPolicy, verify
 from tests.charts import AUDIENCE, DOMAIN, ISSUER, NONCE, NOW, open_paths
 from tests.vault_records import create, identity, line_of, lines_of, put
@@ -59,8 +59,9 @@ def codes(done: Erasing) -> list[str]:
 
 def counts(vault: Vault) -> list[int]:
     with reading(vault.engine) as connection:
-        tables = (KEY, TERM, BLOB, DELIVERY)
-        return [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables]
+        keys = select(func.count()).where(KEY.c.wrapped != NO_KEY)
+        others = (select(func.count()).select_from(table) for table in (TERM, BLOB, DELIVERY))
+        return [connection.execute(each).scalar_one() for each in (keys, *others)]
 
 
 def actions(vault: Vault) -> list[tuple[Action, str]]:

@@ -270,6 +270,7 @@ def test_what_an_erasure_left_is_found(vault: Vault) -> None:
     assert list(vault.verify()) == []
     for table in tables:
         with writing(vault.engine) as connection:
+            connection.execute(delete(table))
             connection.execute(insert(table), rows[table])
         found = [each for each in vault.verify() if each.code == "erasure_incomplete"]
         assert [each.place for each in found] == [entry.name]

@@ -13,11 +13,12 @@ from sqlalchemy import Connection, Table, bindparam, delete, insert, select, tex
 from chartseal.errors import ErasureError
 from chartseal.vault.audit import Act, Action, record_text
 from chartseal.vault.audit.log import lock_head
-from chartseal.vault.database import empty_log, storing, write_anew, writing
+from chartseal.vault.database import empty_log, reading, storing, write_anew, writing
+from chartseal.vault.epochs import is_rotating
 from chartseal.vault.erasure.bases import Basis
 from chartseal.vault.erasure.holds import held
 from chartseal.vault.opening import Entry, record_name
-from chartseal.vault.tables import BLOB, DELIVERY, ERASED, ERASURE, KEY, LIVE, RECORD, TERM
+from chartseal.vault.tables import BLOB, DELIVERY, ERASED, ERASURE, KEY, LIVE, NO_KEY, RECORD, TERM
 
 if TYPE_CHECKING:
     from chartseal.vault.vault import Vault
@@ -61,8 +62,7 @@ def erase(
 ) -> Erasing:
     """Erase records for good; what was refused is entered in the audit log too, and the others are erased.
 
-    If the process dies, the same call goes on; ciphertexts that it left outside go with it or with `Blobs.sweep`. At
-    the end SQLite's tables of data keys and terms are written anew: other writers wait, about 3 s for 100,000 records.
+    If the process dies, the same call goes on; ciphertexts that it left outside go with it or with `Blobs.sweep`.
 
     Raises:
         AuditError: the log was tampered with.
@@ -76,19 +76,24 @@ def erase(
         vault.blobs.after_commit(vault.engine)
         erased += new
         refused += others
-    write_anew(vault.engine, (KEY, TERM))  # also where nothing was erased: what was may have died before this
+    with reading(vault.engine) as connection:
+        rotating = is_rotating(connection)
+    if rotating:  # it ends by writing the data keys anew, and may never end
+        write_anew(vault.engine, (KEY,))
     return Erasing(erased, tuple(refused), empty_log(vault.engine))
 
 
 def vacuum(vault: Vault) -> None:
-    """Let PostgreSQL's files forget what was deleted. The table of data keys is written anew, so nobody uses it then.
+    """Let the database's files forget what was deleted: dead rows in PostgreSQL, copies of terms in SQLite's pages.
 
-    SQLite overwrites what it deletes, and `erase` writes what moved anew: it needs none.
+    PostgreSQL's table of data keys and SQLite's table of terms are written anew, and whoever writes waits.
 
     Raises:
         VaultError: `vault_unavailable`, `disk_full`.
     """
-    if vault.engine.dialect.name != "postgresql":
+    if vault.engine.dialect.name == "sqlite":
+        write_anew(vault.engine, (KEY, TERM))
+        empty_log(vault.engine)
         return
     tables: Sequence[tuple[str, Table]] = [
         ("FULL", KEY),
@@ -134,7 +139,8 @@ def _destroy(vault: Vault, connection: Connection, rows: Sequence[Any]) -> None:
     ids = [row.id for row in rows]
     waiting = select(DELIVERY.c.locator, DELIVERY.c.blob).where(DELIVERY.c.record_id.in_(ids))
     deliveries = connection.execute(waiting.order_by(DELIVERY.c.locator).with_for_update()).all()
-    for table in (KEY, TERM, DELIVERY):
+    connection.execute(update(KEY).where(KEY.c.record_id.in_(ids)).values(wrapped=NO_KEY))
+    for table in (TERM, DELIVERY):
         connection.execute(delete(table).where(table.c.record_id.in_(ids)))
     for digest in _hashes(rows, deliveries):
         vault.blobs.delete(connection, digest)
