@@ -11,9 +11,19 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 use zeroize::Zeroizing;
+
+/// Records are kept beside the sealing of others, which fills the common pool: there they would wait for its end.
+static POOL: LazyLock<ThreadPool> = LazyLock::new(|| ThreadPoolBuilder::new().build().expect("threads can be started"));
+
+/// Work over all cores, outside the interpreter lock.
+fn beside<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> T {
+    py.detach(|| POOL.install(work))
+}
 
 fn secret(bytes: &[u8]) -> PyResult<Zeroizing<[u8; 32]>> {
     fixed("a secret", bytes).map(Zeroizing::new)
@@ -32,7 +42,7 @@ type PyFacts<'py> = (
 
 #[pyfunction]
 fn record_facts<'py>(py: Python<'py>, lines: Vec<PyBackedBytes>, wanted: HashSet<String>) -> Vec<Option<PyFacts<'py>>> {
-    let read: Vec<_> = py.detach(|| lines.par_iter().map(|line| facts::read(line, &wanted)).collect());
+    let read: Vec<_> = beside(py, || lines.par_iter().map(|line| facts::read(line, &wanted)).collect());
     let one = |found: facts::Facts| {
         let announcement = found.announcement.map(|bytes| PyBytes::new(py, &bytes));
         let (attester, uid) = (PyBytes::new(py, &found.attester), PyBytes::new(py, &found.uid));
@@ -52,7 +62,7 @@ fn record_facts<'py>(py: Python<'py>, lines: Vec<PyBackedBytes>, wanted: HashSet
 #[pyfunction]
 fn index_terms<'py>(py: Python<'py>, key: &[u8], words: Vec<PyBackedBytes>) -> Vec<Bound<'py, PyBytes>> {
     let key = facts::IndexKey::new(key);
-    let terms: Vec<_> = py.detach(|| words.par_iter().map(|word| key.term(word)).collect());
+    let terms: Vec<_> = beside(py, || words.par_iter().map(|word| key.term(word)).collect());
     terms.iter().map(|term| PyBytes::new(py, term)).collect()
 }
 
@@ -78,7 +88,7 @@ fn encrypt_records<'py>(
     }
     let reader = Encapsulator::new(fixed("a public key", reader)?);
     let encrypt = |at: usize| vault::encrypt(&payloads[at], &associated[at], &infos[at], &reader);
-    let encrypted: Result<Vec<_>> = py.detach(|| (0..payloads.len()).into_par_iter().map(encrypt).collect());
+    let encrypted: Result<Vec<_>> = beside(py, || (0..payloads.len()).into_par_iter().map(encrypt).collect());
     Ok(encrypted
         .map_err(to_py)?
         .iter()
@@ -95,7 +105,7 @@ fn decrypt_records<'py>(py: Python<'py>, secret: &[u8], items: Vec<PyEncrypted>)
     let decrypt = |(wrapped, info, ciphertext, associated): &PyEncrypted| {
         vault::decrypt(&secret, wrapped, info, ciphertext, associated).map(Plain)
     };
-    Ok(each(py, py.detach(|| items.par_iter().map(decrypt).collect())))
+    Ok(each(py, beside(py, || items.par_iter().map(decrypt).collect())))
 }
 
 /// A record in the clear, erased when Python has its copy.
@@ -120,7 +130,7 @@ fn rewrap_keys<'py>(
     let secret = Decapsulator::new(&*self::secret(secret)?);
     let reader = Encapsulator::new(fixed("a public key", reader)?);
     let rewrap = |(wrapped, info, new_info): &PyWrapped| vault::rewrap(&secret, wrapped, info, &reader, new_info);
-    Ok(each(py, py.detach(|| items.par_iter().map(rewrap).collect())))
+    Ok(each(py, beside(py, || items.par_iter().map(rewrap).collect())))
 }
 
 #[pyfunction]
@@ -168,7 +178,7 @@ fn seal_deliveries<'py>(
         })
     };
     let orders: Vec<Order> = items.into_iter().map(order).collect::<PyResult<_>>()?;
-    let sealed = py.detach(|| deliver(&orders)).map_err(to_py)?;
+    let sealed = beside(py, || deliver(&orders)).map_err(to_py)?;
     Ok(sealed
         .into_iter()
         .map(|(locator, ciphertext)| (locator, PyBytes::new(py, &ciphertext)))
