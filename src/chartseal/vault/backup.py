@@ -28,8 +28,9 @@ from chartseal.chain.anchors import tables as anchor_tables
 from chartseal.errors import VaultDamageError, VaultError
 from chartseal.vault import tables
 from chartseal.vault.audit import Act, Action, AuditLog
-from chartseal.vault.blobs import Blobs
+from chartseal.vault.blobs import Blobs, kind_of
 from chartseal.vault.database import reading, storing, writing
+from chartseal.vault.settings import set_blobs, use_blobs
 from chartseal.vault.tables import BLOB, DELIVERY, RECORD
 
 FORMAT, KIND, VERSION = "chartseal/1", "vault-backup", 1
@@ -69,10 +70,12 @@ def back_up(
     """Write a backup; what others write meanwhile is wholly in it or not at all. It is entered in the audit log.
 
     Raises:
-        VaultError: `recipient_malformed`, `vault_unavailable`, `blobs_unavailable`, `backup_unwritable`, `disk_full`.
+        VaultError: `recipient_malformed`, `vault_unavailable`, `blobs_unavailable`, `backup_unwritable`, `disk_full`;
+            `blobs_missing`, `blobs_other`: the vault keeps large ciphertexts elsewhere.
         VaultDamageError: `vault_damaged`.
     """
     keys = _recipients(recipients)
+    use_blobs(engine, kind_of(blobs.store))
     with _encrypted(output, keys) as archive, reading(engine) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
@@ -119,6 +122,7 @@ def restore(engine: Engine, blobs: Blobs, stream: BinaryIO, identity: str, *, ac
         if counts != stated:
             raise VaultDamageError("the backup does not hold the rows that it states", "backup_damaged")
         _renumber(connection)
+        set_blobs(connection, kind_of(blobs.store))
         what = f"restore of {counts[RECORD.name]} records"
         AuditLog(b"", None).append(connection, [Act(actor, Action.RESTORE, what)], now=now)
     return BackedUp(counts[RECORD.name], sum(counts.values()), outside)

@@ -7,14 +7,14 @@ import hmac
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 
 from chartseal.errors import VaultDamageError, VaultError, VaultKeyError
-from chartseal.vault.database import storing
+from chartseal.vault.database import reading, storing, writing
 from chartseal.vault.tables import META
 
 ID = "id"
-_SEARCHABLE, _QUOTA, _BASE, _KEYS = "searchable", "quota", "base", "keys"
+_SEARCHABLE, _QUOTA, _BASE, _KEYS, _BLOBS = "searchable", "quota", "base", "keys", "blobs"
 _ID_SIZE = 16
 _LONGEST_BASE = 1_024
 
@@ -87,3 +87,36 @@ class Settings:
 def _check(vault: bytes, pseudonyms: bytes) -> bytes:
     """Tells the vault's keys from others, and nothing else."""
     return hmac.digest(pseudonyms, b"vault\0" + vault, hashlib.sha256)
+
+
+def use_blobs(engine: Engine, kind: str) -> None:
+    """Use a kind of place for large ciphertexts (empty: the database alone), or find that the vault has another.
+
+    One that had none so far has this one from now on.
+
+    Raises:
+        VaultError: `blobs_missing`: there is a place, and none is given; `blobs_other`; `vault_unavailable`.
+    """
+    with reading(engine) as connection, storing():
+        found = connection.execute(select(META.c.value).where(META.c.name == _BLOBS)).scalar()
+    known = bytes(found or b"").decode("ascii", "replace")
+    if known == kind:
+        return
+    if known and not kind:
+        raise VaultError(f"the vault keeps large ciphertexts elsewhere ({known}): say where", "blobs_missing")
+    if known:
+        raise VaultError(f"the vault keeps large ciphertexts in another kind of place ({known})", "blobs_other")
+    with writing(engine) as connection:
+        set_blobs(connection, kind)
+
+
+def set_blobs(connection: Connection, kind: str) -> None:
+    """Let the vault have this kind of place, whatever it had: as it is where a backup is put back.
+
+    Raises:
+        VaultError: `vault_unavailable`.
+    """
+    with storing():
+        connection.execute(delete(META).where(META.c.name == _BLOBS))
+        if kind:
+            connection.execute(insert(META).values(name=_BLOBS, value=kind.encode()))

@@ -11,7 +11,7 @@ from chartseal.chain.anchors import AnchorQueue
 from chartseal.errors import ChartsealError, LimitError, VaultError
 from chartseal.sealing import SealedLine, SealedRecord
 from chartseal.vault.audit import Action, AuditLog
-from chartseal.vault.blobs import Blobs, BlobStore
+from chartseal.vault.blobs import Blobs, BlobStore, kind_of
 from chartseal.vault.checking import check
 from chartseal.vault.database import open_database, reading, storing, writing
 from chartseal.vault.epochs import Epochs
@@ -19,7 +19,7 @@ from chartseal.vault.finding import Wanted, addressed, find
 from chartseal.vault.findings import Finding
 from chartseal.vault.keys.provider import ACCOUNTING, INDEX, PSEUDONYMS, KeyProvider
 from chartseal.vault.opening import COLUMNS, Entry, Opened, Reason, give, record_name
-from chartseal.vault.settings import Settings
+from chartseal.vault.settings import Settings, set_blobs, use_blobs
 from chartseal.vault.storing import MOST_LINES, Order, Stored, of_identities, put
 from chartseal.vault.tables import RECORD
 from chartseal.vault.terms import Facts, absolute
@@ -67,6 +67,7 @@ class Vault:
             for name in {INDEX, PSEUDONYMS, ACCOUNTING} - set(keys.names()):
                 keys.make(name)
             settings.write(connection, keys.get(PSEUDONYMS))
+            set_blobs(connection, kind_of(blobs))
             Epochs(engine, keys).begin(connection, now=now)
         return cls(engine, keys, Blobs(blobs), settings)
 
@@ -75,13 +76,15 @@ class Vault:
         """Open a vault that is there.
 
         Raises:
-            VaultError: `vault_missing`, `vault_url`, `vault_version`, `vault_unavailable`.
+            VaultError: `vault_missing`, `vault_url`, `vault_version`, `vault_unavailable`; `blobs_missing`,
+                `blobs_other`: it keeps large ciphertexts elsewhere.
             VaultKeyError: `keys_other_vault`, `key_missing`, or the keys cannot be used.
             VaultDamageError: `vault_damaged`, `settings_damaged`.
         """
         engine = open_database(place, create=False)
         with reading(engine) as connection:
             settings = Settings.read(connection, keys.get(PSEUDONYMS))
+        use_blobs(engine, kind_of(blobs))
         return cls(engine, keys, Blobs(blobs), settings)
 
     def close(self) -> None:

@@ -217,6 +217,10 @@ def test_ciphertexts_outside_come_along(tmp_path: Path) -> None:
     with reading(restored) as connection:
         assert inside.get(connection, large) == b"L" * 100
         assert connection.scalar(select(func.count()).select_from(BLOB)) == 2
+    copied(restored, inside)  # it has no place outside any more
+    with pytest.raises(VaultError) as caught:
+        copied(engine)  # which would lack what is outside
+    assert caught.value.code == "blobs_missing"
 
 
 def test_what_is_wrapped_for_a_destroyed_epoch_is_gone_from_backups(tmp_path: Path) -> None:

@@ -20,10 +20,10 @@ from chartseal.errors import ChartsealError, LimitError, QueueError, VaultDamage
 from chartseal.sealing import SealedLine, SealedRecord
 from chartseal.vault import MOST_LINES, Entry, Opened, Stored, Vault, contents
 from chartseal.vault.audit import Act, Action, record_text, verify_log
-from chartseal.vault.blobs import FolderBlobs
+from chartseal.vault.blobs import FolderBlobs, S3Blobs
 from chartseal.vault.database import reading, writing
 from chartseal.vault.erasure import Basis, erase
-from chartseal.vault.tables import AUDIT, BLOB, DELIVERY, ERASED, ERASURE, KEY, RECORD, TERM
+from chartseal.vault.tables import AUDIT, BLOB, DELIVERY, ERASED, ERASURE, KEY, META, RECORD, TERM
 from tests.charts import DOMAIN, HOLDER, NOW, SEALED_AT, sealed, texts
 from tests.vault_records import BASE, LOINC, create, identity, keys_of, line_of, lines_of, put
 from tests.vaults import MemoryKeys
@@ -386,6 +386,23 @@ def test_large_ciphertexts_go_outside(place: str, tmp_path: Path) -> None:
     for path in (tmp_path / "blobs").glob("??/??/*"):
         path.write_bytes(path.read_bytes()[:-1])
     assert [each.code for each in vault.verify()] == ["blob_damaged"] * 4
+
+
+def test_a_vault_remembers_where_large_ciphertexts_are(place: str, tmp_path: Path) -> None:
+    keys, store = MemoryKeys(), FolderBlobs(tmp_path / "blobs")
+    create(place, keys).close()
+    Vault.open(place, keys).close()
+    Vault.open(place, keys, blobs=store).close()  # from now on it has them
+    with pytest.raises(VaultError) as caught:
+        Vault.open(place, keys)
+    assert caught.value.code == "blobs_missing"
+    with pytest.raises(VaultError) as caught:
+        Vault.open(place, keys, blobs=S3Blobs("s3://bucket?endpoint=http://localhost:1&region=x"))
+    assert caught.value.code == "blobs_other"
+    vault = Vault.open(place, keys, blobs=store)
+    with reading(vault.engine) as connection:
+        assert str(tmp_path).encode() not in b"".join(connection.scalars(select(META.c.value)))
+    vault.close()
 
 
 def test_a_new_epoch_takes_new_records_and_old_ones_stay_readable(vault: Vault) -> None:

@@ -11,6 +11,6 @@ from chartseal.vault.blobs.folder import FolderBlobs
 from chartseal.vault.blobs.inline import INLINE, Blobs
 from chartseal.vault.blobs.places import open_blobs
 from chartseal.vault.blobs.s3 import S3Blobs
-from chartseal.vault.blobs.store import BlobStore
+from chartseal.vault.blobs.store import BlobStore, kind_of
 
-__all__ = ["INLINE", "BlobStore", "Blobs", "FolderBlobs", "S3Blobs", "open_blobs"]
+__all__ = ["INLINE", "BlobStore", "Blobs", "FolderBlobs", "S3Blobs", "kind_of", "open_blobs"]

@@ -22,6 +22,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 class FolderBlobs:
     """A folder of ciphertexts, mode 0700, files 0600. Whoever reads it learns hashes, sizes and times."""
 
+    kind = "folder"
+
     def __init__(self, path: Path) -> None:
         """Take the folder, making it if it is not there; deletes what an earlier process wrote by half.
 

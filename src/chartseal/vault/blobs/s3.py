@@ -28,6 +28,8 @@ class S3Blobs:
     Credentials come from where boto3 looks for them (environment, files, the machine's role), never from the URL.
     """
 
+    kind = "s3"
+
     def __init__(self, url: str) -> None:
         """Take `s3://bucket/prefix?endpoint=https://…&region=…`; nothing is asked of the store yet.
 

@@ -9,6 +9,10 @@ from typing import Protocol
 class BlobStore(Protocol):
     """Keeps ciphertexts. Every method raises `VaultError` (`blobs_unavailable`, `disk_full`) where the place fails."""
 
+    @property
+    def kind(self) -> str:
+        """What it is, in a word: the vault remembers it."""
+
     def put(self, digest: bytes, data: bytes) -> None:
         """Keep a ciphertext under its hash; it is durable when this returns. The same again makes it young again."""
 
@@ -24,3 +28,8 @@ class BlobStore(Protocol):
 
     def digests(self, *, before: float | None = None) -> Iterator[bytes]:
         """The hashes of all that is kept, in no order; or of what was put before a time (Unix seconds)."""
+
+
+def kind_of(store: BlobStore | None) -> str:
+    """A store's kind; empty where all ciphertexts stand in the database."""
+    return "" if store is None else store.kind
