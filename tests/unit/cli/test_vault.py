@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from eth_keyfile import keyfile
 
 from chartseal.cli import cli
 from chartseal.errors import ChartsealError, DeliveryError, VaultError, VaultKeyError, WrongPassphraseError
@@ -56,8 +57,14 @@ class Shell:
 
 @pytest.fixture(scope="module")
 def issuer(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("issuer") / "issuer.json"
-    IssuerKey.generate(base=BASE).save(path, "p")
+    return issuer_file(tmp_path_factory.mktemp("issuer") / "issuer.json")
+
+
+def issuer_file(path: Path) -> str:
+    """An issuer's key file that opens at once: its scrypt costs a hundredth."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keyfile, "get_default_work_factor_for_kdf", lambda _kdf: 1024)
+        IssuerKey.generate(base=BASE).save(path, "p")
     return str(path)
 
 
@@ -175,7 +182,8 @@ def test_refusals(shell: Shell, arguments: list[str], error: type[ChartsealError
     assert caught.value.code == code
 
 
-def test_keys_in_a_file_beside_the_vault(shell: Shell) -> None:
+def test_keys_in_a_file_beside_the_vault(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyfile, "get_default_work_factor_for_kdf", lambda _kdf: 1024)
     del shell.environment["CHARTSEAL_VAULT_KEYS"]
     other = shell.path("other.db")
     shell.told("vault", "init", "--db", other)

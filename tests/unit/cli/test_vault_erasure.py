@@ -9,8 +9,8 @@ import pytest
 
 from chartseal.attestation import LocalSigner, checksum_address
 from chartseal.errors import ErasureError, KeyFormatError, VaultError
-from chartseal.keys import IssuerKey, Wallet
-from tests.unit.cli.test_vault import BASE, Shell, seal
+from chartseal.keys import Wallet
+from tests.unit.cli.test_vault import BASE, Shell, issuer_file, seal
 
 SECRET = "13" * 32
 PROVIDER = checksum_address(LocalSigner(bytes.fromhex(SECRET)).address)
@@ -18,9 +18,7 @@ PROVIDER = checksum_address(LocalSigner(bytes.fromhex(SECRET)).address)
 
 @pytest.fixture(scope="module")
 def issuer(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("issuer") / "issuer.json"
-    IssuerKey.generate(base=BASE).save(path, "p")
-    return str(path)
+    return issuer_file(tmp_path_factory.mktemp("issuer") / "issuer.json")
 
 
 @pytest.fixture
