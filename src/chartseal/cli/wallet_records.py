@@ -234,9 +234,9 @@ def _print_acceptances(done: Iterable[Acceptance]) -> None:
 @click.pass_context
 def list_records(context: click.Context, resource_type: str | None, opened: _Opened, as_json: bool) -> None:
     """List the records of the wallet, with the numbers that other commands take."""
-    known = opened.store.records(CANDIDATE, KEPT)
+    known, damaged = opened.store.looked_through()
     held = [each for each in known if resource_type in (None, each.record.resource_type)]
-    damaged, counts = opened.store.damaged(), opened.store.counts()
+    counts = opened.store.counts()
     if as_json:
         click.echo(json.dumps({"records": list(map(_record_to_json, held)), "counts": counts, "damaged": damaged}))
         context.exit(SOME_REFUSED if damaged else 0)
@@ -278,10 +278,10 @@ def erase(wanted: tuple[str, ...], yes: bool, opened: _Opened, as_json: bool) ->
     """Erase RECORDs from this wallet for good. Backups of it, and what others were shown, stay as they are."""
     if not wanted:
         raise click.UsageError("name the records: numbers of `chartseal wallet list`, or beginnings of uids")
-    damaged = {str(number) for number in opened.store.damaged()} & set(wanted)
-    whole = [name for name in wanted if name not in damaged]
-    chosen = _chosen(opened.store, whole, CANDIDATE, KEPT) if whole else []
-    numbers = [*(held.number for held in chosen), *map(int, damaged)]
+    held, unreadable = opened.store.looked_through()
+    damaged = {str(number) for number in unreadable} & set(wanted)
+    chosen = _among(held, [name for name in wanted if name not in damaged])
+    numbers = [*(each.number for each in chosen), *map(int, damaged)]
     if not yes:
         click.confirm(f"Erase {len(numbers)} records?", abort=True, err=True)
     cleaned = [opened.store.erase(number) for number in numbers]
@@ -324,10 +324,16 @@ def _chosen(store: WalletStore, wanted: Sequence[str], *states: str) -> list[Hel
         WalletStoreError: `record_unknown`, `record_ambiguous`.
     """
     held = list(store.records(*states))
-    if not wanted:
-        return held
-    found = {each.number: each for name in wanted for each in [_named(held, name)]}
-    return list(found.values())
+    return _among(held, wanted) if wanted else held
+
+
+def _among(held: Sequence[Held], wanted: Sequence[str]) -> list[Held]:
+    """Those of the records that are named, each once.
+
+    Raises:
+        WalletStoreError: `record_unknown`, `record_ambiguous`.
+    """
+    return list({each.number: each for each in (_named(held, name) for name in wanted)}.values())
 
 
 def _named(held: Sequence[Held], name: str) -> Held:

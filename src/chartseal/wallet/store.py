@@ -277,8 +277,18 @@ class WalletStore:
 
     def damaged(self) -> list[int]:
         """The numbers of candidates and kept records that cannot be read."""
-        numbered = self._numbered((CANDIDATE, KEPT))
-        return [number for number, mark, state in numbered if self._held(number, mark, state) is None]
+        return self.looked_through()[1]
+
+    def looked_through(self) -> tuple[list[Held], list[int]]:
+        """Candidates and kept records, and the numbers of those that cannot be read, each opened once."""
+        held, damaged = list[Held](), list[int]()
+        for number, mark, state in self._numbered((CANDIDATE, KEPT)):
+            found = self._held(number, mark, state)
+            if found is None:
+                damaged.append(number)
+            else:
+                held.append(found)
+        return held, damaged
 
     def _numbered(self, states: Iterable[str]) -> list[tuple[int, bytes, str]]:
         with translated():

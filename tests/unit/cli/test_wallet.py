@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from chartseal.cli import cli
 from chartseal.keys import IssuerKey, Wallet
+from chartseal.wallet import Held, WalletStore
 from tests.mailboxes import MadeMailbox, delivered
 
 ISSUER = IssuerKey.generate()
@@ -100,3 +101,20 @@ def test_an_address_as_a_qr_code(folder: Path) -> None:
     assert run("address", "--qr", "address.png").exit_code == 0
     assert (folder / "address.png").read_bytes().startswith(b"\x89PNG")
     assert run("address", "--qr", "address.gif").exit_code == 2
+
+
+def test_listing_and_erasing_open_each_record_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    MadeMailbox(folder / "mailbox").deliver(ISSUER, loaded().sealing_address(), [1, 2, 3])
+    assert len(told("scan", "mailbox")["fetched"]) == 3
+    opened, held = list[int](), WalletStore._held
+
+    def counted(store: WalletStore, number: int, mark: bytes, state: str) -> Held | None:
+        opened.append(number)
+        return held(store, number, mark, state)
+
+    monkeypatch.setattr(WalletStore, "_held", counted)
+    assert len(told("list")["records"]) == 3
+    assert opened == [1, 2, 3]
+    opened.clear()
+    assert told("erase", "2", "-y")["erased"] == [2]
+    assert opened == [1, 2, 3]
