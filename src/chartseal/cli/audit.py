@@ -47,8 +47,8 @@ _output = click.option(
     "-o", "--output", default="-", show_default=True, help="The file to write, - for standard output."
 )
 _patient = click.option("--patient", metavar="REF", help="About one patient: the reference as the records have it.")
-_since = click.option("--since", type=Day(), help="From this day or time on.")
-_until = click.option("--until", type=Day(), help="Before this day or time.")
+_since = click.option("--since", type=Day(), help="From this date (00:00 UTC) or time on.")
+_until = click.option("--until", type=Day(), help="Before this date (00:00 UTC) or time.")
 _actor = click.option(
     "--actor", default=getpass.getuser, metavar="NAME", help="Who asks, for the log.  [default: the system's user]"
 )

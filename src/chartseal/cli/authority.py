@@ -28,7 +28,7 @@ from chartseal.keys.card import LARGEST_CARD
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _DEFAULT_KEY = Path("authority.json")
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_until = click.option("--until", type=Day(), help="When it ends: a date (its beginning, UTC) or a time.")
+_until = click.option("--until", type=Day(), help="When it ends: a date (00:00 UTC) or a time.")
 _from = click.option("--from", "valid_from", type=Day(), default=0, help="When it begins; now if not given.")
 _resolver = click.option(
     "--resolver", type=Account(), default=ZERO_ADDRESS, help="AccreditationResolver of this authority, if it has one."

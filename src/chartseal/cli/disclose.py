@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from chartseal.cli.files import opened, write_private
@@ -23,6 +24,8 @@ from chartseal.keys import ProxyKey, Wallet
 from chartseal.sealing import read_records
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_OF_WALLETS = {"--wallet": "wallet_path", "--number": "number", "--epoch": "epoch"}
+_GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
 
 @click.command()
@@ -48,7 +51,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before writing.")
 @click.option("--json", "as_json", is_flag=True, help="Tell what opens and why as JSON, on standard error.")
 @passphrase_option
+@click.pass_context
 def disclose(
+    context: click.Context,
     paths: tuple[str, ...],
     patterns: tuple[str, ...],
     codes: tuple[str, ...],
@@ -73,7 +78,7 @@ def disclose(
     """
     if not patterns and not codes:
         raise click.UsageError("give --open or --about")
-    delegation = _delegation(proxy_path, delegation_path, has_records=bool(paths))
+    delegation = _delegation(context, proxy_path, delegation_path, has_records=bool(paths))
     wallet = None if paths else Wallet.load(wallet_path, read_passphrase(passphrase_fd))
     records = list(read_records(paths)) if wallet is None else kept_records(wallet, wallet_path)
     if not records:
@@ -96,11 +101,16 @@ def disclose(
     write_private(output, _written(shown, as_text=as_text))
 
 
-def _delegation(proxy: Path | None, delegation: Path | None, *, has_records: bool) -> DelegationFile | None:
+def _delegation(
+    context: click.Context, proxy: Path | None, delegation: Path | None, *, has_records: bool
+) -> DelegationFile | None:
     if (proxy is None) != (delegation is None):
         raise click.UsageError("--proxy and --delegation go together")
     if delegation is None:
         return None
+    given = [name for name, option in _OF_WALLETS.items() if context.get_parameter_source(option) in _GIVEN]
+    if given:
+        raise click.UsageError(f"a proxy signs with its own key: {', '.join(given)} goes with a wallet")
     if not has_records:
         raise click.UsageError("name the sealed records: a proxy has no wallet that keeps some")
     with opened(str(delegation)) as stream:

@@ -200,7 +200,7 @@ def _line(hold: Hold) -> str:
 @click.command()
 @vault_options
 @_records_options
-@click.option("--until", required=True, type=Day(), help="Before this day or time they are not erased.")
+@click.option("--until", required=True, type=Day(), help="Not erased before this date (00:00 UTC) or time.")
 @click.option("--shorten", is_flag=True, help="Also where they are kept longer already.")
 @actor_option
 @_json

@@ -133,3 +133,13 @@ def test_a_notice_that_an_address_has_a_successor(folder: Path) -> None:
     done("wallet", "successor", "--to", other, "--new-wallet", "own.json", "-o", "notice.json")
     taken = SuccessorNotice.loads((folder / "notice.json").read_bytes())
     assert str(verify_successor(taken, current=child.sealing_address(), now=now)) == other
+
+
+@pytest.mark.parametrize("option", [("--wallet", "wallet.json"), ("--number", "0"), ("--epoch", "0")])
+def test_what_is_a_wallets_is_no_proxys(folder: Path, option: tuple[str, str]) -> None:
+    key = parents_key()
+    done("wallet", "delegate", "all.ndjson", "--to", key, "--until", "2090-01-01")
+    signing = ("--proxy", "proxy.json", "--delegation", "delegation.json", "-o", "shown.json")
+    found = run("disclose", "all.ndjson", *REQUEST, *signing, *option)
+    assert (found.exit_code, Path("shown.json").exists()) == (2, False)
+    assert option[0] in found.stderr
