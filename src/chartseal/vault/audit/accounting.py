@@ -21,13 +21,15 @@ RECIPIENT, ADDRESS, DESCRIPTION, PURPOSE = "recipient", "address", "description"
 
 _DISCLOSING = {Action.DISCLOSE, Action.DELIVER, Action.EXPORT}
 
-# 164.528(a)(1): what need not be accounted for. Purposes are codes of HL7's v3-ActReason under PurposeOfUse.
+# 164.528(a)(1): what need not be accounted for. Purposes are codes of HL7's v3-ActReason under PurposeOfUse
+# (terminology.hl7.org/ValueSet-v3-PurposeOfUse.html). Of those beneath HOPERAT, TREAT and PATRQT only these are surely
+# what the rule means: a trial, a population's health, a court or a relative's request may be owed, and is listed.
 _BY_PURPOSE = {
     "TREAT": "treatment",
+    "COC": "treatment",
     "ETREAT": "treatment",
-    "CAREMGT": "treatment",
-    "COORDINATION": "treatment",
-    "PATADMIN": "operations",
+    "BTG": "treatment",
+    "ERTREAT": "treatment",
     "HPAYMT": "payment",
     "CLMATTCH": "payment",
     "COVAUTH": "payment",
@@ -37,10 +39,13 @@ _BY_PURPOSE = {
     "ENROLLM": "payment",
     "REMITADV": "payment",
     "HOPERAT": "operations",
+    "CAREMGT": "operations",
+    "PATADMIN": "operations",
     "PATRQT": "individual",
 }
 _BY_BASIS = {
     "164.502(a)(1)(i)": "individual",
+    "164.502(a)(1)(iii)": "incident",
     "164.506": "treatment, payment, operations",
     "164.508": "authorization",
     "164.510": "care",
