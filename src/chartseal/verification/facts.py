@@ -13,16 +13,19 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from chartseal.attestation import VerifiedAttestation, checksum_address, packages
+from chartseal.attestation import VerifiedAttestation, checksum_address, packages, to_hex
 from chartseal.attestation.offchain import UnverifiedPackage
 from chartseal.verification.content import Content
 
 SEAL_FORMAT = "application/chartseal+json"
+KEY_SYSTEM = "urn:chartseal:1:key"
+"""System of identifiers that are keys: a record's one-time subject, a proxy's; packed, 32 bytes in hex."""
 UNOPENED_URL = "urn:chartseal:1:unopened"
 """Extension of the Provenance: a position of a list that exists in the record and is not opened."""
 
 _SIGNATURE_TYPE = {"system": "urn:iso-astm:E1762-95:2013", "code": "1.2.840.10065.1.12.1.14"}
 """Source signature (hl7.org/fhir/R4/valueset-signature-type.html)."""
+_DELEGATEE = {"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "DELEGATEE"}
 _URI = "urn:ietf:rfc:3986"
 _LINKED = re.compile(r"(?:https?://|urn:(?:uuid|oid):)[\x21-\x7e]+", re.ASCII)
 _TWIN = re.compile(r"\._([A-Za-z][A-Za-z0-9]*(?:\[[0-9]+\])?)", re.ASCII)
@@ -75,10 +78,19 @@ class Links:
         return tuple(name for name, url in _references(content) if (seal.attester, url) not in self._shown)
 
 
-def fact(content: Content, seal: VerifiedAttestation, issuer: str, links: Links) -> Fact:
-    """The fact of one record whose every step has held."""
+def fact(content: Content, seal: VerifiedAttestation, issuer: str, links: Links, proxy: bytes | None = None) -> Fact:
+    """The fact of one record whose every step has held; `proxy` is the key that signed in the holder's place."""
     full_url = links.full_url(content, seal)
-    return Fact(full_url, content.resource, _provenance(content, seal, issuer, full_url), content.unopened)
+    provenance = _provenance(content, seal, issuer, full_url)
+    if proxy is not None:
+        provenance["agent"].append(_proxy(proxy, content.word("subject")))
+    return Fact(full_url, content.resource, provenance, content.unopened)
+
+
+def _proxy(key: bytes, subject: bytes) -> dict[str, Any]:
+    """The agent that showed the record for its holder, both named by their keys."""
+    who, holder = ({"identifier": {"system": KEY_SYSTEM, "value": to_hex(each)}} for each in (key, subject))
+    return {"role": [{"coding": [_DELEGATEE]}], "who": who, "onBehalfOf": holder}
 
 
 def _urn(seal: VerifiedAttestation) -> str:

@@ -212,7 +212,7 @@ def verified_records(
             containers=content.containers,
             targets_not_shown=links.targets_not_shown(content, seal),
             values_not_shown=facts.values_not_shown(content),
-            fact=facts.fact(content, seal, issuer.name, links),
+            fact=facts.fact(content, seal, issuer.name, links, None if signer is None else signer.key),
             proxy=signer,
         )
         for content, seal, issuer, time, signer in zip(contents, attested, issuers, evidence, signers, strict=True)

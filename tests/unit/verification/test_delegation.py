@@ -107,6 +107,11 @@ def test_a_proxy_signs_and_the_result_names_it(records: list[SealedRecord]) -> N
             assert (record.proxy.until, record.proxy.audience) == (NOW + timedelta(days=1), "")
             assert record.proxy.majority == datetime.fromtimestamp(AT + 43_200, UTC)
             assert record.proxy.words.startswith(f"signed by a proxy: key {to_hex(PARENT.public)}, until ")
+            issuer, agent = record.fact.provenance["agent"]
+            assert "onBehalfOf" not in issuer
+            assert agent["role"][0]["coding"][0]["code"] == "DELEGATEE"
+            assert agent["who"]["identifier"]["value"] == to_hex(PARENT.public)
+            assert agent["onBehalfOf"]["identifier"]["value"] in {to_hex(each.subject) for each in records}
         assert [step.reason for step in result.steps if step.number == 10] == ["2 of 2 records signed by a proxy"]
     assert (
         UnverifiedDisclosure.from_text(disclosure.to_text())
