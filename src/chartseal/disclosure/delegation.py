@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from chartseal import _core, _json
@@ -215,8 +216,8 @@ class DelegationFile:
         if not isinstance(records, list) or not 0 < len(records) <= MOST_SUBJECTS:
             raise _malformed(f"expected a list of 1 to {MOST_SUBJECTS} records", "records")
         pairs = [_pair(item, f"records[{at}]") for at, item in enumerate(records)]
-        if len(dict(pairs)) != len(pairs):
-            raise _malformed("a record stands twice", "records")
+        if any(later <= earlier for (earlier, _), (later, _) in pairwise(pairs)):
+            raise _malformed("records ascend by subject, none twice", "records")
         return cls(Mandate.from_members(data, ""), dict(pairs))
 
 

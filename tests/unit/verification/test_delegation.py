@@ -317,6 +317,7 @@ def test_a_delegation_file(records: list[SealedRecord]) -> None:
         {**data, "kind": "disclosure"},
         {**data, "records": []},
         {**data, "records": data["records"][:1] * 2},
+        {**data, "records": data["records"][::-1]},
         {**data, "records": [{"subject": "0x"}]},
         {**data, "note": ""},
         [],
