@@ -223,8 +223,8 @@ class WrongPassphraseError(ChartsealError):
     code = "passphrase_wrong"
 
 
-class WordsError(ChartsealError):
-    """The words are not 24 of the English BIP-39 list with a right checksum."""
+class WordsError(CoreError):
+    """The words are not 24 of the English BIP-39 list with a right checksum, or a wallet's file does not keep them."""
 
     code = "words_invalid"
 

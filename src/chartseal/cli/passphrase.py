@@ -25,7 +25,32 @@ def read_passphrase(descriptor: int | None, *, confirm: bool = False) -> str:
     Raises:
         click.UsageError: none was given and there is no terminal to ask on, or it is empty or not UTF-8.
     """
-    passphrase = _read(descriptor, confirm=confirm)
+    return _checked(_read(descriptor, confirm=confirm))
+
+
+def words_passphrase_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--words-passphrase` and `--words-passphrase-fd`, whose values go to `read_words_passphrase`."""
+    asked = "The words have a passphrase besides (BIP-39): ask for it. Another passphrase is another wallet."
+    given = "The words have a passphrase: read it from this descriptor."
+    number = click.option("--words-passphrase-fd", type=click.IntRange(min=0), metavar="N", help=given)(command)
+    return click.option("--words-passphrase", is_flag=True, help=asked)(number)
+
+
+def read_words_passphrase(descriptor: int | None, *, confirm: bool) -> str:
+    """The passphrase of a wallet's words, which is never the file's own; `confirm` asks twice, for new words.
+
+    Raises:
+        click.UsageError: as `read_passphrase`.
+    """
+    if descriptor is not None:
+        return _checked(read_line(descriptor))
+    if not sys.stdin.isatty():
+        raise click.UsageError("no passphrase of the words: give --words-passphrase-fd")
+    prompted = click.prompt("Passphrase of the words", hide_input=True, confirmation_prompt=confirm, err=True)
+    return _checked(str(prompted))
+
+
+def _checked(passphrase: str) -> str:
     if not passphrase:
         raise click.UsageError("the passphrase is empty")
     if any("\ud800" <= char <= "\udfff" for char in passphrase):  # bytes of the environment that are no text

@@ -9,7 +9,13 @@ from pathlib import Path
 
 import click
 
-from chartseal.cli.passphrase import passphrase_option, read_line, read_passphrase
+from chartseal.cli.passphrase import (
+    passphrase_option,
+    read_line,
+    read_passphrase,
+    read_words_passphrase,
+    words_passphrase_options,
+)
 from chartseal.errors import MissingExtraError
 from chartseal.keys import Wallet
 
@@ -17,6 +23,9 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
 _force = click.option("--force", is_flag=True, help="Overwrite a file of that name.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _QR_ENDINGS = (".png", ".svg")
+_COMPARE = (
+    "Compare the address with the wallet's: a passphrase that is mistyped is not refused, it is another wallet's."
+)
 
 _COMMANDS = {
     # command: module under chartseal.cli and the name in it
@@ -59,15 +68,33 @@ def wallet() -> None:
 @wallet.command("init")
 @click.option("-o", "--output", type=_PATH, default=Path("wallet.json"), show_default=True, help="The file to write.")
 @click.option("--words-from", metavar="N|-", help="Restore from 24 words: a descriptor, or - for standard input.")
+@words_passphrase_options
 @_force
 @passphrase_option
 @_json
-def wallet_init(output: Path, words_from: str | None, force: bool, passphrase_fd: int | None, as_json: bool) -> None:
-    """Make a wallet, show its 24 words once, and write it to a file under a passphrase."""
-    made = Wallet.from_words(_words(words_from)) if words_from else Wallet.generate()
+def wallet_init(
+    output: Path,
+    words_from: str | None,
+    words_passphrase: bool,
+    words_passphrase_fd: int | None,
+    force: bool,
+    passphrase_fd: int | None,
+    as_json: bool,
+) -> None:
+    """Make a wallet, show its 24 words once, and write it to a file under a passphrase.
+
+    The words may have a passphrase of their own, which no file keeps: then it takes both to restore the wallet. A
+    mistyped one is no error and gives another wallet, so compare the address.
+    """
+    words = _words(words_from) if words_from else None
+    guarded = words_passphrase or words_passphrase_fd is not None
+    beside = read_words_passphrase(words_passphrase_fd, confirm=words is None) if guarded else ""
+    made = Wallet.generate(beside) if words is None else Wallet.from_words(words, beside)
     made.save(output, read_passphrase(passphrase_fd, confirm=True), force=force)
-    if not words_from:
-        click.echo(_framed(made.words()), err=True)
+    if words is None:
+        click.echo(_framed(made.words(), guarded=guarded), err=True)
+    elif guarded:
+        click.echo(_COMPARE, err=True)
     address = str(made.sealing_address())
     members = {"address": address, "file": str(output)}
     click.echo(json.dumps(members) if as_json else f"{address}\nwritten to {output}")
@@ -119,10 +146,11 @@ def _words(source: str) -> str:
     return read_line(0 if source == "-" else int(source))
 
 
-def _framed(words: str) -> str:
+def _framed(words: str, *, guarded: bool) -> str:
     """The words in four numbered columns, with what they are for."""
     numbered = [f"{number:2}. {word:<10}" for number, word in enumerate(words.split(), 1)]
     rows = ["  ".join(numbered[row::6]).rstrip() for row in range(6)]
-    return "\n".join(
-        ["Write these words down. They are shown once, and whoever has them has the wallet.", "", *rows, ""]
-    )
+    told = "Write these words down. They are shown once, and whoever has them has the wallet."
+    if guarded:
+        told = "Write these words down; they are shown once. It takes them and their passphrase, which no file keeps."
+    return "\n".join([told, "", *rows, ""])

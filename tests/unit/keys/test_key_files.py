@@ -1,17 +1,22 @@
 """Wallet and issuer key files, and the commands that write them."""
 
+import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 from eth_keyfile import keyfile
 
+from chartseal import _core
 from chartseal.attestation import Address, Network, network, to_hex
 from chartseal.attestation.signer import LocalSigner, make_keystore
 from chartseal.chain.deployment import Deployment
 from chartseal.cli import cli
+from chartseal.cli.passphrase import read_words_passphrase
 from chartseal.errors import (
     ChartsealError,
     DomainError,
@@ -23,6 +28,7 @@ from chartseal.errors import (
     WrongPassphraseError,
 )
 from chartseal.keys import AuthorityKey, IssuerKey, SealingAddress, Wallet, _files
+from chartseal.keys.issuer import SECP256K1_ORDER
 from chartseal.keys.possession import verify_possession
 from chartseal.keys.signing import load_signer
 from chartseal.keys.transport import transport_public
@@ -33,6 +39,28 @@ WORDS = (
     + "letter advice cage absurd amount doctor acoustic bless"
 )
 PASSPHRASE = "correct horse"
+
+# Source: the same vectors: entropy of 32 bytes, words, and the seed under the passphrase TREZOR.
+TREZOR = [
+    (
+        "00" * 32,
+        "abandon " * 23 + "art",
+        "bda85446c68413707090a52022edd26a1c9462295029f2e60cd7c4f2bbd30971"
+        "70af7a4d73245cafa9c3cca8d561a7c3de6f5d4a10be8ed2a5e608d68f92fcc8",
+    ),
+    (
+        "80" * 32,
+        WORDS,
+        "c0c519bd0e91a2ed54357d9d1ebef6f5af218a153624cf4f2da911a0ed8f7a09"
+        "e2ef61af0aca007096df430022f7a2b6fb91661a9589097069720d015e4e982f",
+    ),
+    (
+        "ff" * 32,
+        "zoo " * 23 + "vote",
+        "dd48c104698c30cfe2b6142103248622fb7bb0ff692eebb00089b32d22484e16"
+        "13912f0a5b694407be899ffd31ed3992c456cdf60f5d4564b8ba3f05a69890ad",
+    ),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +85,64 @@ def test_other_words_are_refused(words: str) -> None:
     with pytest.raises(WordsError) as caught:
         Wallet.from_words(words)
     assert "letter" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("entropy", "words", "seed"), TREZOR)
+def test_words_and_their_passphrase_are_those_of_bip_39(entropy: str, words: str, seed: str, tmp_path: Path) -> None:
+    expected = SealingAddress(_core.Wallet(bytes.fromhex(seed)).address())
+    wallet = Wallet.from_words(words, "TREZOR")
+    assert wallet.words() == words
+    assert wallet.sealing_address() == Wallet(bytes.fromhex(entropy), "TREZOR").sealing_address() == expected
+    if 0 < int(entropy, 16) < SECP256K1_ORDER:  # what has no passphrase is kept as a key of that curve
+        Wallet.from_words(words).save(tmp_path / "plain.json", PASSPHRASE)
+        assert Wallet.load(tmp_path / "plain.json", PASSPHRASE).sealing_address() != expected
+    wallet.save(tmp_path / "wallet.json", PASSPHRASE)
+    assert Wallet.load(tmp_path / "wallet.json", PASSPHRASE).sealing_address() == expected
+
+
+def test_another_passphrase_is_another_wallet_and_none_is_wrong() -> None:
+    texts = ["", "TREZOR", "trezor", "TREZOR ", "p\u00e4ss"]
+    addresses = [str(Wallet.from_words(WORDS, each).sealing_address()) for each in texts]
+    assert len(set(addresses)) == len(texts)
+    composed, decomposed = "p\u00e4ss \u2168", "pa\u0308ss IX"  # NFKD makes them one
+    salt = b"mnemonic" + decomposed.encode()
+    peer = hashlib.pbkdf2_hmac("sha512", WORDS.encode(), salt, 2_048)
+    for each in (composed, decomposed):
+        assert Wallet.from_words(WORDS, each).sealing_address() == SealingAddress(_core.Wallet(peer).address())
+    with pytest.raises(WordsError):
+        Wallet.from_words(WORDS, "\ud800")
+
+
+def test_a_file_of_words_with_a_passphrase_keeps_neither(tmp_path: Path) -> None:
+    path = tmp_path / "wallet.json"
+    wallet = Wallet.from_words(WORDS, "TREZOR")
+    wallet.save(path, PASSPHRASE)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert set(json.loads(path.read_text())) == {"format", "kind", "key", "seed", "checksum"}
+    opened = Wallet.load(path, PASSPHRASE)
+    assert (opened.has_passphrase, Wallet.from_words(WORDS).has_passphrase) == (True, False)
+    with pytest.raises(WordsError) as caught:
+        opened.words()
+    assert caught.value.code == "words_not_kept"
+    assert opened.sealing_address(3, 4) == wallet.sealing_address(3, 4)
+    opened.save(tmp_path / "again.json", "other")
+    assert Wallet.load(tmp_path / "again.json", "other").sealing_address() == wallet.sealing_address()
+    with pytest.raises(WrongPassphraseError):
+        Wallet.load(path, "TREZOR")
+    keys = [each.content_keys("records") for each in (wallet, opened, Wallet.from_words(WORDS))]
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_every_damaged_seed_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "wallet.json"
+    Wallet.from_words(WORDS, "TREZOR").save(path, PASSPHRASE)
+    members = _files.decode("wallet", path.read_bytes())
+    seed = members["seed"]
+    for other in (seed[2:], "zz" + seed[2:], f"{int(seed[:2], 16) ^ 1:02x}{seed[2:]}", "", None, 7):
+        path.write_bytes(_files.encode("wallet", {"key": members["key"], "seed": other}))
+        with pytest.raises(KeyFileError) as caught:
+            Wallet.load(path, PASSPHRASE)
+        assert caught.value.code == "key_file_damaged"
 
 
 def test_nothing_secret_is_shown() -> None:
@@ -343,6 +429,56 @@ def test_words_are_shown_once_and_restore(tmp_path: Path) -> None:
     os.close(writer)
     restored = run("wallet", "init", "-o", str(tmp_path / "b.json"), "--words-from", str(reader))
     assert restored["address"] == json.loads(made.stdout)["address"]
+
+
+def fed(text: str) -> str:
+    """A descriptor that gives a text."""
+    reader, writer = os.pipe()
+    os.write(writer, text.encode() + b"\n")
+    os.close(writer)
+    return str(reader)
+
+
+def test_words_with_a_passphrase_restore_by_both(tmp_path: Path) -> None:
+    environment = {"CHARTSEAL_PASSPHRASE": PASSPHRASE}
+
+    def init(name: str, *options: str) -> tuple[str, str]:
+        made = CliRunner().invoke(
+            cli, ["wallet", "init", "-o", str(tmp_path / name), "--json", *options], env=environment
+        )
+        assert made.exit_code == 0, made.output
+        return json.loads(made.stdout)["address"], made.stderr
+
+    made, told = init("a.json", "--words-passphrase-fd", fed("TREZOR"))
+    numbered = {int(at): word for at, word in re.findall(r"(\d+)\. ([a-z]+)", told)}
+    words = " ".join(numbered[at] for at in range(1, 25))
+    assert "no file keeps" in told
+    assert "TREZOR" not in told
+    given = ("--words-from", fed(words), "--words-passphrase-fd", fed("TREZOR"))
+    assert init("b.json", *given)[0] == made
+    other, warned = init("c.json", "--words-from", fed(words), "--words-passphrase-fd", fed("trezor"))
+    assert other != made
+    assert warned.startswith("Compare the address")
+    assert init("d.json", "--words-from", fed(words))[0] not in (made, other)
+    with pytest.raises(SystemExit):
+        run("wallet", "init", "-o", str(tmp_path / "e.json"), "--words-passphrase")  # no terminal to ask on
+    with pytest.raises(SystemExit):
+        run("wallet", "init", "-o", str(tmp_path / "e.json"), "--words-passphrase-fd", fed(""))
+    assert not (tmp_path / "e.json").exists()
+
+
+def test_a_new_passphrase_of_words_is_asked_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def prompt(text: str, *, confirmation_prompt: bool, **_: object) -> str:
+        asked.append((text, confirmation_prompt))
+        return "TREZOR"
+
+    monkeypatch.setattr("chartseal.cli.passphrase.sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(click, "prompt", prompt)
+    for confirm in (True, False):
+        assert read_words_passphrase(None, confirm=confirm) == "TREZOR"
+    assert asked == [("Passphrase of the words", True), ("Passphrase of the words", False)]
 
 
 def test_a_signing_key_comes_from_any_kind_of_key_file(tmp_path: Path) -> None:
