@@ -7,6 +7,7 @@ In: FHIR R4 JSON, an issuer's key, a sealing address. Out: sealed records, as ob
     summary = seal_run(Source(export_path), key.issuing(), PatientMap.read(map_path), folder)
 """
 
+from chartseal.sealing.map_file import MapFile
 from chartseal.sealing.plan import Addresses, OnePatient, PatientMap
 from chartseal.sealing.run import Done, Sealing, Summary, seal_chart, seal_run
 from chartseal.sealing.seal import EXPIRING, Issuing, SealedLine, seal_fields, seal_resource, sign_lines
@@ -20,6 +21,7 @@ __all__ = [
     "Addresses",
     "Done",
     "Issuing",
+    "MapFile",
     "OnePatient",
     "Output",
     "PatientMap",

@@ -11,7 +11,7 @@ import csv
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,8 @@ from chartseal.errors import KeyFormatError, LimitError, PatientError, SealingEr
 from chartseal.fhir import Document, Piece, Refused
 from chartseal.sealing.lookahead import ahead
 
-_LARGEST_MAP = 64 << 20
+LARGEST_MAP = 64 << 20
+"""Bytes of a map's file."""
 _BATCH = 512
 _LITERAL = re.compile(
     r"(?P<root>(?:https?://[^?#]*/)?)(?P<type>[A-Z][A-Za-z]*)/(?P<id>[A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?",
@@ -102,11 +103,11 @@ class PatientMap:
         """
         addresses: dict[str, bytes] = {}
         try:
-            if path.stat().st_size > _LARGEST_MAP:
+            if path.stat().st_size > LARGEST_MAP:
                 raise LimitError("the map of patients is too large", "map_too_large")
             with path.open(newline="", encoding="utf-8-sig") as stream:
                 for number, row in enumerate(csv.reader(stream), 1):
-                    _add_row(addresses, row, number)
+                    add_row(addresses, row, number)
         except (OSError, UnicodeDecodeError, csv.Error) as exc:
             raise SealingError("the map of patients cannot be read", "map_unreadable") from exc
         return cls(addresses)
@@ -122,21 +123,53 @@ class PatientMap:
         return found
 
 
-def _add_row(addresses: dict[str, bytes], row: list[str], number: int) -> None:
-    if not row:
-        return
+class MapRow(NamedTuple):
+    """A line of a map of patients."""
+
+    patient: str
+    """Id or URL."""
+    address: bytes
+    """64 bytes."""
+
+
+def map_row(row: Sequence[str], number: int) -> MapRow | None:
+    """What a row of a map says, `number` being its own from 1; None for an empty one and for a heading.
+
+    Raises:
+        SealingError: `map_malformed`, with the line's number.
+    """
     place = f"line {number}"
+    if not row:
+        return None
     if len(row) != 2:
         raise SealingError("expected a patient id and a sealing address", "map_malformed", place)
     if number == 1 and not row[1].strip().lower().startswith("seal1"):
-        return
+        return None
     patient = row[0].strip().removeprefix("Patient/")
-    if not patient or patient in addresses:
-        raise SealingError("a patient id is missing or stands twice", "map_malformed", place)
+    if not patient:
+        raise _repeated(place)
     try:
-        addresses[patient] = _core.parse_address(row[1].strip())
+        return MapRow(patient, _core.parse_address(row[1].strip()))
     except KeyFormatError as exc:
         raise SealingError("not a sealing address", "map_malformed", place) from exc
+
+
+def add_row(addresses: dict[str, bytes], row: Sequence[str], number: int) -> MapRow | None:
+    """Take a row's address into those by patient; returns what `map_row` reads.
+
+    Raises:
+        SealingError: as `map_row`; a patient stands twice.
+    """
+    found = map_row(row, number)
+    if found is not None:
+        if found.patient in addresses:
+            raise _repeated(f"line {number}")
+        addresses[found.patient] = found.address
+    return found
+
+
+def _repeated(place: str) -> SealingError:
+    return SealingError("a patient id is missing or stands twice", "map_malformed", place)
 
 
 def _is_same(url: str, named: str) -> bool:

@@ -151,6 +151,27 @@ HOLD = Table(
 )
 """Legal holds on one record or on all of a patient."""
 
+SUCCESSION = Table(
+    "vault_succession",
+    METADATA,
+    Column("old", LargeBinary(16), primary_key=True),  # keyed hash of the address that was left
+    Column("new", LargeBinary(16), nullable=False),  # likewise, of the one that follows it
+    Column("taken_at", BigInteger, nullable=False),
+)
+"""Sealing addresses that their holders left, by successor notices: none of them is ever sealed to or followed again."""
+
+MOVE = Table(
+    "vault_move",
+    METADATA,
+    Column("record_id", ForeignKey(RECORD.c.id), primary_key=True),
+    Column("successor_id", ForeignKey(RECORD.c.id), nullable=False),
+    Column("succession", ForeignKey(SUCCESSION.c.old), nullable=False),  # by which
+    Column("domain", LargeBinary(32), nullable=False),  # EIP-712 separator of the deployment where its seal is revoked
+    Column("revoked_at", BigInteger),  # when the old seal was found revoked; none while that is to be done
+    Index(None, "succession"),
+)
+"""Records that were sealed again to the address that follows theirs, each once, and what they became."""
+
 AUDIT = Table(
     "vault_audit",
     METADATA,

@@ -54,6 +54,7 @@ class Action(StrEnum):
     RELEASE = "release"
     EXPIRE = "expire"
     OPEN = "open"
+    MOVE = "move"
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ _EVENTS = {
     Action.RELEASE: _Event("unhold", "U"),
     Action.EXPIRE: _Event("destroy", "D"),
     Action.OPEN: _Event("decrypt", "E"),
+    Action.MOVE: _Event("amend", "U"),
 }
 
 

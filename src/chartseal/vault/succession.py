@@ -1,0 +1,169 @@
+"""Successor notices at a provider: patients move to another address, which the provider seals to from then on.
+
+    taken = take(vault, notice, map_path, actor="clerk-7", now=now)
+    print(taken.references)
+
+An address that was left is finished: the vault remembers it, as a keyed hash, whatever the map of patients says later.
+So no notice, old or new, leads a patient away from where she went.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import Connection, insert, select
+
+from chartseal.errors import SuccessorError
+from chartseal.keys import SealingAddress, SuccessorNotice, verify_successor
+from chartseal.sealing import MapFile
+from chartseal.vault.audit import Act, Action
+from chartseal.vault.audit.log import lock_head
+from chartseal.vault.database import reading, storing, writing
+from chartseal.vault.tables import RECORD, SUCCESSION
+
+if TYPE_CHECKING:
+    from chartseal.vault.vault import Vault
+
+WHAT = "sealing address"
+"""What the log says was moved: no address."""
+PURPOSE, BASIS = "PATRQT", "successor"
+"""Of everything that is done for a notice: the patient asks for it."""
+
+
+_CHUNK = 500
+
+
+class Taken(NamedTuple):
+    """A notice that is taken."""
+
+    address: SealingAddress
+    """Which is sealed to from now on."""
+    references: int
+    """How many of the map's patients point to it by this."""
+    again: bool
+    """An earlier run had taken it, and this one found the map as it was before."""
+
+
+def take(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, now: datetime) -> Taken:
+    """Let the patients of a map's file who have the notice's old address have the new one, and enter it in the log.
+
+    Vault first, then map: a run that is killed between them is finished by another.
+
+    Raises:
+        SuccessorError: as `verify_successor`; `successor_superseded` for an address that was left, or a new one that
+            was; `successor_unknown`: no patient of the map has the old one.
+        SignatureError: a spend key did not sign it.
+        SealingError: `map_malformed`, `map_unreadable`, `map_changed`, `map_unwritable`; the file is as it was.
+        VaultError: `vault_unavailable`, `disk_full`.
+    """
+    new = verify_successor(notice, current=notice.old, now=now)  # whose it is, the map says below
+    # The map may name a patient otherwise than her records do: the log tells of her under both names.
+    sealed = vault.find(address=str(notice.old)) if vault.settings.searchable else []
+    with writing(vault.engine) as connection:
+        lock_head(connection, vault.settings.id)
+        known = is_taken(vault, connection, notice)
+        moving = MapFile.read(patients).patients(notice.old.data)
+        if not moving:
+            raise _superseded() if known else _unknown("no patient of the map has the address that the notice leaves")
+        if not known:
+            named = [vault.pseudonym(each if "/" in each else f"Patient/{each}") for each in moving]
+            named += _pseudonyms(connection, [each.id for each in sealed])
+            _enter(vault, connection, notice, named, actor, now)
+    with writing(vault.engine) as connection:
+        lock_head(connection, vault.settings.id)  # no other notice changes the map meanwhile
+        count = MapFile.read(patients).replace(notice.old.data, str(new))
+    return Taken(new, count, known)
+
+
+def take_again(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, now: datetime) -> int:
+    """As `take`, but a notice that is in force is no error; returns how many of the map's patients moved by this.
+
+    Raises:
+        ChartsealError: as `take`.
+    """
+    try:
+        return take(vault, notice, patients, actor=actor, now=now).references
+    except SuccessorError:
+        with reading(vault.engine) as connection:
+            if not is_taken(vault, connection, notice):
+                raise
+        return 0
+
+
+def take_without_map(vault: Vault, notice: SuccessorNotice, *, actor: str, now: datetime) -> bool:
+    """Take a notice where no map says whose address it is, but records that the vault has; whether it was taken before.
+
+    Raises:
+        SuccessorError, SignatureError: as `take`; `successor_unknown`: nothing was sealed to the old address.
+        VaultError: `vault_unavailable`, `blobs_unavailable`.
+        VaultDamageError: a vault without index could not open a record.
+    """
+    verify_successor(notice, current=notice.old, now=now)
+    with reading(vault.engine) as connection:
+        if is_taken(vault, connection, notice):
+            return True
+    found = [entry.id for entry in vault.addressed(str(notice.old))]
+    if not found:
+        raise _unknown("the vault has no record that is sealed to the address that the notice leaves")
+    with writing(vault.engine) as connection:
+        lock_head(connection, vault.settings.id)
+        if is_taken(vault, connection, notice):
+            return True
+        _enter(vault, connection, notice, _pseudonyms(connection, found), actor, now)
+    return False
+
+
+def is_taken(vault: Vault, connection: Connection, notice: SuccessorNotice) -> bool:
+    """Whether this very succession is in force already.
+
+    Raises:
+        SuccessorError: `successor_superseded`: the old address was left for another one, or the new one was left.
+    """
+    old, new = (mark(vault, each) for each in (notice.old, notice.new))
+    with storing():
+        rows = connection.execute(select(SUCCESSION.c.old, SUCCESSION.c.new).where(SUCCESSION.c.old.in_([old, new])))
+        found = {bytes(row.old): bytes(row.new) for row in rows}
+    if new in found or (old in found and not hmac.compare_digest(found[old], new)):
+        raise _superseded()
+    return old in found
+
+
+def mark(vault: Vault, address: SealingAddress) -> bytes:
+    """How the vault remembers an address, 16 bytes: keyed, so that whoever has the database alone cannot try one."""
+    return vault.audit.pseudonym(b"left\0" + address.data)
+
+
+def _enter(
+    vault: Vault,
+    connection: Connection,
+    notice: SuccessorNotice,
+    pseudonyms: Iterable[bytes],
+    actor: str,
+    now: datetime,
+) -> None:
+    marks = {"old": mark(vault, notice.old), "new": mark(vault, notice.new)}
+    with storing():
+        connection.execute(insert(SUCCESSION).values(**marks, taken_at=int(now.timestamp())))
+    acts = [Act(actor, Action.MOVE, WHAT, each, PURPOSE, BASIS) for each in dict.fromkeys(pseudonyms)]
+    vault.audit.append(connection, acts, now=now)
+
+
+def _pseudonyms(connection: Connection, ids: Sequence[int]) -> list[bytes]:
+    found: list[bytes] = []
+    for at in range(0, len(ids), _CHUNK):
+        rows = select(RECORD.c.patient).where(RECORD.c.id.in_(ids[at : at + _CHUNK])).order_by(RECORD.c.id)
+        with storing():
+            found += [bytes(each) for each in connection.scalars(rows) if each is not None]
+    return found
+
+
+def _superseded() -> SuccessorError:
+    return SuccessorError("the notice is of an address that was left, or leads to one", "successor_superseded")
+
+
+def _unknown(detail: str) -> SuccessorError:
+    return SuccessorError(detail, "successor_unknown")
