@@ -528,6 +528,12 @@ class VaultKeyError(VaultError):
     code = "vault_key_missing"
 
 
+class MoveError(VaultError):
+    """A record is not sealed again for the address that follows its own, or nothing is."""
+
+    code = "move_refused"
+
+
 class VaultDamageError(VaultError):
     """Data of a vault are not what was stored; `path` names where."""
 

@@ -20,6 +20,7 @@ from chartseal.chain.anchors import AnchorQueue
 from chartseal.cli.files import opened, write_private
 from chartseal.cli.vault_backup import backup, backup_key, restore, rotate_keys
 from chartseal.cli.vault_erasure import erase, hold, receipt, release, retain
+from chartseal.cli.vault_moves import move, successor
 from chartseal.cli.vault_names import Name
 from chartseal.cli.vault_options import VaultPlace, actor_option, purpose_option, vault_options
 from chartseal.errors import ChartsealError, DeliveryError
@@ -146,26 +147,29 @@ def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 @wanted_options
 @_json
 def list_records(vault: VaultPlace, as_json: bool, **wanted: Any) -> None:
-    """List records without opening them; of erased ones the tombstones."""
-    entries = _found(vault.open(), wanted)
+    """List records without opening them; of erased ones the tombstones, of moved ones what was sealed before."""
+    held = vault.open()
+    entries = _found(held, wanted)
+    moved = held.moved(entries)
     if as_json:
-        click.echo(json.dumps({"records": [_members(each) for each in entries]}))
+        click.echo(json.dumps({"records": [_members(each, moved) for each in entries]}))
         return
     table = Table("record", "sealed for", "stored", "bytes", "state", show_edge=False)
     for each in entries:
-        shown = _members(each)
+        shown = _members(each, moved)
         table.add_row(shown["record"], shown["sealedAt"][:10], shown["storedAt"], str(each.size), shown["state"])
     Console(width=None if sys.stdout.isatty() else 200).print(table)  # a pipe takes whole lines
 
 
-def _members(entry: Entry) -> dict[str, Any]:
+def _members(entry: Entry, moved: set[int]) -> dict[str, Any]:
     attester, uid = entry.identity
+    kept = "moved" if entry.id in moved else "live"
     return {
         "record": f"{to_hex(attester)}/{to_hex(uid)}",
         "sealedAt": _time(entry.sealed_at),
         "storedAt": _time(entry.stored_at),
         "size": entry.size,
-        "state": "erased" if entry.state == ERASED else "live",
+        "state": "erased" if entry.state == ERASED else kept,
     }
 
 
@@ -328,5 +332,5 @@ def _tell(as_json: bool, told: str, members: dict[str, Any]) -> None:
     click.echo(json.dumps(members) if as_json else told)
 
 
-for command in (backup, backup_key, erase, hold, receipt, release, restore, retain, rotate_keys):
+for command in (backup, backup_key, erase, hold, move, receipt, release, restore, retain, rotate_keys, successor):
     vault.add_command(command)

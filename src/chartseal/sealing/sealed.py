@@ -54,7 +54,8 @@ _LAST_MOMENT = 253_402_300_799
 _MEMBERS = {"format", "kind", "for", "enc", "tag", "seed", "seal", "fields", "detached", "dropped", "credential"}
 _OPTIONAL = {"detached", "dropped", "tag", "credential"}
 _CREDENTIAL = {"list", "index", "claimId", "uses", "key", "signature"}
-_TEST_FORMAT = f"{FORMAT}-test"
+TEST_FORMAT = f"{FORMAT}-test"
+"""Of a record marked HTEST."""
 _INTEGERS = {"int256", "uint256"}
 
 
@@ -180,7 +181,7 @@ class SealedRecord:
             self._check_credential(self.credential)
 
     def _check_credential(self, credential: Credential) -> None:
-        if self._control("chartseal.format") == _TEST_FORMAT:
+        if self._control("chartseal.format") == TEST_FORMAT:
             # A proof that does not show the record would not show that it is a test.
             raise CredentialError("a test record has no credential", "credential_on_test", "credential")
         message = self.package.message

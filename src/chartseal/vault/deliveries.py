@@ -27,6 +27,7 @@ from chartseal.vault.audit import Act, Action, record_text
 from chartseal.vault.blobs import digests
 from chartseal.vault.database import reading, storing, writing
 from chartseal.vault.exporting import PUBLIC, clear, unwritable, write_bytes, write_lines
+from chartseal.vault.moves import moves
 from chartseal.vault.opening import COLUMNS, Entry, Opened, Reason, chunks, decrypt
 from chartseal.vault.storing import insert_deliveries
 from chartseal.vault.tables import DELIVERY, LIVE, RECORD
@@ -220,6 +221,16 @@ def expire(vault: Vault, *, actor: str, now: datetime) -> int:
     return sum(_remove(vault, DELIVERY.c.locator.in_(chunk), act, now) for chunk in _chunks(locators))
 
 
+def withdraw(vault: Vault, records: Iterable[int], *, actor: str, now: datetime, basis: str) -> int:
+    """Delete the deliveries of records (by their ids) that nobody should fetch any more; returns how many.
+
+    Raises:
+        VaultError: as `accepted`.
+    """
+    act = Act(actor, Action.EXPIRE, "", basis=basis)
+    return sum(_remove(vault, DELIVERY.c.record_id.in_(chunk), act, now) for chunk in _chunks(records))
+
+
 def _remove(vault: Vault, condition: ColumnElement[bool], act: Act, now: datetime) -> int:
     with writing(vault.engine) as connection:
         rows = _rows(connection, condition)
@@ -235,6 +246,8 @@ def _remove(vault: Vault, condition: ColumnElement[bool], act: Act, now: datetim
 def redeliver(vault: Vault, entries: Iterable[Entry], *, actor: str, now: datetime, days: int) -> int:
     """Make the deliveries of records again, the very same as before; returns how many. Each is entered with its record.
 
+    A record that moved to another address is delivered there, by what it became, and at its own no more.
+
     Raises:
         VaultError: `record_erased`, `delivery_unknown`: a record came without its keying material; as `Vault.lines`.
             Those of the other records are made.
@@ -242,7 +255,7 @@ def redeliver(vault: Vault, entries: Iterable[Entry], *, actor: str, now: dateti
     expires_at, made = int((now + timedelta(days=days)).timestamp()), 0
     reason = Reason(actor, now, "TREAT", "", Action.DELIVER)
     faults = list[ChartsealError]()
-    for chunk in chunks(entries):
+    for chunk in chunks(_staying(vault, entries)):
         whole = list(_deliverable(vault, chunk, faults))
         sealed = _core.seal_deliveries([item for _, item in whole])
         with writing(vault.engine) as connection:
@@ -269,6 +282,13 @@ def _deliverable(
             yield each, _delivery(each)
         except ChartsealError as exc:
             faults.append(exc)
+
+
+def _staying(vault: Vault, entries: Iterable[Entry]) -> Iterator[Entry]:
+    for chunk in _chunks(entries):
+        with reading(vault.engine) as connection:
+            gone = moves(connection, [each.id for each in chunk])
+        yield from (each for each in chunk if each.id not in gone)
 
 
 def _live(connection: Connection, ids: Sequence[int]) -> set[int]:

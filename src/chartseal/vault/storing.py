@@ -88,6 +88,7 @@ class Order:
     queue: AnchorQueue | None = None
     delivery_days: int = 0
     purpose: str = "TREAT"
+    basis: str = ""
 
 
 def put(vault: Vault, lines: Sequence[SealedLine], order: Order, also: Callable[[Connection], None]) -> Stored:
@@ -257,7 +258,7 @@ def insert_deliveries(
 
 def _act(parcel: Parcel, order: Order) -> Act:
     what = record_text(*parcel.identity, VERSION)
-    return Act(order.actor, Action.CREATE, what, parcel.patient, order.purpose)
+    return Act(order.actor, Action.CREATE, what, parcel.patient, order.purpose, order.basis)
 
 
 def of_identities(identities: Iterable[Identity]) -> Any:

@@ -18,7 +18,8 @@ from chartseal.vault.epochs import Epochs
 from chartseal.vault.finding import Wanted, addressed, find
 from chartseal.vault.findings import Finding
 from chartseal.vault.keys.provider import ACCOUNTING, INDEX, PSEUDONYMS, KeyProvider
-from chartseal.vault.opening import COLUMNS, Entry, Opened, Reason, give, record_name
+from chartseal.vault.moves import moves
+from chartseal.vault.opening import COLUMNS, Entry, Opened, Reason, chunks, give, record_name
 from chartseal.vault.settings import Settings, set_blobs, use_blobs
 from chartseal.vault.storing import MOST_LINES, Order, Stored, of_identities, put
 from chartseal.vault.tables import RECORD
@@ -157,6 +158,15 @@ class Vault:
             return self.find(address=address)
         with reading(self.engine) as connection:
             return list(addressed(self, connection, address))
+
+    def moved(self, entries: Iterable[Entry]) -> set[int]:
+        """Ids of those records that were sealed again for another address, and stay as history.
+
+        Raises:
+            VaultError: `vault_unavailable`.
+        """
+        with reading(self.engine) as connection:
+            return {each for chunk in chunks(entries) for each in moves(connection, [entry.id for entry in chunk])}
 
     def entry(self, attester: bytes, uid: bytes) -> Entry:
         """One record's entry.
