@@ -11,8 +11,10 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -25,7 +27,7 @@ class Server:
 
     def __init__(self) -> None:
         self._programs = programs()
-        self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+        self.folder = self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         self._prefix: list[str] = []
         if os.geteuid() == 0:  # the server refuses to run as root
             user = _other_user()
@@ -37,7 +39,8 @@ class Server:
         try:
             self._call("initdb", "-D", data, "-U", "app", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
             options = f"-k {self._folder} -c listen_addresses='' -c fsync=off -c max_connections=50"
-            self._call("pg_ctl", "-D", data, "-w", "-l", str(self._folder / "log"), "-o", options, "start")
+            self._start = ["-D", data, "-w", "-l", str(self._folder / "log"), "-o", options]
+            self._call("pg_ctl", *self._start, "start")
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
@@ -46,12 +49,40 @@ class Server:
         command = [*self._prefix, str(self._programs / program), *arguments]
         subprocess.run(command, cwd=self._folder, check=True, stdout=subprocess.DEVNULL)
 
-    def database(self) -> str:
-        """A new empty database's SQLAlchemy URL."""
+    def database(self, folder: Path | None = None) -> str:
+        """A new empty database's SQLAlchemy URL; its files in the folder, where one is given."""
         name = f"test_{next(_NUMBERS)}"
-        with psycopg.connect(f"host={self._folder} user=app dbname=postgres", autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
+        with self._connect() as connection:
+            if folder is None:
+                connection.execute(f'CREATE DATABASE "{name}"')
+            else:
+                self._open_to_server(folder)
+                connection.execute(f"""CREATE TABLESPACE "{folder.name}" LOCATION '{folder}'""")
+                connection.execute(f'CREATE DATABASE "{name}" TABLESPACE "{folder.name}"')
         return f"postgresql+psycopg://app@/{name}?host={self._folder}"
+
+    def drop(self, url: str, folder: Path | None = None) -> None:
+        """Delete a database that `database` made."""
+        name = url.partition("@/")[2].partition("?")[0]
+        with self._connect() as connection:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            if folder is not None:
+                connection.execute(f'DROP TABLESPACE "{folder.name}"')
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(f"host={self._folder} user=app dbname=postgres", autocommit=True)
+
+    def _open_to_server(self, folder: Path) -> None:
+        """Let the server's user have a folder, and pass through those above it."""
+        if os.geteuid() == 0:
+            user = _other_user()
+            os.chown(folder, user.pw_uid, user.pw_gid)
+        for each in [*folder.parents][:-2]:
+            each.chmod(each.stat().st_mode | 0o011)
+
+    def restart(self) -> None:
+        """Break off whatever is going on, and start again: it recovers as after a crash."""
+        self._call("pg_ctl", *self._start, "-m", "immediate", "restart")
 
     def stop(self) -> None:
         """End it, whoever is still connected, and delete everything."""
@@ -59,6 +90,20 @@ class Server:
             self._call("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def settle(place: str) -> None:
+    """Wait until nobody else is in a database: a killed client's last statement may still run, and commit."""
+    if "://" not in place:
+        return
+    url = place.replace("postgresql+psycopg", "postgresql")
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with psycopg.connect(url, autocommit=True) as connection:
+        for _ in range(3_000):
+            if connection.execute(others + " AND backend_type = 'client backend'").fetchone() == (0,):
+                return
+            time.sleep(0.01)
+    raise TimeoutError("somebody is still connected")
 
 
 def programs() -> Path:

@@ -6,8 +6,12 @@ The module that works calls `serve` when it is run; the drill drives it by `Vict
 from __future__ import annotations
 
 import os
+import random
+import signal
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable
 from typing import IO
 
@@ -33,11 +37,58 @@ class Victims:
 
     def end(self) -> int:
         """The exit code of the one that was started last; negative, the signal that killed it."""
+        _pipe(self.process.stdin).write("end\n")
+        _pipe(self.process.stdin).flush()
         return int(self.read())
+
+    def run(self, word: str) -> None:
+        """One that works to its end."""
+        self.start(word)
+        assert self.end() == 0
+
+    def kill(self, word: str, after: float) -> bool:
+        """Start one and kill it so many seconds later; whether it was still at work."""
+        child = self.start(word)
+        time.sleep(after)
+        os.kill(child, signal.SIGKILL)
+        code = self.end()
+        assert code in (0, -signal.SIGKILL)
+        return code != 0
 
     def close(self) -> None:
         _pipe(self.process.stdin).close()
         self.process.wait(timeout=60)
+
+
+class Moments:
+    """When to kill: at random, spread over the whole work, however long that takes on this machine.
+
+    Most kills fall within the work; about one in ten comes too late, which shows that the last steps are reached too.
+    """
+
+    def __init__(self, longest: float = 0.3) -> None:
+        self._longest, self._since = longest, time.monotonic()
+        self.fell = Counter[str]()
+
+    def next(self) -> float:
+        """Seconds from the start of a work to its kill."""
+        return random.uniform(0, self._longest)
+
+    def note(self, *, has_begun: bool, is_done: bool) -> None:
+        """Tell where a kill fell: before the first change, between that and the last, or after all of it."""
+        self.fell["after" if is_done else "within" if has_begun else "before"] += 1
+        self._longest = min(20, max(0.005, self._longest * (0.85 if is_done else 1.02 if has_begun else 1.1)))
+
+    @property
+    def kills(self) -> int:
+        """How many there were."""
+        return self.fell.total()
+
+    def told(self, what: str, records: int) -> str:
+        """One line about a drill."""
+        seconds = time.monotonic() - self._since
+        where = ", ".join(f"{self.fell[each]} {each}" for each in ("before", "within", "after"))
+        return f"\n{what}: {self.kills} kills ({where} the work), {records} records, {seconds:.0f} s"
 
 
 def _pipe(pipe: IO[str] | None) -> IO[str]:
@@ -60,5 +111,6 @@ def serve(work: Callable[[str], None]) -> None:
             finally:
                 os._exit(status)
         print(child, flush=True)
+        sys.stdin.readline()  # until then its number is nobody else's
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)

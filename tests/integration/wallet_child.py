@@ -1,4 +1,4 @@
-"""A wallet that scans, accepts, erases and is backed up, until it is killed: what `test_wallet_kills.py` kills."""
+"""A wallet that does one of its works until it is killed: what `test_wallet_kills.py` kills."""
 
 from __future__ import annotations
 
@@ -10,26 +10,46 @@ from chartseal.wallet import CANDIDATE, KEPT, WalletStore, accept, open_mailbox,
 from tests.victims import serve
 
 WALLET = Wallet(b"\x07" * 32)
-ERASED = 5
-"""One in so many of the records that are kept is erased, by its uid."""
+COPY, AGAIN = "copy", "again"
+STAY = 3
+"""Records that are not erased: the first."""
 
 
-def is_to_go(uid: bytes) -> bool:
-    """Whether a record is one of those that its holder erases."""
-    return uid[0] % ERASED == 0
+def scan_all(folder: Path) -> None:
+    """Find and fetch what the mailbox has."""
+    with WalletStore.open(folder / "records", WALLET) as store:
+        scan(store, WALLET, [open_mailbox(str(folder.parent / "mailbox"))], again=True)
 
 
-def work(folder: Path) -> None:
-    """One round: whatever an earlier one left is done."""
+def accept_all(folder: Path) -> None:
+    """Keep all that came."""
     with WalletStore.open(folder / "records", WALLET) as store, Answers.open(folder / "answers", WALLET) as answers:
-        scan(store, WALLET, [open_mailbox(str(folder / "mailbox"))])
         accept(store, WALLET, store.records(CANDIDATE), answers)
+
+
+def erase_most(folder: Path) -> None:
+    """Erase all but some."""
+    with WalletStore.open(folder / "records", WALLET) as store:
         for held in list(store.records(KEPT)):
-            if is_to_go(held.record.uid):
+            if held.number > STAY:
                 store.erase(held.number)
-        (folder / "copy").unlink(missing_ok=True)
-        store.back_up(folder / "copy")
+
+
+def copy(folder: Path) -> None:
+    """Copy the records, unless there is a copy."""
+    with WalletStore.open(folder / "records", WALLET) as store:
+        if not (folder / COPY).exists():
+            store.back_up(folder / COPY)
+
+
+def restore(folder: Path) -> None:
+    """Put the copy where no records are yet."""
+    if not (folder / AGAIN).exists():
+        WalletStore.restore(folder / COPY, folder / AGAIN, WALLET)
+
+
+ACTS = {"scan": scan_all, "accept": accept_all, "erase": erase_most, "copy": copy, "restore": restore}
 
 
 if __name__ == "__main__":
-    serve(lambda _: work(Path(sys.argv[1])))
+    serve(lambda act: ACTS[act](Path(sys.argv[1])))

@@ -9,11 +9,14 @@ Contents are encrypted and looked up by keyed hashes, as in the wallet's memory 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import secrets
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +34,7 @@ CANDIDATE, KEPT, ERASED = "candidate", "kept", "erased"
 
 _APPLICATION = 0x43535741  # "CSWA": no other program's file is taken for one
 _WAIT_SECONDS = 10
+_PART, _STALE = ".part", 3_600
 _STATES = {CANDIDATE: 1, KEPT: 2, ERASED: 3}
 _TABLES = """
 CREATE TABLE wallet (mark BLOB NOT NULL);
@@ -315,21 +319,29 @@ class WalletStore:
     def back_up(self, path: Path) -> None:
         """Copy the file as it is at one moment, while it may be in use; the copy opens by the same words.
 
+        It is written beside, and has its name once it is whole.
+
         Raises:
             WalletStoreError: `backup_exists`, `store_unavailable`, `store_full`.
         """
+        if path.exists():
+            raise WalletStoreError("there is such a file already", "backup_exists")
+        beside = path.with_name(f".{secrets.token_hex(8)}{_PART}")
         try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        except OSError as exc:
-            code = "backup_exists" if isinstance(exc, FileExistsError) else "store_unavailable"
-            raise WalletStoreError(f"the copy cannot be made: {exc.strerror}", code) from exc
-        try:
-            with translated(), closing(sqlite3.connect(path)) as copy:
+            _clear(path.parent)
+            os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            with translated(), closing(sqlite3.connect(beside)) as copy:
                 self._database.backup(copy)
                 copy.execute("PRAGMA journal_mode = DELETE")  # one file
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+            path.hardlink_to(beside)  # unlike a rename, it never overwrites
+            beside.unlink()
+            _sync(path.parent)
+        except OSError as exc:
+            raise _uncopied(exc) from exc
+        finally:
+            for each in (beside, beside.with_name(f"{beside.name}-journal")):
+                with suppress(OSError):
+                    each.unlink(missing_ok=True)
 
     @classmethod
     def restore(cls, copy: Path, path: Path, wallet: Wallet) -> dict[str, int]:
@@ -355,6 +367,29 @@ class WalletStore:
             raise WalletStoreError("the file holds no wallet's records of this form", "store_version")
         if self._database.execute("SELECT mark FROM wallet").fetchall() != [(self._keys.mark("wallet"),)]:
             raise WalletStoreError("the records are another wallet's", "store_other_wallet")
+
+
+def _clear(folder: Path) -> None:
+    """Delete what killed copying left: parts that are older than an hour, which nobody writes any more."""
+    for part in folder.glob(f".{'[0-9a-f]' * 16}{_PART}*"):
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime > _STALE:
+                part.unlink()
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _uncopied(error: OSError) -> WalletStoreError:
+    if isinstance(error, FileExistsError):
+        return WalletStoreError("there is such a file already", "backup_exists")
+    code = "store_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "store_unavailable"
+    return WalletStoreError(f"the copy cannot be made: {error.strerror}", code)
 
 
 def _bound(mark: bytes, state: str) -> bytes:
