@@ -61,6 +61,19 @@ class Server:
                 connection.execute(f'CREATE DATABASE "{name}" TABLESPACE "{folder.name}"')
         return f"postgresql+psycopg://app@/{name}?host={self._folder}"
 
+    def dump(self, url: str, file: Path) -> None:
+        """Write a database as SQL, with the distribution's program."""
+        self._client("pg_dump", url, f"--file={file}")
+
+    def load(self, url: str, file: Path) -> None:
+        """Run a file of SQL."""
+        self._client("psql", url, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--file={file}")
+
+    def _client(self, program: str, url: str, *arguments: str) -> None:
+        found = self._programs / program
+        command = [str(found if found.exists() else program), f"--dbname={_libpq(url)}", *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
     def drop(self, url: str, folder: Path | None = None) -> None:
         """Delete a database that `database` made."""
         name = url.partition("@/")[2].partition("?")[0]
@@ -92,13 +105,17 @@ class Server:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
+def _libpq(url: str) -> str:
+    """An SQLAlchemy URL as libpq takes it."""
+    return url.replace("postgresql+psycopg", "postgresql", 1)
+
+
 def settle(place: str) -> None:
     """Wait until nobody else is in a database: a killed client's last statement may still run, and commit."""
     if "://" not in place:
         return
-    url = place.replace("postgresql+psycopg", "postgresql")
     others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(_libpq(place), autocommit=True) as connection:
         for _ in range(3_000):
             if connection.execute(others + " AND backend_type = 'client backend'").fetchone() == (0,):
                 return

@@ -9,12 +9,21 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import Connection
+
+from chartseal.vault.audit import Act, Action, AuditLog
 from chartseal.vault.database import open_database
-from chartseal.vault.epochs import rotate
+from chartseal.vault.epochs import Step, rotate
 from chartseal.vault.keys import KeystoreFile
 from tests.victims import serve
 
 PASSPHRASE = "passphrase of the drill"
+
+
+def note(connection: Connection, step: Step) -> None:
+    """Enter a step in the audit log, as the command does."""
+    act = Act("rotator", Action.ROTATE, f"epoch {step.epoch} {step.what}, {step.keys} keys")
+    AuditLog(b"", None).append(connection, [act], now=datetime.now(UTC))
 
 
 def main() -> None:
@@ -23,7 +32,7 @@ def main() -> None:
     def work(word: str) -> None:
         engine = open_database(place, create=False)
         while True:
-            rotate(engine, keys, now=datetime.now(UTC), destroy_old=True, batch=7)
+            rotate(engine, keys, now=datetime.now(UTC), destroy_old=True, batch=7, noted=note)
             if word == "finish":
                 return
 

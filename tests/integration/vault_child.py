@@ -1,6 +1,6 @@
 """What the drill of kills kills: seals one numbered chart after another into a vault, in small batches.
 
-python -m tests.integration.vault_child FOLDER PLACE [LAST]
+`go` seals until it is killed, a number until that chart is sealed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from chartseal.vault import Vault, VaultOutput
 from tests.anchoring import issuing, observations
 from tests.charts import DOMAIN, HOLDER
 from tests.vault_records import keys_of
+from tests.victims import serve
 
 RECORDS = 25
 """Of each chart."""
@@ -33,11 +34,11 @@ def seal(vault: Vault, chart: Path) -> None:
     seal_run(Source(chart), issuing(DOMAIN), OnePatient(HOLDER.keys.address()), output, now=AT)
 
 
-def work(folder: Path, place: str, last: int | None) -> None:
+def work(folder: Path, place: str, word: str) -> None:
+    """Seal the charts whose turn it is."""
     batch.MOST_ITEMS = 4
     vault = opened(place)
-    print("ready", flush=True)
-    for number in count() if last is None else range(last + 1):
+    for number in count() if word == "go" else range(int(word) + 1):
         chart = folder / f"{number}.json"
         if not chart.exists():
             beside = chart.with_suffix(".tmp")
@@ -47,4 +48,4 @@ def work(folder: Path, place: str, last: int | None) -> None:
 
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else None)
+    serve(lambda word: work(Path(sys.argv[1]), sys.argv[2], word))

@@ -137,14 +137,22 @@ class Kind:
             raise MissingExtraError(f"a {self.name} in PostgreSQL needs the extra `postgres`") from None
         except SQLAlchemyError as exc:
             raise self._fault(exc) from None
+        except UnicodeDecodeError:  # of SQLite's own words too, where they quote a damaged schema
+            raise self._damage("a text in it is damaged") from None
 
     def _fault(self, error: SQLAlchemyError) -> CoreError:
         detail = f"the {self.name}'s database cannot be used: {faults.told(error)}"
         if faults.is_full(error):
             return self.error(detail, "disk_full")
-        if self.damage is not None and faults.is_damaged(error):
-            return self.damage(detail, f"{self.name}_damaged")
+        if faults.is_damaged(error):
+            return self._damage(faults.told(error))
         return self.error(detail, f"{self.name}_unavailable")
+
+    def _damage(self, told: str) -> CoreError:
+        detail = f"the {self.name}'s database cannot be used: {told}"
+        if self.damage is None:
+            return self.error(detail, f"{self.name}_unavailable")
+        return self.damage(detail, f"{self.name}_damaged")
 
 
 def _make_private(path: Path) -> None:

@@ -17,12 +17,13 @@ _WORDS = {
     sqlite3.SQLITE_READONLY: "it cannot be written",
 }
 _SERVERS_WORDS = {
-    "53100": "no space is left",
     "XX001": "its data are damaged",
     "XX002": "an index of it is damaged",
 }
 """By SQLSTATE. Source: PostgreSQL 17, appendix A."""
 _FULL = {sqlite3.SQLITE_FULL, "53100"}
+_FULL_BESIDE = sqlite3.SQLITE_IOERR_SHMSIZE
+"""SQLite's word where there is no room for the file by which processes share a database's log."""
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, "XX001", "XX002"}
 _LOST = "its server cannot be reached, or refuses us"
 
@@ -30,6 +31,8 @@ _LOST = "its server cannot be reached, or refuses us"
 def told(error: SQLAlchemyError) -> str:
     """The cause, as SQLite's result code or PostgreSQL's SQLSTATE tells it; else the error's kind."""
     code = _code(error)
+    if is_full(error):
+        return _WORDS[sqlite3.SQLITE_FULL]
     if isinstance(code, int):
         words = _WORDS.get(code)
         return words or str(getattr(getattr(error, "orig", None), "sqlite_errorname", type(error).__name__))
@@ -40,7 +43,7 @@ def told(error: SQLAlchemyError) -> str:
 
 def is_full(error: SQLAlchemyError) -> bool:
     """Whether the disk had no room."""
-    return _code(error) in _FULL
+    return _code(error) in _FULL or getattr(_cause(error), "sqlite_errorcode", None) == _FULL_BESIDE
 
 
 def is_damaged(error: SQLAlchemyError) -> bool:
@@ -48,9 +51,13 @@ def is_damaged(error: SQLAlchemyError) -> bool:
     return _code(error) in _DAMAGED
 
 
+def _cause(error: SQLAlchemyError) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else None
+
+
 def _code(error: SQLAlchemyError) -> int | str | None:
     """SQLite's primary result code (the rest says more than anybody asks), or PostgreSQL's SQLSTATE."""
-    cause = error.orig if isinstance(error, DBAPIError) else None
+    cause = _cause(error)
     code = getattr(cause, "sqlite_errorcode", None)
     if isinstance(code, int):
         return code & 0xFF

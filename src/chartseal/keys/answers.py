@@ -68,8 +68,8 @@ class Answers:
         """Open the file, or make it.
 
         Raises:
-            KeyFileError: `answers_unreadable`, `answers_damaged`, `answers_busy`, `answers_newer` of a later program,
-                or `answers_other_wallet`.
+            KeyFileError: `answers_unreadable`, `answers_damaged`, `answers_busy`, `answers_full`, `answers_newer` of a
+                later program, or `answers_other_wallet`.
         """
         keys = wallet.content_keys("answers")
         try:
@@ -117,10 +117,10 @@ class Answers:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:  # SQLite has ended it where the disk was full
+                    self._connection.execute("ROLLBACK")
 
     def note(self, audience: str, answers: Sequence[GivenAnswer]) -> None:
         """Keep what was proved to a verifier.
@@ -226,6 +226,8 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as exc:
+        if exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+            raise KeyFileError("no space is left for the memory", "answers_full") from exc
         busy = "locked" in str(exc) or "busy" in str(exc)
         code, detail = ("answers_busy", "in use elsewhere") if busy else ("answers_unreadable", "not to be had")
         raise KeyFileError(f"the memory is {detail}", code) from exc

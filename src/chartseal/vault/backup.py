@@ -9,6 +9,7 @@ its epoch's key is destroyed.
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import json
 import os
@@ -21,7 +22,7 @@ from datetime import datetime
 from typing import IO, Any, BinaryIO
 
 import pyrage
-from sqlalchemy import Column, Connection, Engine, LargeBinary, String, Table, func, insert, select, text
+from sqlalchemy import Column, Connection, Engine, LargeBinary, String, Table, func, insert, select
 
 from chartseal._json import loads
 from chartseal.chain.anchors import tables as anchor_tables
@@ -29,7 +30,7 @@ from chartseal.errors import VaultDamageError, VaultError
 from chartseal.vault import tables
 from chartseal.vault.audit import Act, Action, AuditLog
 from chartseal.vault.blobs import Blobs, kind_of
-from chartseal.vault.database import reading, storing, writing
+from chartseal.vault.database import hold_moment, reading, storing, writing
 from chartseal.vault.settings import set_blobs, use_blobs
 from chartseal.vault.tables import BLOB, DELIVERY, RECORD
 
@@ -77,8 +78,7 @@ def back_up(
     keys = _recipients(recipients)
     use_blobs(engine, kind_of(blobs.store))
     with _encrypted(output, keys) as archive, reading(engine) as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        hold_moment(connection)
         rows = {table.name: _count(connection, table) for table in _TABLES}
         about = {"format": FORMAT, "kind": KIND, "version": VERSION, "rows": rows}
         _add(archive, _ABOUT, json.dumps(about).encode())
@@ -142,13 +142,13 @@ def _recipients(texts: Sequence[str]) -> list[Any]:
 def _encrypted(output: BinaryIO, recipients: Sequence[Any]) -> Iterator[tarfile.TarFile]:
     """An archive to write, whose bytes another thread encrypts into `output` as they come."""
     reader, writer = (os.fdopen(each, mode) for each, mode in zip(os.pipe(), ("rb", "wb"), strict=True))
-    faults: list[BaseException] = []
+    faults, told = list[BaseException](), _Telling(output)
 
     def encrypt() -> None:
         try:
-            pyrage.encrypt_io(reader, output, recipients)
+            pyrage.encrypt_io(reader, told, recipients)
         except BaseException as exc:  # told to who waits
-            faults.append(exc)
+            faults.append(told.fault or exc)
         finally:
             reader.close()  # who still writes then ends with a broken pipe
 
@@ -162,7 +162,34 @@ def _encrypted(output: BinaryIO, recipients: Sequence[Any]) -> Iterator[tarfile.
     finally:
         thread.join()
     if faults:
-        raise VaultError("the backup cannot be written", "backup_unwritable") from faults[0]
+        fault = faults[0]
+        is_full = isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT)
+        why = f": {fault.strerror}" if isinstance(fault, OSError) else ""
+        raise VaultError(
+            f"the backup cannot be written{why}", "disk_full" if is_full else "backup_unwritable"
+        ) from fault
+
+
+class _Telling:
+    """An output that keeps why it could not be written: age tells that in words alone."""
+
+    def __init__(self, output: BinaryIO) -> None:
+        self._output = output
+        self.fault: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._output.write(data)
+        except OSError as exc:
+            self.fault = exc
+            raise
+
+    def flush(self) -> None:
+        try:
+            self._output.flush()
+        except OSError as exc:
+            self.fault = exc
+            raise
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import Engine, Table, inspect
+from sqlalchemy import Connection, Engine, Table, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from chartseal.chain import anchors
@@ -101,6 +101,32 @@ def _driver(engine: Engine) -> Iterator[sqlite3.Cursor]:
             yield connection.cursor()  # type: ignore[misc]  # of SQLAlchemy's type for any driver's
         except sqlite3.Error as exc:
             raise DBAPIError(None, None, exc) from None
+
+
+def hold_moment(connection: Connection) -> None:
+    """Let everything that a new connection reads be of one moment, whatever others write; in SQLite it always is.
+
+    Raises:
+        VaultError: `vault_unavailable`.
+    """
+    if connection.dialect.name == "postgresql":
+        with storing():
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+
+
+@contextmanager
+def trusting_rows(table: Table) -> Iterator[None]:
+    """Tell rows that hold what their columns cannot, as a damaged file of SQLite may give them.
+
+    Raises:
+        VaultDamageError: `vault_damaged`.
+        VaultError: as `storing`.
+    """
+    try:
+        with storing():
+            yield
+    except (TypeError, ValueError, OverflowError, MemoryError):
+        raise VaultDamageError("a row holds what its columns cannot", "vault_damaged", table.name) from None
 
 
 def empty_log(engine: Engine) -> bool:

@@ -152,7 +152,7 @@ def _telling() -> Iterator[None]:
         yield
     except KeyFileError as exc:
         if exc.code in ("key_file_unreadable", "key_file_unwritable"):
-            raise unavailable(exc.detail) from exc
+            raise unavailable(exc.detail, exc.__cause__) from exc
         raise damaged(exc.detail) from exc
 
 
@@ -192,4 +192,4 @@ def _overwrite(descriptor: int) -> None:
         os.pwrite(descriptor, secrets.token_bytes(os.fstat(descriptor).st_size), 0)
         os.fsync(descriptor)
     except OSError as exc:
-        raise unavailable(f"the file before cannot be overwritten: {exc.strerror}") from exc
+        raise unavailable(f"the file before cannot be overwritten: {exc.strerror}", exc) from exc

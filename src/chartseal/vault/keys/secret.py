@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import secrets
 
@@ -58,6 +59,7 @@ def damaged(detail: str) -> VaultKeyError:
     return VaultKeyError(f"the vault's keys are damaged: {detail}", "keys_damaged")
 
 
-def unavailable(detail: str) -> VaultKeyError:
-    """The error of a place that cannot be used."""
-    return VaultKeyError(f"the vault's keys cannot be used: {detail}", "keys_unavailable")
+def unavailable(detail: str, cause: BaseException | None = None) -> VaultKeyError:
+    """The error of a place that cannot be used: `disk_full` where that is the cause, else `keys_unavailable`."""
+    is_full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    return VaultKeyError(f"the vault's keys cannot be used: {detail}", "disk_full" if is_full else "keys_unavailable")

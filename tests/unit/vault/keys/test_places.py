@@ -15,6 +15,8 @@ from keyring.backends.fail import Keyring as FailKeyring
 
 from chartseal.errors import ChartsealError, VaultKeyError, WrongPassphraseError
 from chartseal.vault.keys import EnvironmentKeys, KeyProvider, KeyringKeys, KeystoreFile, TokenKeys, open_keys
+from tests.disks import SmallDisk
+from tests.disks import small_disk as small_disk
 from tests.softhsm import PIN, Token
 from tests.unit.vault.keys.conftest import MemoryKeyring
 
@@ -112,6 +114,15 @@ def test_every_flipped_byte_is_damage(path: Path) -> None:
         assert code_of(lambda: KeystoreFile(path, "right").get("index")) == "keys_damaged"
 
 
+def test_every_cut_is_damage_under_any_passphrase(path: Path) -> None:
+    KeystoreFile(path, "right").make("index")
+    whole = path.read_bytes()
+    for at in range(0, len(whole) - 1, 13):
+        path.write_bytes(whole[:at])
+        for passphrase in ("right", "wrong"):
+            assert code_of(partial(KeystoreFile, path, passphrase)) == "keys_damaged"
+
+
 def test_a_secret_under_another_name_does_not_open(path: Path) -> None:
     from chartseal.keys import _files
 
@@ -207,6 +218,22 @@ def test_two_processes_lose_nothing(path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path, quick: None) -> None:
     assert code_of(lambda: KeystoreFile(tmp_path / "none" / "keys", "x").make("index")) == "keys_unavailable"
+
+
+def test_a_full_disk_keeps_the_keys_that_are_there(small_disk: SmallDisk, quick: None) -> None:
+    path = small_disk.folder / "keys.json"
+    keys = KeystoreFile(path, "right")
+    small_disk.fill()
+    assert code_of(lambda: keys.make("index")) == "disk_full"
+    assert small_disk.files() == []
+    small_disk.make_room()
+    index = keys.make("index")
+    small_disk.fill()
+    assert {code_of(lambda: keys.make("epoch-1")), code_of(lambda: keys.destroy("index"))} == {"disk_full"}
+    assert KeystoreFile(path, "right").get("index") == index
+    small_disk.make_room()
+    keys.make("epoch-1")
+    assert list(KeystoreFile(path, "right").names()) == ["epoch-1", "index"]
 
 
 # environment
