@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, select
 
 from chartseal.errors import ChartsealError, VaultError
 from chartseal.vault import terms
-from chartseal.vault.database import storing
+from chartseal.vault.database import trusting_rows
 from chartseal.vault.opening import COLUMNS, Entry, chunks, decrypt
 from chartseal.vault.tables import LIVE, RECORD, TERM
 
@@ -63,14 +63,16 @@ def find(vault: Vault, connection: Connection, wanted: Wanted) -> Iterator[Entry
 
     Raises:
         VaultError: `not_searchable`, `vault_unavailable`.
+        VaultDamageError: `vault_damaged`.
     """
     wanted.require_searchable(vault.settings.searchable)
     query = _query(vault, wanted)
     last = 0
     while True:
-        with storing():
+        with trusting_rows(RECORD):
             rows = connection.execute(query.where(RECORD.c.id > last).order_by(RECORD.c.id).limit(_CHUNK)).all()
-        yield from map(Entry.of, rows)
+            entries = [Entry.of(row) for row in rows]
+        yield from entries
         if len(rows) < _CHUNK:
             return
         last = rows[-1].id

@@ -14,7 +14,7 @@ from chartseal import _core
 from chartseal.errors import ChartsealError, CoreError, VaultDamageError, VaultError
 from chartseal.vault import contents
 from chartseal.vault.audit import Act, Action, record_text
-from chartseal.vault.database import reading, storing, writing
+from chartseal.vault.database import reading, trusting_rows, writing
 from chartseal.vault.epochs import Epoch
 from chartseal.vault.storing import Identity
 from chartseal.vault.tables import ERASURE, KEY, LIVE, RECORD
@@ -50,9 +50,15 @@ class Entry(NamedTuple):
 
     @classmethod
     def of(cls, row: Any) -> Entry:
-        """A row of `COLUMNS`."""
-        identity = bytes(row.attester), bytes(row.uid)
-        return cls(row.id, identity, row.sealed_at, row.stored_at, row.size, row.state)
+        """A row of `COLUMNS`.
+
+        Raises:
+            TypeError, ValueError: the row is damaged.
+        """
+        numbers = (row.sealed_at, row.stored_at, row.size, row.state)
+        if not all(isinstance(each, int) for each in numbers) or (len(row.attester), len(row.uid)) != (20, 32):
+            raise ValueError("not a row of a record")
+        return cls(row.id, (bytes(row.attester), bytes(row.uid)), *numbers)
 
     @property
     def name(self) -> str:
@@ -160,8 +166,11 @@ def _rows(connection: Connection, ids: Sequence[int]) -> dict[int, Any]:
         .where(RECORD.c.id.in_(ids))
         .order_by(KEY.c.epoch)
     )
-    with storing():
-        return {row.id: row for row in connection.execute(wanted)}
+    with trusting_rows(RECORD):
+        rows = {row.id: row for row in connection.execute(wanted)}
+        for row in rows.values():
+            Entry.of(row)
+    return rows
 
 
 def _decrypt(

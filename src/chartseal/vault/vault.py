@@ -13,7 +13,7 @@ from chartseal.sealing import SealedLine, SealedRecord
 from chartseal.vault.audit import Action, AuditLog
 from chartseal.vault.blobs import Blobs, BlobStore, kind_of
 from chartseal.vault.checking import check
-from chartseal.vault.database import open_database, reading, storing, writing
+from chartseal.vault.database import open_database, reading, trusting_rows, writing
 from chartseal.vault.epochs import Epochs
 from chartseal.vault.finding import Wanted, addressed, find
 from chartseal.vault.findings import Finding
@@ -174,11 +174,12 @@ class Vault:
         Raises:
             VaultError: `record_unknown`, `vault_unavailable`.
         """
-        with reading(self.engine) as connection, storing():
+        with reading(self.engine) as connection, trusting_rows(RECORD):
             row = connection.execute(select(*COLUMNS).where(of_identities([(attester, uid)]))).one_or_none()
-        if row is None:
+            entry = None if row is None else Entry.of(row)
+        if entry is None:
             raise VaultError("the vault never had such a record", "record_unknown", record_name(attester, uid))
-        return Entry.of(row)
+        return entry
 
     def lines(
         self,
