@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import random
 import signal
 import time
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,8 @@ from tests.anchoring import place as place
 from tests.audit_log import a_log, begun, issuer, looked, queue, told
 from tests.postgres import postgres as postgres
 from tests.postgres import postgres_server as postgres_server
+from tests.postgres import settle
+from tests.victims import Moments
 
 KILLS = 200
 """In each database."""
@@ -88,13 +89,17 @@ def _kill(process: BaseProcess) -> None:
 @pytest.mark.long
 def test_a_log_that_is_killed_at_any_moment(place: str, drill_scale: float) -> None:
     _begin(place)
-    chance, before = random.Random(7), 1
-    for _ in range(max(3, int(KILLS * drill_scale))):
+    moments, before = Moments(), 1
+    while moments.kills < max(4, round(KILLS * drill_scale)):
         processes = [_started(place, None) for _ in range(WRITERS)]
         for process in processes:
-            time.sleep(chance.uniform(0, 0.3))
+            time.sleep(moments.next())
             _kill(process)
+        settle(place)
         now = _whole(place)
         assert now >= before
+        for _ in processes:
+            moments.note(has_begun=now > before, is_done=now > before + 3 * TURNS)
         before = now
+    print(moments.told(f"audit, {'postgresql' if '://' in place else 'sqlite'}", before))
     assert before > 1

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,12 +19,13 @@ from tests.charts import NOW
 from tests.integration.vault_child import KEYS
 from tests.postgres import postgres as postgres
 from tests.postgres import postgres_server as postgres_server
+from tests.postgres import settle
 from tests.vault_records import create, keys_of, lines_of, put
-from tests.victims import Victims
+from tests.victims import Moments, Victims
 
 KILLS = 200
 """In each database."""
-RECORDS = 24
+RECORDS = 12
 
 
 def check_whole(vault: Vault) -> set[bytes]:
@@ -56,26 +53,22 @@ def test_killed_erasures_leave_no_half_record(place: str, tmp_path: Path, drill_
     vault = create(place, keys_of(KEYS), blobs=FolderBlobs(folder))
     vault.blobs = Blobs(FolderBlobs(folder), inline=1_500)
     victims = Victims("tests.integration.erasure_child", place, str(folder))
-    source, kills, halfway, longest, gone = random.Random(17), 0, 0, 0.3, set[bytes]()
-    for number in range(max(4, round(KILLS * drill_scale))):
+    moments, gone = Moments(), set[bytes]()
+    for number in range(max(3, round(KILLS * drill_scale))):
         patient = f"Patient/k{number}"
         put(vault, lines_of(RECORDS, f"k{number}"))
-        child = victims.start(patient)
-        time.sleep(source.uniform(0, longest))
-        os.kill(child, signal.SIGKILL)
-        kills += victims.end() == -signal.SIGKILL
+        vault.close()
+        victims.kill(patient, moments.next())
+        settle(place)
         erased = check_whole(vault)
         assert gone <= erased
-        halfway += 0 < len(erased - gone) < RECORDS
-        # So long that most die between their first record and their last.
-        longest = longest * 1.1 if not erased - gone else max(0.05, longest * 0.9)
-        victims.start(patient)  # the same call goes on
-        assert victims.end() == 0
+        new = len(erased - gone)
+        moments.note(has_begun=new > 0, is_done=new == RECORDS)
+        victims.run(patient)  # the same call goes on
         gone = check_whole(vault)
         assert len(erased_of(vault, patient)) == RECORDS
     victims.close()
-    print(f"\nkills: {kills}, of which {halfway} between a patient's first record and the last")
-    assert kills > 0
+    print(moments.told(f"erase, {vault.engine.dialect.name}", len(gone)))
     vault.blobs.sweep(vault.engine, now=NOW + timedelta(days=36_500))
     with reading(vault.engine) as connection:
         assert connection.execute(select(func.count()).select_from(BLOB)).scalar_one() == 0

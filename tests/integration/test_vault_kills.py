@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,18 +17,12 @@ from tests.charts import NOW
 from tests.integration.vault_child import AT, KEYS, RECORDS, opened
 from tests.postgres import postgres as postgres
 from tests.postgres import postgres_server as postgres_server
+from tests.postgres import settle
 from tests.vault_records import keys_of
+from tests.victims import Moments, Victims
 
 KILLS = 200
 """In each database."""
-
-
-def child(folder: Path, place: str, *last: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.integration.vault_child", str(folder), place, *last]
-    started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert started.stdout is not None
-    assert started.stdout.readline() == "ready\n"
-    return started
 
 
 def counted(vault: Vault, table: Table) -> int:
@@ -40,25 +30,34 @@ def counted(vault: Vault, table: Table) -> int:
         return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
+def whole(place: str) -> int:
+    """How many records there are: each with its key, delivery, leaf, announcement and audit entry."""
+    settle(place)
+    vault = opened(place)
+    rows = counted(vault, RECORD)
+    assert [counted(vault, each) for each in (KEY, DELIVERY, AUDIT, LEAF, ANNOUNCEMENT)] == [rows] * 5
+    with reading(vault.engine) as connection:
+        assert verify_log(connection, now=NOW).entries == rows
+    vault.close()
+    return rows
+
+
 @pytest.mark.long
 def test_nothing_is_lost_halved_or_doubled(place: str, tmp_path: Path, drill_scale: float) -> None:
     Vault.create(place, keys_of(KEYS), now=AT).close()
-    chance, waits = random.Random(), 0.8
-    for _ in range(max(2, round(KILLS * drill_scale))):
-        victim = child(tmp_path, place)
-        time.sleep(chance.uniform(0, waits))
-        victim.kill()
-        assert victim.wait() == -9
-        vault = opened(place)
-        rows = counted(vault, RECORD)
-        assert [counted(vault, each) for each in (KEY, DELIVERY, AUDIT, LEAF, ANNOUNCEMENT)] == [rows] * 5
-        vault.close()
-    charts = [int(each.stem) for each in tmp_path.glob("*.json")]
-    last = max(charts, default=0)
-    assert child(tmp_path, place, str(last)).wait() == 0
+    victims, moments, rows = Victims("tests.integration.vault_child", str(tmp_path), place), Moments(), 0
+    for _ in range(max(3, round(KILLS * drill_scale))):
+        before = rows
+        victims.kill("go", moments.next())
+        rows = whole(place)
+        assert rows >= before
+        moments.note(has_begun=rows > before, is_done=rows - before > RECORDS)
+    last = len(list(tmp_path.glob("*.json")))
+    victims.run(str(last))
+    victims.close()
+    rows = whole(place)
     vault = opened(place)
-    assert len(vault.find()) == RECORDS * (last + 1)
+    print(moments.told(f"seal, {vault.engine.dialect.name}", rows))
+    assert len(vault.find()) == rows == RECORDS * (last + 1)
     assert list(vault.verify()) == []
-    with reading(vault.engine) as connection:
-        assert verify_log(connection, now=NOW).entries == RECORDS * (last + 1)
     vault.close()
