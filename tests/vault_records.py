@@ -9,6 +9,7 @@ from typing import Any
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.sealing import SealedLine, SealedRecord
 from chartseal.vault import Stored, Vault
+from chartseal.vault.keys import KeyProvider
 from tests.charts import DOMAIN, HOLDER, NOW, sealed, texts
 from tests.vaults import MemoryKeys
 
@@ -50,7 +51,7 @@ def identity(line: SealedLine) -> tuple[bytes, bytes]:
     return record.attester, record.uid
 
 
-def create(place: str, keys: MemoryKeys | None = None, **options: Any) -> Vault:
+def create(place: str, keys: KeyProvider | None = None, **options: Any) -> Vault:
     return Vault.create(place, keys or MemoryKeys(), base=BASE, now=NOW, **options)
 
 

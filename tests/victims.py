@@ -63,21 +63,31 @@ class Victims:
 class Moments:
     """When to kill: at random, spread over the whole work, however long that takes on this machine.
 
-    Most kills fall within the work; about one in ten comes too late, which shows that the last steps are reached too.
+    One in five falls anywhere; the others between the times at which the work seems to begin to change something and to
+    end, so that short works are met in their middle too.
     """
 
     def __init__(self, longest: float = 0.3) -> None:
-        self._longest, self._since = longest, time.monotonic()
+        self._earliest, self._longest, self._since = 0.0, longest, time.monotonic()
         self.fell = Counter[str]()
 
     def next(self) -> float:
         """Seconds from the start of a work to its kill."""
-        return random.uniform(0, self._longest)
+        return random.uniform(0 if random.random() < 0.2 else self._earliest, self._longest)
 
     def note(self, *, has_begun: bool, is_done: bool) -> None:
         """Tell where a kill fell: before the first change, between that and the last, or after all of it."""
         self.fell["after" if is_done else "within" if has_begun else "before"] += 1
-        self._longest = min(20, max(0.005, self._longest * (0.85 if is_done else 1.02 if has_begun else 1.1)))
+        if is_done:
+            self._longest *= 0.9
+        elif has_begun:
+            self._longest *= 1.02
+            self._earliest *= 0.95
+        else:
+            self._longest *= 1.1
+            self._earliest += 0.1 * (self._longest - self._earliest)
+        self._longest = min(20, max(0.005, self._longest))
+        self._earliest = min(self._earliest, 0.8 * self._longest)
 
     @property
     def kills(self) -> int:

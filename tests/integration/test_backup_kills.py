@@ -147,8 +147,8 @@ def test_a_killed_backup_is_whole_or_not_there(place: str, tmp_path: Path, drill
             os.utime(each, (0, time.time() - 3_700))
         vault.close()
     victims.run("backup")
-    for each in (victims, writers):
-        each.close()
+    victims.close()
+    writers.close()
     print(moments.told(f"backup, {vault.engine.dialect.name}", len(vault.find())) + f", {copies} copies")
     assert parts(tmp_path) == []
     there = states(vault)

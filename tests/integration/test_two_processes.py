@@ -60,7 +60,7 @@ def test_who_waits_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             with pytest.raises(ChartsealError) as caught:
                 act()
             assert caught.value.code == "vault_unavailable"
-            assert "locked" in caught.value.detail
+            assert "locked" in str(caught.value)
         assert len(two.find()) == 3
     assert put(two, lines).new == 2
     assert list(two.verify()) == []

@@ -105,8 +105,8 @@ ACTS_BEFORE: dict[str, tuple[list[str], Look]] = {
     "scan": ([], look_at_scan),
     "accept": (["scan"], look_at_acceptance),
     "erase": (["scan", "accept"], look_at_erasure),
-    "copy": (["scan", "accept"], look_at_copy),
-    "restore": (["scan", "accept", "copy"], look_at_restoring),
+    "copy": (["scan", "accept", "grow"], look_at_copy),
+    "restore": (["scan", "accept", "grow", "copy"], look_at_restoring),
 }
 
 
@@ -115,7 +115,7 @@ ACTS_BEFORE: dict[str, tuple[list[str], Look]] = {
 def test_a_wallet_that_is_killed_at_any_moment(act: str, tmp_path: Path, drill_scale: float) -> None:
     drill, (before, look) = Drill(tmp_path), ACTS_BEFORE[act]
     drill.prepare(*before)
-    victims, moments = Victims("tests.integration.wallet_child", str(drill.folder)), Moments(0.1)
+    victims, moments = Victims("tests.integration.wallet_child", str(drill.folder)), Moments(0.4)
     for _ in range(max(3, round(KILLS * drill_scale))):
         drill.put_back()
         victims.kill(act, moments.next())

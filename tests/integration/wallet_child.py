@@ -48,7 +48,14 @@ def restore(folder: Path) -> None:
         WalletStore.restore(folder / COPY, folder / AGAIN, WALLET)
 
 
-ACTS = {"scan": scan_all, "accept": accept_all, "erase": erase_most, "copy": copy, "restore": restore}
+def grow(folder: Path) -> None:
+    """Note many pages, so that a copy of the file takes its time."""
+    with WalletStore.open(folder / "records", WALLET) as store, store.writing():
+        for number in range(20_000):
+            store.add_page("", number.to_bytes(4), 0, 0)
+
+
+ACTS = {"grow": grow, "scan": scan_all, "accept": accept_all, "erase": erase_most, "copy": copy, "restore": restore}
 
 
 if __name__ == "__main__":

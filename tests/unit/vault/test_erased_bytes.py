@@ -106,7 +106,7 @@ def folders(place: str, tmp_path: Path) -> list[Path]:
 def vault(place: str, tmp_path: Path) -> Iterator[Vault]:
     keys = KeystoreFile(tmp_path / "vault.keys", PASSPHRASE)
     store = FolderBlobs(tmp_path / "blobs")
-    made = create(place, keys, blobs=store)  # type: ignore[arg-type]
+    made = create(place, keys, blobs=store)
     made.blobs = Blobs(store, inline=1_500)  # some inside, some outside
     yield made
     made.close()
