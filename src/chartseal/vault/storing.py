@@ -18,7 +18,7 @@ from chartseal.vault import contents
 from chartseal.vault.audit import Act, Action, record_text
 from chartseal.vault.audit.log import lock_head
 from chartseal.vault.database import reading, storing, writing
-from chartseal.vault.rows import insert_rows
+from chartseal.vault.rows import held, insert_rows
 from chartseal.vault.tables import DELIVERY, KEY, LIVE, RECORD, TERM
 from chartseal.vault.terms import Facts, read_facts, terms
 
@@ -130,14 +130,15 @@ def _looked_at(lines: Sequence[SealedLine]) -> dict[Identity, tuple[Facts, Seale
 
 def _known(connection: Connection, identities: Iterable[Identity]) -> set[Identity]:
     """Those that the vault has, or had."""
-    wanted = list(identities)
-    found: set[Identity] = set()
+    by_attester: dict[bytes, list[bytes]] = {}
+    for attester, uid in identities:
+        by_attester.setdefault(attester, []).append(uid)
     with storing():
-        for at in range(0, len(wanted), MOST_LINES):
-            own = of_identities(wanted[at : at + MOST_LINES])
-            rows = connection.execute(select(RECORD.c.attester, RECORD.c.uid).where(own))
-            found.update((bytes(row.attester), bytes(row.uid)) for row in rows)
-    return found
+        return {
+            (attester, uid)
+            for attester, uids in by_attester.items()
+            for uid in held(connection, (RECORD.c.attester, attester), RECORD.c.uid, uids)
+        }
 
 
 def _encrypt(vault: Vault, batch: Iterable[tuple[Facts, SealedLine]], epoch: Epoch, *, deliver: bool) -> list[Parcel]:
