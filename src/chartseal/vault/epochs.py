@@ -17,6 +17,7 @@ from chartseal.errors import CoreError, VaultKeyError
 from chartseal.vault.database import reading, storing, write_anew, writing
 from chartseal.vault.keys.provider import KeyProvider, epoch_name
 from chartseal.vault.keys.secret import missing
+from chartseal.vault.settings import require_keys
 from chartseal.vault.tables import EPOCH, KEY, META, NO_KEY, RECORD
 
 BATCH = 500
@@ -95,9 +96,17 @@ class Epochs:
             raise missing(epoch_name(number))
         if row.destroyed_at is not None:
             raise VaultKeyError(f"the key {epoch_name(number)} was destroyed", "key_destroyed")
-        secret = self._keys.get(epoch_name(number))
-        if not hmac.compare_digest(_core.reader_public(secret), row.reader):
-            raise VaultKeyError(f"the key {epoch_name(number)} is not this vault's", "key_mismatch")
+        return self.read_back(Epoch(number, row.reader))
+
+    def read_back(self, epoch: Epoch) -> bytes:
+        """The X25519 secret of an epoch, as the KeyProvider has it at this moment.
+
+        Raises:
+            VaultKeyError: `key_missing`, `key_mismatch`, `keys_damaged`, `keys_unavailable`.
+        """
+        secret = self._keys.get(epoch_name(epoch.number))
+        if not hmac.compare_digest(_core.reader_public(secret), epoch.reader):
+            raise VaultKeyError(f"the key {epoch_name(epoch.number)} is not this vault's", "key_mismatch")
         return secret
 
     def destroy(self, number: int, *, now: datetime, noted: Noted | None = None) -> None:
@@ -107,7 +116,7 @@ class Epochs:
 
         Raises:
             VaultKeyError: `epoch_in_use`: it is the newest, or a data key is wrapped for it; `key_missing`: no such
-                epoch; `keys_read_only`, `keys_unavailable`.
+                epoch, or the newest's secret is gone; `key_mismatch`, `keys_read_only`, `keys_unavailable`.
             VaultError: `vault_unavailable`, `disk_full`.
         """
         with writing(self._engine) as connection:
@@ -119,8 +128,10 @@ class Epochs:
             if row.destroyed_at is not None:
                 return
             in_use = select(KEY.c.record_id).where(KEY.c.epoch == number, KEY.c.wrapped != NO_KEY).limit(1)
-            if self.current(connection).number == number or connection.execute(in_use).first() is not None:
+            newest = self.current(connection)
+            if newest.number == number or connection.execute(in_use).first() is not None:
                 raise VaultKeyError(f"{epoch_name(number)} is in use", "epoch_in_use")
+            self.read_back(newest)  # what this epoch's keys were wrapped anew for must open before this one goes
             self._keys.destroy(epoch_name(number))
             done = update(EPOCH).where(EPOCH.c.number == number).values(destroyed_at=int(now.timestamp()))
             connection.execute(done)
@@ -175,10 +186,13 @@ def rotate(
     epoch. `destroy_old` destroys the secrets of the older epochs for which nothing is wrapped any more.
 
     Raises:
-        VaultKeyError: `keys_read_only`, `keys_unavailable`, `key_missing`, `key_mismatch`.
+        VaultKeyError: `keys_other_vault`, `keys_read_only`, `keys_unavailable`, `key_missing`, `key_mismatch`; of
+            another vault's keys, or none, nothing was changed.
         VaultError: `vault_unavailable`, `disk_full`.
     """
     rotating = _Rotating(engine, Epochs(engine, keys), batch, noted)
+    with reading(engine) as connection:
+        require_keys(connection, keys)
     target = rotating.target(now)
     moved, refused = rotating.move_all(target)
     destroyed = rotating.destroy_before(target, now) if destroy_old else ()
@@ -213,9 +227,11 @@ class _Rotating:
         """The epoch of a rotation that was interrupted, or a new one."""
         with writing(self._engine) as connection:
             value = connection.scalar(select(META.c.value).where(META.c.name == _ROTATION))
-            if value is not None:
-                return self._epochs.current(connection)
-            epoch = self._epochs.begin(connection, now=now)
+            is_new = value is None
+            epoch = self._epochs.begin(connection, now=now) if is_new else self._epochs.current(connection)
+            self._epochs.read_back(epoch)
+            if not is_new:
+                return epoch
             connection.execute(insert(META).values(name=_ROTATION, value=epoch.number.to_bytes(4, "big")))
             self._note(connection, "begun", epoch.number, 0)
             return epoch

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 
 from chartseal.errors import VaultDamageError, VaultError, VaultKeyError
 from chartseal.vault.database import reading, storing, writing
+from chartseal.vault.keys.provider import PSEUDONYMS, KeyProvider
 from chartseal.vault.tables import META
 
 ID = "id"
@@ -82,6 +83,20 @@ class Settings:
             return cls(found[ID], found[_SEARCHABLE] == b"\1", quota or None, found[_BASE].decode())
         except (KeyError, UnicodeDecodeError):
             raise VaultDamageError("the vault's settings are damaged", "settings_damaged", META.name) from None
+
+
+def require_keys(connection: Connection, keys: KeyProvider) -> None:
+    """See that the keys are the vault's, before something is written that only they open; tables without one take any.
+
+    Raises:
+        VaultKeyError: `keys_other_vault`, `key_missing`, or the keys cannot be used.
+        VaultError: `vault_missing`, `vault_unavailable`.
+        VaultDamageError: `settings_damaged`.
+    """
+    with storing():
+        is_made = connection.execute(select(META.c.name).where(META.c.name == ID)).first() is not None
+    if is_made:
+        Settings.read(connection, keys.get(PSEUDONYMS))
 
 
 def _check(vault: bytes, pseudonyms: bytes) -> bytes:

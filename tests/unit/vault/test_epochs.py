@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, func, select, update
@@ -14,6 +15,7 @@ from chartseal.vault.database import reading, writing
 from chartseal.vault.epochs import Epoch, Epochs, Refused, Step, rotate
 from chartseal.vault.keys import EnvironmentKeys
 from chartseal.vault.tables import EPOCH, KEY, META, RECORD
+from tests.vault_records import create, lines_of, put
 from tests.vaults import ATTESTER, MemoryKeys, add_records, insert_records, uid_of, unreadable
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -210,3 +212,55 @@ def test_destroying_waits_for_who_is_storing(database: Engine, epochs: Epochs, f
     thread.join(20)
     assert outcome == ["epoch_in_use"]
     assert unreadable(database, epochs, ciphertexts) == set()
+
+
+def test_an_older_epoch_stays_while_the_newest_cannot_be_read_back(
+    database: Engine, keys: MemoryKeys, first: Epoch
+) -> None:
+    add_records(database, first, range(3))
+    rotate(database, keys, now=NOW)
+    lost = keys.kept.pop("epoch-2")
+    with pytest.raises(VaultKeyError) as caught:
+        Epochs(database, keys).destroy(1, now=NOW)
+    assert caught.value.code == "key_missing"
+    keys.kept["epoch-2"] = bytes(range(32))
+    with pytest.raises(VaultKeyError) as caught:
+        Epochs(database, keys).destroy(1, now=NOW)
+    assert caught.value.code == "key_mismatch"
+    assert "epoch-1" in keys.kept
+    keys.kept["epoch-2"] = lost
+    assert rotate(database, keys, now=NOW, destroy_old=True).destroyed == (1, 2)
+
+
+def test_a_rotation_goes_on_only_where_its_epochs_secret_is(database: Engine, keys: MemoryKeys, first: Epoch) -> None:
+    add_records(database, first, range(3))
+
+    def die(_: Connection, step: Step) -> None:
+        if step.what == "moved":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rotate(database, keys, now=NOW, noted=die)
+    del keys.kept["epoch-2"]
+    with pytest.raises(VaultKeyError) as caught:
+        rotate(database, keys, now=NOW, destroy_old=True)
+    assert caught.value.code == "key_missing"
+    assert wraps(database) == {1: 3}
+    assert "epoch-1" in keys.kept
+
+
+@pytest.mark.parametrize("wrong", ["none", "another"])
+def test_keys_that_are_not_the_vaults_begin_no_epoch(wrong: str, place: str, tmp_path: Path) -> None:
+    vault, others = create(place), MemoryKeys()
+    put(vault, lines_of(2))
+    if wrong == "another":
+        create(str(tmp_path / "other.db"), others).close()
+    before = others.names()
+    with pytest.raises(VaultKeyError) as caught:
+        rotate(vault.engine, others, now=NOW, destroy_old=True)
+    assert caught.value.code == ("key_missing" if wrong == "none" else "keys_other_vault")
+    assert others.names() == before
+    with reading(vault.engine) as connection:
+        assert connection.scalars(select(EPOCH.c.number)).all() == [1]
+    put(vault, lines_of(1))
+    assert list(vault.verify()) == []
