@@ -11,11 +11,14 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 
 from chartseal.errors import VaultDamageError, VaultError, VaultKeyError
 from chartseal.vault.database import reading, storing, writing
-from chartseal.vault.keys.provider import PSEUDONYMS, KeyProvider
+from chartseal.vault.keys.provider import PSEUDONYMS, TAKEN, KeyProvider
+from chartseal.vault.rows import NOTHING, insert_rows
 from chartseal.vault.tables import META
 
 ID = "id"
 _SEARCHABLE, _QUOTA, _BASE, _KEYS, _BLOBS = "searchable", "quota", "base", "keys", "blobs"
+_MAKING = "making"
+"""Name of what tells, while a vault is made, that it took the keys: what dies then is made again with the same."""
 _ID_SIZE = 16
 _LONGEST_BASE = 1_024
 
@@ -83,6 +86,45 @@ class Settings:
             return cls(found[ID], found[_SEARCHABLE] == b"\1", quota or None, found[_BASE].decode())
         except (KeyError, UnicodeDecodeError):
             raise VaultDamageError("the vault's settings are damaged", "settings_damaged", META.name) from None
+
+
+def take_keys(connection: Connection, keys: KeyProvider) -> None:
+    """Let a vault that is to be made have the keys; `keep_keys` follows, in a transaction after this one.
+
+    Raises:
+        VaultError: `vault_exists`, `vault_unavailable`.
+        VaultKeyError: `keys_taken`: another vault has them; or they cannot be used.
+    """
+    with storing():
+        found = {row.name: bytes(row.value) for row in connection.execute(select(META.c.name, META.c.value))}
+    if ID in found:
+        raise VaultError("there is a vault already", "vault_exists")
+    names = keys.names()
+    own = _check(b"", keys.get(PSEUDONYMS) if PSEUDONYMS in names else keys.make(PSEUDONYMS))
+    is_own = hmac.compare_digest(found.get(_MAKING, b""), own)
+    if TAKEN in names and not is_own:
+        raise VaultKeyError("another vault has these keys: give each its own", "keys_taken")
+    if not is_own:
+        with storing():
+            connection.execute(delete(META).where(META.c.name == _MAKING))
+            insert_rows(connection, (META.c.name, META.c.value), [(_MAKING, own)], NOTHING)  # others may make it too
+
+
+def keep_keys(connection: Connection, keys: KeyProvider) -> None:
+    """Let no other vault have the keys that this one took; a place that only reads cannot tell.
+
+    Raises:
+        VaultKeyError: `key_exists`: another took them meanwhile; or they cannot be used.
+        VaultError: `vault_unavailable`.
+    """
+    if TAKEN not in keys.names():
+        try:
+            keys.make(TAKEN)
+        except VaultKeyError as exc:
+            if exc.code != "keys_read_only":
+                raise
+    with storing():
+        connection.execute(delete(META).where(META.c.name == _MAKING))
 
 
 def require_keys(connection: Connection, keys: KeyProvider) -> None:

@@ -20,7 +20,7 @@ from chartseal.vault.findings import Finding
 from chartseal.vault.keys.provider import ACCOUNTING, INDEX, PSEUDONYMS, KeyProvider
 from chartseal.vault.moves import moves
 from chartseal.vault.opening import COLUMNS, Entry, Opened, Reason, chunks, give, record_name
-from chartseal.vault.settings import Settings, set_blobs, use_blobs
+from chartseal.vault.settings import Settings, keep_keys, set_blobs, take_keys, use_blobs
 from chartseal.vault.storing import MOST_LINES, Order, Stored, of_identities, put
 from chartseal.vault.tables import RECORD
 from chartseal.vault.terms import Facts, absolute
@@ -58,18 +58,21 @@ class Vault:
 
         Raises:
             VaultError: `vault_exists`, `vault_settings`, `vault_url`, `vault_unavailable`, `disk_full`.
-            VaultKeyError: the keys cannot be used, or are read-only and lack some.
+            VaultKeyError: `keys_taken`: another vault has them; they cannot be used, or are read-only and lack some.
         """
         settings = Settings.fresh(searchable=searchable, quota=quota, base=base)
         engine = open_database(place, create=True)
         with writing(engine) as connection:
             if connection.execute(select(RECORD.c.id).limit(1)).first() is not None:
                 raise VaultError("there is a vault already", "vault_exists")
-            for name in {INDEX, PSEUDONYMS, ACCOUNTING} - set(keys.names()):
+            take_keys(connection, keys)
+        with writing(engine) as connection:
+            for name in {INDEX, ACCOUNTING} - set(keys.names()):
                 keys.make(name)
             settings.write(connection, keys.get(PSEUDONYMS))
             set_blobs(connection, kind_of(blobs))
             Epochs(engine, keys).begin(connection, now=now)
+            keep_keys(connection, keys)
         return cls(engine, keys, Blobs(blobs), settings)
 
     @classmethod

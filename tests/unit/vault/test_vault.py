@@ -388,6 +388,38 @@ def test_large_ciphertexts_go_outside(place: str, tmp_path: Path) -> None:
     assert [each.code for each in vault.verify()] == ["blob_damaged"] * 4
 
 
+def test_keys_that_a_vault_has_are_no_others(place: str, tmp_path: Path) -> None:
+    keys = MemoryKeys()
+    create(place, keys).close()
+    for _ in range(2):
+        with pytest.raises(VaultKeyError) as caught:
+            create(str(tmp_path / "another.db"), keys)
+        assert caught.value.code == "keys_taken"
+    create(str(tmp_path / "another.db")).close()  # with its own the place is free
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 3, 4])
+def test_a_vault_whose_making_died_is_made_with_the_same_keys(at: int, place: str, tmp_path: Path) -> None:
+    class Dying(MemoryKeys):
+        def make(self, name: str) -> bytes:
+            secret = super().make(name)
+            if len(self.kept) > at:
+                raise KeyboardInterrupt
+            return secret
+
+    keys = Dying()
+    with pytest.raises(KeyboardInterrupt):
+        create(place, keys)
+    again = keys_of(keys.kept)
+    if at == 4:  # all were made, and not committed
+        with pytest.raises(VaultKeyError):
+            create(str(tmp_path / "another.db"), again)
+    vault = create(place, again)
+    put(vault, lines_of(1))
+    assert again.names() == ["accounting", "epoch-1", "index", "pseudonyms", "vault"]
+    assert list(vault.verify()) == []
+
+
 def test_a_vault_remembers_where_large_ciphertexts_are(place: str, tmp_path: Path) -> None:
     keys, store = MemoryKeys(), FolderBlobs(tmp_path / "blobs")
     create(place, keys).close()

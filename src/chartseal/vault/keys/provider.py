@@ -1,7 +1,8 @@
 """Where a vault's secrets are: named 32-byte secrets, outside the database and outside its backups.
 
 Names: `epoch-N`, the X25519 secret that data keys of epoch N are wrapped for; `index`, the key of the blind index;
-`pseudonyms`, the key of patients' pseudonyms; `accounting`, the key of what accounting names.
+`pseudonyms`, the key of patients' pseudonyms; `accounting`, the key of what accounting names; `vault` opens nothing: it
+is there once a vault has the keys.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Protocol
 
 SECRET_SIZE = 32
 INDEX, PSEUDONYMS, ACCOUNTING = "index", "pseudonyms", "accounting"
+TAKEN = "vault"
+"""Name that a place has once a vault has its keys, so that no other vault takes them."""
 
 
 def epoch_name(number: int) -> str:
