@@ -31,6 +31,7 @@ from chartseal.vault import tables
 from chartseal.vault.audit import Act, Action, AuditLog
 from chartseal.vault.blobs import Blobs, kind_of
 from chartseal.vault.database import hold_moment, reading, storing, writing
+from chartseal.vault.epochs import forget_announced
 from chartseal.vault.settings import set_blobs, use_blobs
 from chartseal.vault.tables import BLOB, DELIVERY, RECORD
 
@@ -122,6 +123,7 @@ def restore(engine: Engine, blobs: Blobs, stream: BinaryIO, identity: str, *, ac
         if counts != stated:
             raise VaultDamageError("the backup does not hold the rows that it states", "backup_damaged")
         _renumber(connection)
+        forget_announced(connection)
         set_blobs(connection, kind_of(blobs.store))
         what = f"restore of {counts[RECORD.name]} records"
         AuditLog(b"", None).append(connection, [Act(actor, Action.RESTORE, what)], now=now)

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.sql import Select
 
 from chartseal import _core
@@ -23,6 +23,8 @@ from chartseal.vault.tables import EPOCH, KEY, META, NO_KEY, RECORD
 BATCH = 500
 """Data keys that one transaction wraps anew."""
 _DOMAIN = b"chartseal/1/vault-key\0"
+_NEXT = "epoch_next"
+"""Name in `vault_meta` of the epoch that is about to begin, 4 bytes: only a secret of that name is taken, not made."""
 _ROTATION = "rotation"
 """Name in `vault_meta`, while a rotation is unfinished, of the epoch that it began: 4 bytes, big-endian."""
 
@@ -60,25 +62,60 @@ class Epochs:
             raise missing(epoch_name(1))
         return Epoch(*row)
 
-    def begin(self, connection: Connection, *, now: datetime) -> Epoch:
-        """A new epoch, the newest once the transaction ends.
+    def known(self, connection: Connection) -> int:
+        """The largest number of an epoch that the vault or its KeyProvider has, 0 where there is none.
 
-        Its secret is kept before its row is, so a transaction that fails leaves a secret that the next attempt takes;
-        where the KeyProvider only reads, whoever runs the vault has put the secret there.
+        Where an older backup was put back the KeyProvider has epochs that the vault does not know, and other backups
+        are wrapped for these.
+
+        Raises:
+            VaultKeyError: `keys_unavailable`.
+            VaultError: `vault_unavailable`.
+        """
+        return max(_newest(connection), *kept_epochs(self._keys), 0)
+
+    def announce(self, connection: Connection) -> int:
+        """The number of the epoch to begin in a transaction after this one: the one that was announced, or a new one.
+
+        Raises:
+            VaultKeyError: `keys_unavailable`.
+            VaultError: `vault_unavailable`, `disk_full`.
+        """
+        with storing():
+            value = connection.scalar(select(META.c.value).where(META.c.name == _NEXT))
+        if value is not None and (number := int.from_bytes(value)) > _newest(connection):
+            return number
+        number = self.known(connection) + 1
+        with storing():
+            connection.execute(delete(META).where(META.c.name == _NEXT))
+            connection.execute(insert(META).values(name=_NEXT, value=number.to_bytes(4, "big")))
+        return number
+
+    def begin(self, connection: Connection, *, now: datetime, number: int | None = None) -> Epoch:
+        """A new epoch, the newest once the transaction ends: `number` as announced, else one that nobody ever had.
+
+        Its secret is kept before its row is, so a transaction that fails leaves a secret that the next attempt takes,
+        where it was announced or is a vault's first; where the KeyProvider only reads, whoever runs the vault has put
+        the secret there. Epochs before it that the KeyProvider alone knows become the vault's, so that they are
+        destroyed with others.
 
         Raises:
             VaultKeyError: `keys_read_only`, `keys_unavailable`.
             VaultError: `vault_unavailable`, `disk_full`.
         """
-        with storing():
-            last = connection.scalar(select(EPOCH.c.number).order_by(EPOCH.c.number.desc()).limit(1))
-        number = (last or 0) + 1
+        newest, kept = _newest(connection), kept_epochs(self._keys)
+        if number is None:
+            number = max(kept, default=1) if newest == 0 else self.known(connection) + 1
         name = epoch_name(number)
-        secret = self._keys.get(name) if name in self._keys.names() else self._keys.make(name)
+        secret = self._keys.get(name) if number in kept else self._keys.make(name)
         epoch = Epoch(number, _core.reader_public(secret))
+        unknown = [each for each in kept if newest < each < number]
+        epochs = [*(Epoch(each, _core.reader_public(self._keys.get(epoch_name(each)))) for each in unknown), epoch]
+        made_at = int(now.timestamp())
         with storing():
-            row = {"number": number, "reader": epoch.reader, "made_at": int(now.timestamp())}
-            connection.execute(insert(EPOCH).values(row))
+            rows = [{"number": each.number, "reader": each.reader, "made_at": made_at} for each in epochs]
+            connection.execute(insert(EPOCH), rows)
+            connection.execute(delete(META).where(META.c.name == _NEXT))
         return epoch
 
     def secret(self, number: int) -> bytes:
@@ -212,6 +249,16 @@ def is_rotating(connection: Connection) -> bool:
         return connection.scalar(select(META.c.value).where(META.c.name == _ROTATION)) is not None
 
 
+def forget_announced(connection: Connection) -> None:
+    """Let a vault that came out of a backup begin epochs of its own: others may have begun what was announced then.
+
+    Raises:
+        VaultError: `vault_unavailable`, `disk_full`.
+    """
+    with storing():
+        connection.execute(delete(META).where(META.c.name == _NEXT))
+
+
 class _Rotating:
     """One call of `rotate`."""
 
@@ -226,9 +273,11 @@ class _Rotating:
     def target(self, now: datetime) -> Epoch:
         """The epoch of a rotation that was interrupted, or a new one."""
         with writing(self._engine) as connection:
-            value = connection.scalar(select(META.c.value).where(META.c.name == _ROTATION))
-            is_new = value is None
-            epoch = self._epochs.begin(connection, now=now) if is_new else self._epochs.current(connection)
+            number = None if is_rotating(connection) else self._epochs.announce(connection)
+        with writing(self._engine) as connection:
+            is_new = not is_rotating(connection)
+            begin, current = self._epochs.begin, self._epochs.current
+            epoch = begin(connection, now=now, number=number) if is_new else current(connection)
             self._epochs.read_back(epoch)
             if not is_new:
                 return epoch
@@ -292,6 +341,21 @@ class _Rotating:
             else:
                 destroyed.append(number)
         return tuple(destroyed)
+
+
+def kept_epochs(keys: KeyProvider) -> list[int]:
+    """Numbers of the epochs whose secrets a KeyProvider has, ascending.
+
+    Raises:
+        VaultKeyError: `keys_unavailable`.
+    """
+    start = epoch_name(0).removesuffix("0")
+    return sorted(int(each.removeprefix(start)) for each in keys.names() if each.startswith(start))
+
+
+def _newest(connection: Connection) -> int:
+    with storing():
+        return connection.scalar(select(func.max(EPOCH.c.number))) or 0
 
 
 _REPLACE = (

@@ -86,7 +86,7 @@ ERASURE = Table(
     Column("erased_at", BigInteger, nullable=False),
     Column("basis", String(32), nullable=False),  # a code
     Column("sequence", BigInteger, nullable=False),  # of its audit entry
-    Column("epoch", Integer, nullable=False),  # the newest when it was erased: no later one ever had its key
+    Column("epoch", Integer, nullable=False),  # the newest known when it was erased: no later one ever had its key
     Index(None, "sequence"),
 )
 """Tombstones: when records were erased, and on what basis."""

@@ -264,3 +264,13 @@ def test_keys_that_are_not_the_vaults_begin_no_epoch(wrong: str, place: str, tmp
         assert connection.scalars(select(EPOCH.c.number)).all() == [1]
     put(vault, lines_of(1))
     assert list(vault.verify()) == []
+
+
+def test_a_new_epoch_is_above_all_that_the_keys_have(database: Engine, keys: MemoryKeys, first: Epoch) -> None:
+    ciphertexts = add_records(database, first, range(3))
+    old = [keys.make("epoch-2"), keys.make("epoch-4")]  # of a vault of which this is an older copy
+    done = rotate(database, keys, now=NOW, destroy_old=True)
+    assert (done.epoch.number, done.destroyed) == (5, (1, 2, 4))
+    assert keys.names() == ["epoch-5"]
+    assert keys.kept["epoch-5"] not in old
+    assert unreadable(database, Epochs(database, keys), ciphertexts) == set()

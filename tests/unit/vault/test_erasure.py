@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,8 +17,9 @@ from chartseal.attestation import LocalSigner
 from chartseal.errors import ErasureError, VaultError
 from chartseal.vault import Stored, Vault
 from chartseal.vault.audit import Action, verify_log
+from chartseal.vault.backup import back_up, new_identity, restore
 from chartseal.vault.blobs import Blobs, FolderBlobs
-from chartseal.vault.database import reading, writing
+from chartseal.vault.database import open_database, reading, writing
 from chartseal.vault.deliveries import redeliver
 from chartseal.vault.epochs import rotate
 from chartseal.vault.erasure import (
@@ -37,6 +39,7 @@ from chartseal.vault.tables import BLOB, DELIVERY, ERASED, KEY, LIVE, NO_KEY, RE
 from chartseal.verification import TrustedIssuer, TrustPolicy, verify
 from tests.charts import AUDIENCE, DOMAIN, ISSUER, NONCE, NOW, open_paths
 from tests.vault_records import create, identity, line_of, lines_of, put
+from tests.vaults import MemoryKeys
 
 SIGNER = LocalSigner(b"\x13" * 32)
 YEAR = timedelta(days=365)
@@ -299,3 +302,47 @@ def test_a_batch_that_fails_erases_nothing(vault: Vault, monkeypatch: pytest.Mon
     assert counts(vault) == before
     assert list(vault.verify()) == []
     assert actions(vault) == []
+
+
+@pytest.mark.parametrize("is_announced", [False, True])
+def test_a_receipt_counts_epochs_that_an_older_backup_does_not_know(
+    is_announced: bool, place: str, tmp_path: Path
+) -> None:
+    """Backup at epoch 1, rotation, backup at epoch 2; the older one is put back, and the record is erased there."""
+    keys, (secret, recipient) = MemoryKeys(), new_identity()
+    made = create(place, keys)
+    put(made, lines_of(2))
+
+    def copied() -> io.BytesIO:
+        copy = io.BytesIO()
+        back_up(made.engine, made.blobs, copy, [recipient], actor="clerk", now=NOW)
+        copy.seek(0)
+        return copy
+
+    def put_back(copy: io.BytesIO, name: str) -> Vault:
+        engine = open_database(str(tmp_path / name), create=True)
+        restore(engine, Blobs(None), copy, secret, actor="clerk", now=NOW)
+        engine.dispose()
+        return Vault.open(str(tmp_path / name), keys)
+
+    if is_announced:  # and the process died there
+        with writing(made.engine) as connection:
+            assert made.epochs.announce(connection) == 2
+    first = copied()
+    rotate(made.engine, keys, now=NOW)
+    second = copied()
+    made.close()
+    again = put_back(first, "again.db")
+    victim = again.find()[0]
+    erase(again, [victim], basis=Basis.PATIENT_REQUEST, actor="clerk", now=NOW)
+    (receipt,) = give(again, [victim], SIGNER, now=NOW)
+    assert receipt.read().epochs == ((1, 0), (2, 0))
+    done = rotate(again.engine, keys, now=NOW, destroy_old=True)
+    assert (done.epoch.number, done.destroyed) == (3, (1, 2))
+    (receipt,) = give(again, [victim], SIGNER, now=NOW)
+    assert receipt.read().is_gone_from_backups
+    other = put_back(second, "other.db")  # of epoch 2, with the keys as they are now
+    with pytest.raises(VaultError) as caught:
+        other.get(*victim.identity, actor="clerk", now=NOW)
+    assert caught.value.code == "key_missing"
+    assert list(again.verify()) == []

@@ -159,6 +159,6 @@ def _bury(vault: Vault, connection: Connection, numbers: dict[int, int], order: 
     same = {
         "erased_at": int(order.now.timestamp()),
         "basis": order.basis.value,
-        "epoch": vault.epochs.current(connection).number,
+        "epoch": vault.epochs.known(connection),
     }
     connection.execute(insert(ERASURE), [{"record_id": each, "sequence": at, **same} for each, at in numbers.items()])

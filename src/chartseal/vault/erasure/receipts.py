@@ -19,6 +19,7 @@ from chartseal.attestation import Address, Digest, abi, address_from, from_hex, 
 from chartseal.attestation.signer import Signer
 from chartseal.errors import ErasureError, PackageError
 from chartseal.vault.database import reading, storing
+from chartseal.vault.epochs import kept_epochs
 from chartseal.vault.erasure.bases import Basis
 from chartseal.vault.opening import COLUMNS, Entry
 from chartseal.vault.signing import is_signed_by
@@ -177,15 +178,28 @@ def give(vault: Vault, entries: Iterable[Entry], signer: Signer, *, now: datetim
 
     Raises:
         VaultError: `vault_unavailable`.
+        VaultKeyError: `keys_unavailable`.
     """
-    rest = iter(entries)
+    rest, kept = iter(entries), kept_epochs(vault.keys)
     while ids := [each.id for each in islice(rest, _CHUNK)]:
         with reading(vault.engine) as connection, storing():
             rows = connection.execute(_graves().where(RECORD.c.id.in_(ids)).order_by(RECORD.c.id)).all()
-            epochs = connection.execute(select(EPOCH).order_by(EPOCH.c.number)).all()
+            known = connection.execute(select(EPOCH)).all()
+        epochs = _epochs(known, kept)
         for row in rows:
             receipt = _receipt(vault, row, epochs, signer.address, int(now.timestamp())).to_bytes()
             yield SignedReceipt(receipt, signer.sign_digest(receipt_digest(receipt)))
+
+
+class _Epoch(NamedTuple):
+    number: int
+    destroyed_at: int | None
+
+
+def _epochs(known: Iterable[Any], kept: Iterable[int]) -> list[_Epoch]:
+    """The vault's, and those whose secrets are there though an older backup, put back, does not know them."""
+    alive = {number: _Epoch(number, None) for number in kept}
+    return sorted({**alive, **{each.number: _Epoch(each.number, each.destroyed_at) for each in known}}.values())
 
 
 def _graves() -> Any:
@@ -197,7 +211,7 @@ def _graves() -> Any:
     )
 
 
-def _receipt(vault: Vault, row: Any, epochs: Iterable[Any], provider: Address, stated_at: int) -> Receipt:
+def _receipt(vault: Vault, row: Any, epochs: Iterable[_Epoch], provider: Address, stated_at: int) -> Receipt:
     told = tuple(
         (each.number, each.destroyed_at or 0)
         for each in epochs
