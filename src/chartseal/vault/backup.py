@@ -1,7 +1,8 @@
 """Backups: a vault as it is at one moment, while it is in use, in one file encrypted to a key that is elsewhere.
 
 The file is an age stream (age-encryption.org/v1) over a tar archive: `backup.json` says what it is, `tables/` holds
-rows as lines of JSON, `blobs/` the ciphertexts that stand outside the database. It can be restored into SQLite or
+rows as lines of JSON, `blobs/` the ciphertexts that stand outside the database, `missing/` the names of those that were
+not there. It can be restored into SQLite or
 PostgreSQL, whichever it came from. The vault's keys are not in it: a record that was erased is gone from backups once
 its epoch's key is destroyed.
 """
@@ -15,7 +16,7 @@ import json
 import os
 import tarfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +34,7 @@ from chartseal.vault.blobs import Blobs, kind_of
 from chartseal.vault.database import hold_moment, reading, storing, writing
 from chartseal.vault.epochs import forget_announced
 from chartseal.vault.settings import set_blobs, use_blobs
-from chartseal.vault.tables import BLOB, DELIVERY, RECORD
+from chartseal.vault.tables import BLOB, DELIVERY, MOVE, RECORD, SUCCESSION
 
 FORMAT, KIND, VERSION = "chartseal/1", "vault-backup", 1
 
@@ -43,7 +44,9 @@ _LARGEST_PART = 256 << 20
 _TABLES: Sequence[Table] = (*tables.METADATA.sorted_tables, *anchor_tables.METADATA.sorted_tables)
 _LARGEST = 1 << 63
 """No number of a row is so large."""
-_ABOUT = "backup.json"
+_ABOUT, _BLOBS, _MISSING = "backup.json", "blobs", "missing"
+_LATER = {SUCCESSION.name, MOVE.name}
+"""Tables that came after the first backups were made: in those they are empty."""
 _CHUNK = 500
 
 
@@ -81,16 +84,17 @@ def back_up(
     with _encrypted(output, keys) as archive, reading(engine) as connection:
         hold_moment(connection)
         rows = {table.name: _count(connection, table) for table in _TABLES}
-        about = {"format": FORMAT, "kind": KIND, "version": VERSION, "rows": rows}
+        outside = [] if blobs.store is None else _outside(connection)
+        about = {"format": FORMAT, "kind": KIND, "version": VERSION, "rows": rows, "blobs": len(outside)}
         _add(archive, _ABOUT, json.dumps(about).encode())
         for table in _TABLES:
             for number, part in enumerate(_parts(_lines(connection, table))):
                 _add(archive, f"tables/{table.name}/{number:06}.ndjson", part)
-        done = _outside(connection, blobs, archive)
+        missing = sum(not _add_outside(archive, blobs, digest) for digest in outside)
     with writing(engine) as connection:
         what = f"backup of {rows[RECORD.name]} records"
         AuditLog(b"", None).append(connection, [Act(actor, Action.BACKUP, what)], now=now)
-    return BackedUp(rows[RECORD.name], sum(rows.values()), *done)
+    return BackedUp(rows[RECORD.name], sum(rows.values()), len(outside) - missing, missing)
 
 
 def restore(engine: Engine, blobs: Blobs, stream: BinaryIO, identity: str, *, actor: str, now: datetime) -> BackedUp:
@@ -104,30 +108,33 @@ def restore(engine: Engine, blobs: Blobs, stream: BinaryIO, identity: str, *, ac
             `blobs_unavailable`, `disk_full`.
         VaultDamageError: `backup_damaged`: cut, altered, or for another identity.
     """
-    counts, outside = dict.fromkeys((table.name for table in _TABLES), 0), 0
-    with _decrypted(stream, identity) as archive, writing(engine) as connection:
+    counts, outside, missing = dict.fromkeys((table.name for table in _TABLES), 0), 0, 0
+    with _decrypted(stream, identity) as (archive, to_end), writing(engine) as connection:
         if any(_count(connection, table) for table in _TABLES):
             raise VaultError("there are records already: restore into a database of its own", "vault_not_empty")
         members = iter(archive)
-        stated = _about(archive, next(members, None))
+        stated, stated_blobs = _about(archive, next(members, None))
         known = {table.name: table for table in _TABLES}
         for member in members:
             folder, _, name = member.name.partition("/")
             if folder == "tables" and (table := known.get(name.partition("/")[0])) is not None:
                 counts[table.name] += _insert(connection, table, _read(archive, member))
-            elif folder == "blobs":
+            elif folder == _BLOBS:
                 blobs.put(connection, _read(archive, member))  # inside, where there is no place outside
                 outside += 1
+            elif folder == _MISSING:
+                missing += 1
             else:
                 raise VaultError("the backup holds what this program does not know", "backup_form", member.name[:80])
-        if counts != stated:
-            raise VaultDamageError("the backup does not hold the rows that it states", "backup_damaged")
+        to_end()
+        if counts != stated or stated_blobs not in (None, outside + missing):
+            raise VaultDamageError("the backup does not hold what it states", "backup_damaged")
         _renumber(connection)
         forget_announced(connection)
         set_blobs(connection, kind_of(blobs.store))
         what = f"restore of {counts[RECORD.name]} records"
         AuditLog(b"", None).append(connection, [Act(actor, Action.RESTORE, what)], now=now)
-    return BackedUp(counts[RECORD.name], sum(counts.values()), outside)
+    return BackedUp(counts[RECORD.name], sum(counts.values()), outside, missing)
 
 
 def _recipients(texts: Sequence[str]) -> list[Any]:
@@ -195,8 +202,11 @@ class _Telling:
 
 
 @contextmanager
-def _decrypted(stream: BinaryIO, identity: str) -> Iterator[tarfile.TarFile]:
-    """An archive to read, decrypted as it is read."""
+def _decrypted(stream: BinaryIO, identity: str) -> Iterator[tuple[tarfile.TarFile, Callable[[], None]]]:
+    """An archive to read, decrypted as it is read; and what to call before anything of it is kept.
+
+    That reads to the end, which is authenticated too: a file that is cut between two members looks whole until then.
+    """
     try:
         key = pyrage.x25519.Identity.from_str(identity.strip())
     except pyrage.IdentityError:
@@ -213,15 +223,18 @@ def _decrypted(stream: BinaryIO, identity: str) -> Iterator[tarfile.TarFile]:
             _close(writer)
 
     thread = threading.Thread(target=decrypt)
+
+    def to_end() -> None:
+        while reader.read(1 << 16):
+            pass
+        thread.join()
+        if faults:
+            raise tarfile.ReadError
+
     thread.start()
     try:
         with reader, tarfile.open(fileobj=reader, mode="r|") as archive:
-            yield archive
-            while reader.read(1 << 16):  # to the end, which is authenticated too
-                pass
-            thread.join()
-            if faults:
-                raise tarfile.ReadError
+            yield archive, to_end
     except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError):
         raise VaultDamageError("the backup is cut, altered, or for another key", "backup_damaged") from None
     finally:
@@ -247,8 +260,11 @@ def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return part.read()
 
 
-def _about(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> dict[str, int]:
-    """The rows of each table, as the backup's first member states."""
+def _about(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> tuple[dict[str, int], int | None]:
+    """The rows of each table, and how many ciphertexts follow, as the backup's first member states.
+
+    Older backups do not state the latter.
+    """
     if member is None or member.name != _ABOUT:
         raise VaultError("the file is no backup of a vault", "backup_form")
     about = loads(_read(archive, member))
@@ -257,9 +273,10 @@ def _about(archive: tarfile.TarFile, member: tarfile.TarInfo | None) -> dict[str
         raise TypeError
     if (about.get("format"), about.get("kind")) != (FORMAT, KIND):
         raise VaultError("the file is no backup of a vault", "backup_form")
-    if about.get("version") != VERSION or rows.keys() != {table.name for table in _TABLES}:
+    every = {table.name for table in _TABLES}
+    if about.get("version") != VERSION or not every - _LATER <= rows.keys() <= every:
         raise VaultError("the backup is of another version of this program", "backup_version")
-    return rows
+    return {**dict.fromkeys(every, 0), **rows}, about.get("blobs")
 
 
 def _count(connection: Connection, table: Table) -> int:
@@ -320,24 +337,22 @@ def _value(column: Column[Any], value: object) -> bytes | str | int | None:
     return value
 
 
-def _outside(connection: Connection, blobs: Blobs, archive: tarfile.TarFile) -> tuple[int, int]:
-    """Add the ciphertexts outside the database that rows name: how many, and how many of them were not there."""
-    if blobs.store is None:
-        return 0, 0
-    inside = select(BLOB.c.hash)
-    named = select(RECORD.c.blob).where(RECORD.c.blob.is_not(None)).union(select(DELIVERY.c.blob))
-    found = missing = 0
-    for digest in connection.scalars(named).all():
-        if connection.execute(inside.where(BLOB.c.hash == digest)).first() is not None:
-            continue
-        try:
-            data = blobs.store.get(digest)
-        except VaultDamageError:  # erased since, or damaged: `vault verify` tells which
-            missing += 1
-            continue
-        _add(archive, f"blobs/{digest.hex()}", data)
-        found += 1
-    return found, missing
+def _outside(connection: Connection) -> Sequence[bytes]:
+    """Ciphertexts that rows name and that do not stand in the database."""
+    named = select(RECORD.c.blob).where(RECORD.c.blob.is_not(None)).union(select(DELIVERY.c.blob)).subquery()
+    inside = select(BLOB.c.hash).where(BLOB.c.hash == named.c.blob).exists()
+    return connection.scalars(select(named.c.blob).where(~inside)).all()
+
+
+def _add_outside(archive: tarfile.TarFile, blobs: Blobs, digest: bytes) -> bool:
+    """Add a ciphertext, or that it is not there; returns whether it is."""
+    assert blobs.store is not None  # noqa: S101 (what is outside was counted)
+    try:
+        _add(archive, f"{_BLOBS}/{digest.hex()}", blobs.store.get(digest))
+    except VaultDamageError:  # erased since, or damaged: `vault verify` tells which
+        _add(archive, f"{_MISSING}/{digest.hex()}", b"")
+        return False
+    return True
 
 
 def _renumber(connection: Connection) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyrage
 import pytest
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Engine, func, select
 
 from chartseal.errors import VaultError
 from chartseal.vault.audit import verify_log
@@ -22,13 +22,17 @@ from chartseal.vault.backup import _TABLES, back_up, new_identity, restore
 from chartseal.vault.blobs import Blobs, FolderBlobs
 from chartseal.vault.database import open_database, reading, writing
 from chartseal.vault.epochs import Epochs, rotate
-from chartseal.vault.tables import BLOB, META, RECORD
+from chartseal.vault.keys import PSEUDONYMS
+from chartseal.vault.settings import Settings
+from chartseal.vault.tables import BLOB, META, MOVE, RECORD, SUCCESSION
 from tests.postgres import postgres as postgres
 from tests.postgres import postgres_server as postgres_server
 from tests.vaults import MemoryKeys, add_records
 
 NOW = datetime(2031, 1, 14, tzinfo=UTC)
 IDENTITY, RECIPIENT = new_identity()
+CHUNK = 65_536
+"""Bytes that age encrypts together; each chunk is 16 longer then."""
 
 
 @contextmanager
@@ -46,7 +50,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def made(place: str, keys: MemoryKeys, count: int = 20) -> Engine:
     engine = open_database(place, create=True)
     with writing(engine) as connection:
-        connection.execute(insert(META).values(name=LOG_ID, value=b"v" * 16))
+        Settings(b"v" * 16).write(connection, keys.make(PSEUDONYMS))
         epoch = Epochs(engine, keys).begin(connection, now=NOW)
     add_records(engine, epoch, range(count))
     return engine
@@ -120,6 +124,72 @@ def test_a_damaged_backup_restores_nothing(harm: str, tmp_path: Path) -> None:
         assert connection.scalar(select(func.count()).select_from(RECORD)) == 0
 
 
+def test_a_backup_that_is_cut_between_two_ciphertexts_restores_nothing(tmp_path: Path) -> None:
+    """Where a chunk of age ends just where a member of the archive begins, what came before looks whole."""
+    engine, outside = made(str(tmp_path / "vault.db"), MemoryKeys(), 2), Blobs(FolderBlobs(tmp_path / "blobs"), 10)
+
+    def copied_with(size: int) -> tuple[bytes, int]:
+        with writing(engine) as connection:
+            for number, digest in enumerate(outside.put_many(connection, [b"1" * size, b"2" * size]), 1):
+                connection.execute(RECORD.update().where(RECORD.c.id == number).values(blob=digest))
+        copy = copied(engine, outside)
+        plain = pyrage.decrypt(copy, [pyrage.x25519.Identity.from_str(IDENTITY)])
+        with tarfile.open(fileobj=io.BytesIO(plain)) as archive:
+            at = [each.offset for each in archive if each.name.startswith("blobs/")][1]
+        return copy, at
+
+    size, (copy, at) = 300_032, copied_with(300_032)
+    while at % CHUNK:
+        size += CHUNK - at % CHUNK
+        copy, at = copied_with(size)
+    plain = len(pyrage.decrypt(copy, [pyrage.x25519.Identity.from_str(IDENTITY)]))
+    head = len(copy) - (plain // CHUNK * (CHUNK + 16) + plain % CHUNK + 16)
+    cut = copy[: head + at // CHUNK * (CHUNK + 16)]
+    again = Blobs(FolderBlobs(tmp_path / "again"), 10)
+    with refusal("backup_damaged"):
+        put_back(str(tmp_path / "again.db"), cut, blobs=again)
+    assert not any(found for name, found in rows(open_database(str(tmp_path / "again.db"), create=False)).items())
+    assert put_back(str(tmp_path / "again.db"), copy, blobs=again)
+
+
+@pytest.mark.parametrize("blobs", [1, 3, -1, "2", [2]])
+def test_a_backup_that_states_other_ciphertexts_is_damaged(blobs: object, tmp_path: Path) -> None:
+    members = [HEADED, ("blobs/" + "0" * 64, b"x"), ("missing/" + "1" * 64, b"")]
+    counts = {**dict.fromkeys((each.name for each in _TABLES), 0), META.name: 1}
+    with refusal("backup_damaged"):
+        put_back(str(tmp_path / "again.db"), forged(stated(counts, blobs=blobs), *members))
+    put_back(str(tmp_path / "again.db"), forged(stated(counts, blobs=2), *members))
+    put_back(str(tmp_path / "older.db"), forged(stated(counts), *members))  # of when they were not stated
+
+
+def test_a_backup_of_before_there_were_moves_is_restored(tmp_path: Path) -> None:
+    names = [each.name for each in _TABLES if each not in (SUCCESSION, MOVE)]
+    put_back(str(tmp_path / "again.db"), forged(stated({**dict.fromkeys(names, 0), META.name: 1}), HEADED))
+    for other in (names[1:], [*names, "vault_other"]):
+        with refusal("backup_version"):
+            put_back(str(tmp_path / "other.db"), forged(stated(dict.fromkeys(other, 0))))
+
+
+def test_a_ciphertext_that_is_gone_is_counted(tmp_path: Path) -> None:
+    engine, outside = made(str(tmp_path / "vault.db"), MemoryKeys(), 1), Blobs(FolderBlobs(tmp_path / "blobs"), 10)
+    with writing(engine) as connection:
+        digest = outside.put(connection, b"L" * 100)
+        connection.execute(RECORD.update().values(blob=digest))
+    FolderBlobs(tmp_path / "blobs").delete(digest)
+    stream = io.BytesIO()
+    done = back_up(engine, outside, stream, [RECIPIENT], actor="clerk", now=NOW)
+    stream.seek(0)
+    again = restore(
+        open_database(str(tmp_path / "again.db"), create=True),
+        Blobs(None),
+        stream,
+        IDENTITY,
+        actor="clerk",
+        now=NOW,
+    )
+    assert (done.blobs, done.missing) == (again.blobs, again.missing) == (0, 1)
+
+
 def forged(about: bytes, *parts: tuple[str, bytes]) -> bytes:
     """A backup that somebody else made for a key that is known."""
     archive, stream = io.BytesIO(), io.BytesIO()
@@ -140,6 +210,8 @@ def stated(rows: object = None, **more: object) -> bytes:
     ).encode()
 
 
+HEADED = ("tables/vault_meta/000000.ndjson", b'["%s","dnZ2dnZ2dnZ2dnZ2dnZ2dg=="]\n' % LOG_ID.encode())
+"""A vault's id, without which there is no log."""
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
 
@@ -228,7 +300,7 @@ def test_what_is_wrapped_for_a_destroyed_epoch_is_gone_from_backups(tmp_path: Pa
     engine = made(str(tmp_path / "vault.db"), keys)
     copy = copied(engine)
     rotate(engine, keys, now=NOW, destroy_old=True)
-    assert keys.names() == ["epoch-2"]
+    assert keys.names() == ["epoch-2", PSEUDONYMS]
     restored = put_back(str(tmp_path / "again.db"), copy)
     with pytest.raises(VaultError) as caught:
         Epochs(restored, keys).secret(1)
