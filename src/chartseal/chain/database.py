@@ -31,7 +31,7 @@ _SETTINGS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of database: `<name>_url`, `<name>_version` and `<name>_unavailable` are its codes, and `disk_full`."""
+    """A kind of database: its codes are `disk_full` and `<name>_url`, `_version`, `_unavailable` and `_busy`."""
 
     name: str
     """What messages call it: one word."""
@@ -128,7 +128,8 @@ class Kind:
         """Tell a fault of the database as ours; its own words may quote the URL.
 
         Raises:
-            `error`: `disk_full`, `<name>_unavailable`; `damage`: `<name>_damaged`.
+            `error`: `disk_full`, `<name>_unavailable`; `<name>_busy`: the server undid the transaction, since it and
+                another waited for each other; `damage`: `<name>_damaged`.
             MissingExtraError: PostgreSQL's driver is not installed.
         """
         try:
@@ -144,6 +145,8 @@ class Kind:
         detail = f"the {self.name}'s database cannot be used: {faults.told(error)}"
         if faults.is_full(error):
             return self.error(detail, "disk_full")
+        if faults.is_busy(error):
+            return self.error("somebody else was here, and nothing was done: run it again", f"{self.name}_busy")
         if faults.is_damaged(error):
             return self._damage(faults.told(error))
         return self.error(detail, f"{self.name}_unavailable")

@@ -25,6 +25,7 @@ _FULL = {sqlite3.SQLITE_FULL, "53100"}
 _FULL_BESIDE = sqlite3.SQLITE_IOERR_SHMSIZE
 """SQLite's word where there is no room for the file by which processes share a database's log."""
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, "XX001", "XX002"}
+_BUSY = {"40001", "40P01"}
 _LOST = "its server cannot be reached, or refuses us"
 
 
@@ -49,6 +50,11 @@ def is_full(error: SQLAlchemyError) -> bool:
 def is_damaged(error: SQLAlchemyError) -> bool:
     """Whether the database says that its own data are broken."""
     return _code(error) in _DAMAGED
+
+
+def is_busy(error: SQLAlchemyError) -> bool:
+    """Whether the server broke a transaction off because of another one: what it did is undone, and may be repeated."""
+    return _code(error) in _BUSY
 
 
 def _cause(error: SQLAlchemyError) -> BaseException | None:

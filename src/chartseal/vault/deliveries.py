@@ -24,6 +24,7 @@ from chartseal.errors import ChartsealError, VaultDamageError, VaultError
 from chartseal.keys import DeliveryReceipt
 from chartseal.sealing import SealedRecord
 from chartseal.vault.audit import Act, Action, record_text
+from chartseal.vault.audit.log import lock_head
 from chartseal.vault.blobs import digests
 from chartseal.vault.database import reading, storing, trusting_rows, writing
 from chartseal.vault.exporting import PUBLIC, clear, unwritable, write_bytes, write_lines
@@ -214,11 +215,12 @@ def expire(vault: Vault, *, actor: str, now: datetime) -> int:
     Raises:
         VaultError: as `accepted`.
     """
+    past = DELIVERY.c.expires_at <= int(now.timestamp())
     with reading(vault.engine) as connection, storing():
-        past = select(DELIVERY.c.locator).where(DELIVERY.c.expires_at <= int(now.timestamp()))
-        locators = list(map(bytes, connection.scalars(past)))
+        locators = list(map(bytes, connection.scalars(select(DELIVERY.c.locator).where(past))))
     act = Act(actor, Action.EXPIRE, "")
-    return sum(_remove(vault, DELIVERY.c.locator.in_(chunk), act, now) for chunk in _chunks(locators))
+    # Asked again when it goes: somebody may have made it wait longer since.
+    return sum(_remove(vault, past & DELIVERY.c.locator.in_(chunk), act, now) for chunk in _chunks(locators))
 
 
 def withdraw(vault: Vault, records: Iterable[int], *, actor: str, now: datetime, basis: str) -> int:
@@ -232,9 +234,10 @@ def withdraw(vault: Vault, records: Iterable[int], *, actor: str, now: datetime,
 
 
 def _remove(vault: Vault, condition: ColumnElement[bool], act: Act, now: datetime) -> int:
-    with writing(vault.engine) as connection:
+    with writing(vault.engine) as connection, storing():
+        lock_head(connection, vault.settings.id)  # before any delivery, as whoever makes or erases them
         rows = _rows(connection, condition)
-        with storing():
+        if rows:
             connection.execute(delete(DELIVERY).where(DELIVERY.c.locator.in_([row.locator for row in rows])))
         for row in rows:
             vault.blobs.delete(connection, bytes(row.blob))
@@ -259,7 +262,7 @@ def redeliver(vault: Vault, entries: Iterable[Entry], *, actor: str, now: dateti
         whole = list(_deliverable(vault, chunk, faults))
         sealed = _core.seal_deliveries([item for _, item in whole])
         with writing(vault.engine) as connection:
-            live = _live(connection, [each.id for each, _ in whole])  # what was erased meanwhile stays so
+            live = _live(vault, connection, [each.id for each, _ in whole])  # what was erased or moved stays so
             vault.audit.append(connection, [reason.act(each) for each, _ in whole if each.id in live], now=now)
             rows = [(each.id, *delivery) for (each, _), delivery in zip(whole, sealed, strict=True) if each.id in live]
             insert_deliveries(vault, connection, rows, expires_at)
@@ -291,11 +294,13 @@ def _staying(vault: Vault, entries: Iterable[Entry]) -> Iterator[Entry]:
         yield from (each for each in chunk if each.id not in gone)
 
 
-def _live(connection: Connection, ids: Sequence[int]) -> set[int]:
-    """Those records that are there, and are not erased before the transaction ends."""
+def _live(vault: Vault, connection: Connection, ids: Sequence[int]) -> set[int]:
+    """Those records that are there and did not move, and are not erased or moved before the transaction ends."""
     wanted = select(RECORD.c.id).where(RECORD.c.id.in_(ids), RECORD.c.state == LIVE).order_by(RECORD.c.id)
     with storing():
-        return set(connection.scalars(wanted.with_for_update(read=True)))
+        found = set(connection.scalars(wanted.with_for_update(read=True)))
+        lock_head(connection, vault.settings.id)  # after records, as whoever erases; whoever moves waits from here
+    return found - moves(connection, sorted(found)).keys()
 
 
 def _delivery(opened: Opened) -> tuple[bytes, bytes, bytes]:

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from psycopg.errors import DataCorrupted, DiskFull
+from psycopg.errors import DataCorrupted, DeadlockDetected, DiskFull, Error, SerializationFailure
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
 from sqlalchemy.exc import OperationalError
 
@@ -168,6 +168,14 @@ def test_a_servers_full_disk_and_damage_are_told() -> None:
         raise OperationalError("", {}, DataCorrupted("secret"))
     assert (full.value.code, damaged.value.code) == ("disk_full", "vault_damaged")
     assert "secret" not in f"{full.value} {damaged.value}"
+
+
+@pytest.mark.parametrize("fault", [DeadlockDetected, SerializationFailure])
+def test_a_transaction_that_a_server_broke_off_is_told(fault: type[Error]) -> None:
+    with pytest.raises(VaultError, match="run it again") as caught, storing():
+        raise OperationalError("", {}, fault("secret"))
+    assert caught.value.code == "vault_busy"
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("at", [0, 4096 * 3])

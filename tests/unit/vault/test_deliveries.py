@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Connection, Engine, func, select, update
+from sqlalchemy import Column, Connection, Engine, func, insert, select, update
 
 from chartseal.chain.anchors import AnchorQueue, AnnouncementPage
 from chartseal.chain.anchors.tables import BATCH, FINAL
@@ -23,8 +23,10 @@ from chartseal.vault.audit import Action
 from chartseal.vault.blobs import Blobs, FolderBlobs
 from chartseal.vault.database import reading, writing
 from chartseal.vault.deliveries import accepted, expire, publish, redeliver
+from chartseal.vault.moves import Ground, add_moves
+from chartseal.vault.opening import decrypt
 from chartseal.vault.storing import insert_deliveries
-from chartseal.vault.tables import BLOB, DELIVERY, RECORD
+from chartseal.vault.tables import BLOB, DELIVERY, RECORD, SUCCESSION
 from tests.charts import DOMAIN, HOLDER, ISSUER, NOW
 from tests.vault_records import create, lines_of, put, receive
 from tests.vaults import MemoryKeys
@@ -221,6 +223,21 @@ def test_one_record_that_cannot_be_delivered_keeps_no_other_from_it(vault: Vault
         redeliver(vault, vault.find(), actor="c", now=NOW, days=1)
     assert caught.value.code == "delivery_unknown"
     assert waiting(vault)[0] == len(delivered(vault)) == 3
+
+
+def test_what_moves_while_it_is_made_again_is_not_delivered(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    expire(vault, actor="c", now=NOW + timedelta(days=90))
+
+    def meanwhile(*given: Any) -> Any:
+        with writing(vault.engine) as connection:
+            connection.execute(insert(SUCCESSION).values(old=b"o" * 16, new=b"n" * 16, taken_at=1))
+            add_moves(connection, {1: 3, 2: 3}, Ground(b"o" * 16, b"d" * 32))
+        return decrypt(*given)
+
+    monkeypatch.setattr("chartseal.vault.deliveries.decrypt", meanwhile)
+    assert redeliver(vault, vault.find(), actor="c", now=NOW, days=1) == 1
+    with reading(vault.engine) as connection:
+        assert connection.scalars(select(DELIVERY.c.record_id)).all() == [3]
 
 
 def test_a_delivery_made_while_the_last_one_goes_keeps_its_ciphertext(

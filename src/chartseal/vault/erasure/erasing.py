@@ -106,7 +106,9 @@ def vacuum(vault: Vault) -> None:
 
 def _erase(vault: Vault, connection: Connection, ids: Sequence[int], order: Order) -> tuple[int, list[ErasureError]]:
     rows = _locked(connection, ids)
-    lock_head(connection, vault.settings.id)  # from here no hold is placed; after the rows, as whoever rotates keys
+    # From here no hold is placed. Whoever locks several of these, rotations too, does so in this order: records, data
+    # keys, the head, deliveries and ciphertexts. So nobody waits in a circle.
+    lock_head(connection, vault.settings.id)
     held_ids = set(held(connection, rows))
     refusals = {row.id: found for row in rows if (found := order.refusal(row, held_ids)) is not None}
     going = [row for row in rows if row.id not in refusals]
@@ -120,9 +122,12 @@ def _erase(vault: Vault, connection: Connection, ids: Sequence[int], order: Orde
 
 
 def _locked(connection: Connection, ids: Sequence[int]) -> Sequence[Any]:
-    """The live ones of the records, and their data keys, in one order: nobody else changes them from here."""
+    """The live ones of the records, and their data keys, in one order: nobody else changes them from here.
+
+    Rows may still be made that point at the records: whoever holds the head and makes one must not wait for us.
+    """
     live = select(RECORD).where(RECORD.c.id.in_(ids), RECORD.c.state == LIVE)
-    rows = connection.execute(live.order_by(RECORD.c.id).with_for_update()).all()
+    rows = connection.execute(live.order_by(RECORD.c.id).with_for_update(key_share=True)).all()
     keys = select(KEY.c.record_id).where(KEY.c.record_id.in_([row.id for row in rows]))
     connection.execute(keys.order_by(KEY.c.record_id, KEY.c.epoch).with_for_update()).all()
     return rows

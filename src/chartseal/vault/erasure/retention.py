@@ -43,7 +43,7 @@ def _retain(vault: Vault, ids: list[int], until: datetime, actor: str, now: date
         RECORD.c.id.in_(ids), RECORD.c.state == LIVE, or_(RECORD.c.retain_until.is_(None), other)
     )
     with writing(vault.engine) as connection, storing():
-        rows = connection.execute(wanted.order_by(RECORD.c.id).with_for_update()).all()
+        rows = connection.execute(wanted.order_by(RECORD.c.id).with_for_update(key_share=True)).all()
         connection.execute(update(RECORD).where(RECORD.c.id.in_([row.id for row in rows])).values(retain_until=at))
         basis = f"retained until {until:%Y-%m-%dT%H:%M:%SZ}"
         acts = [
