@@ -42,7 +42,8 @@ class Wanted:
 
     def groups(self, secret: bytes) -> Iterator[set[bytes]]:
         """Sets of terms: a record has one of each."""
-        for kind, text in ((terms.ADDRESS, self.address), (terms.TYPE, self.resource_type), (terms.CODE, self.code)):
+        address = None if self.address is None else terms.canonical(self.address)
+        for kind, text in ((terms.ADDRESS, address), (terms.TYPE, self.resource_type), (terms.CODE, self.code)):
             if text is not None:
                 yield {terms.term(secret, kind, text)}
         if self.since is not None or self.until is not None:
@@ -91,7 +92,7 @@ def addressed(vault: Vault, connection: Connection, address: str) -> Iterator[En
             if isinstance(found, ChartsealError):
                 raise found
             [facts] = terms.read_facts([found.line])
-            if facts.address == address:
+            if facts.address == terms.canonical(address):
                 yield entry
 
 

@@ -18,7 +18,8 @@ from itertools import islice
 
 from chartseal import _core
 from chartseal.attestation import UnverifiedPackage, packages
-from chartseal.errors import VaultError
+from chartseal.errors import KeyFormatError, VaultError
+from chartseal.keys import SealingAddress
 
 ADDRESS, TYPE, CODE, DAY, MONTH, YEAR = b"address", b"type", b"code", b"day", b"month", b"year"
 """Kinds of terms. `day` holds the date as precisely as the record knows it: a day, or a bare month or year."""
@@ -140,12 +141,22 @@ def _facts(
         sealed_at=sealed_at,
         announcement=announcement,
         seal=seal,
-        address=address,
+        address=canonical(address),
         resource_type=found["resourceType"],
         patient=_patient(found),
         codes=tuple(_codes(found)),
         date=_date(found),
     )
+
+
+def canonical(address: str) -> str:
+    """A sealing address as all are compared, in lower case, however it was spelled; what is none stays as it is."""
+    if address == address.strip().lower():  # as nearly all come: there is no other spelling of it
+        return address
+    try:
+        return str(SealingAddress.parse(address))
+    except KeyFormatError:
+        return address
 
 
 def _malformed() -> VaultError:

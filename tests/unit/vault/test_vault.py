@@ -17,6 +17,7 @@ from chartseal import _core
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.chain.anchors.tables import ANNOUNCEMENT, LEAF
 from chartseal.errors import ChartsealError, LimitError, QueueError, VaultDamageError, VaultError, VaultKeyError
+from chartseal.keys import SealingAddress
 from chartseal.sealing import SealedLine, SealedRecord
 from chartseal.vault import MOST_LINES, Entry, Opened, Stored, Vault, contents
 from chartseal.vault.audit import Act, Action, record_text, verify_log
@@ -116,6 +117,20 @@ def test_find(vault: Vault) -> None:
     assert found(since=date(2026, 5, 4), until=date(2026, 5, 4)) == [1]
     assert found(since=date(2026, 5, 5)) == [2]
     assert found(until=date(2025, 3, 1)) == [3]
+
+
+@pytest.mark.parametrize("searchable", [True, False])
+def test_an_address_is_one_however_it_is_spelled(place: str, searchable: bool) -> None:
+    vault = create(place, searchable=searchable)
+    lower, line = str(SealingAddress(HOLDER.keys.address())), line_of(2)
+    upper = SealedLine(line.line.replace(lower.encode(), lower.upper().encode()), line.ikm, line.address)
+    assert upper.line != line.line
+    put(vault, [line_of(1), upper])
+    for spelled in (lower, lower.upper(), f" {lower}\n"):
+        assert [each.id for each in vault.addressed(spelled)] == [1, 2]
+    assert vault.addressed(lower[:-1]) == []
+    assert list(vault.verify()) == []
+    vault.close()
 
 
 def test_without_full_urls_the_vaults_base_makes_references_absolute(vault: Vault) -> None:
