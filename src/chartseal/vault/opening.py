@@ -17,7 +17,7 @@ from chartseal.vault.audit import Act, Action, record_text
 from chartseal.vault.database import reading, trusting_rows, writing
 from chartseal.vault.epochs import Epoch
 from chartseal.vault.storing import Identity
-from chartseal.vault.tables import ERASURE, KEY, LIVE, RECORD
+from chartseal.vault.tables import ERASED, ERASURE, KEY, LIVE, RECORD
 
 if TYPE_CHECKING:
     from chartseal.vault.vault import Vault
@@ -219,5 +219,7 @@ def _absent(entry: Entry, rows: dict[int, Any]) -> VaultError:
         return VaultError("the vault never had such a record", "record_unknown", entry.name)
     if row.state == LIVE:
         return VaultDamageError("a record names no ciphertext", "blob_missing", entry.name)
+    if row.state != ERASED:
+        return VaultDamageError("the row bears a state that there is none of", "state_unknown", entry.name)
     at = "" if row.erased_at is None else f" since {datetime.fromtimestamp(row.erased_at, UTC):%Y-%m-%dT%H:%M:%SZ}"
     return VaultError(f"the record is erased{at}", "record_erased", entry.name)

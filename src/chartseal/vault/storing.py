@@ -30,6 +30,8 @@ MOST_LINES = 1_000
 """Of one batch."""
 VERSION = 1
 """Of a record's first ciphertext."""
+OVERHEAD = contents.IKM_SIZE + 12 + 16
+"""Bytes by which a record's ciphertext is longer than its line: keying material, nonce and tag."""
 
 _RECORD_COLUMNS = (
     RECORD.c.attester,

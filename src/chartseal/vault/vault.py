@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from sqlalchemy import Engine, select
 
@@ -12,6 +12,7 @@ from chartseal.errors import ChartsealError, LimitError, VaultError
 from chartseal.sealing import SealedLine, SealedRecord
 from chartseal.vault.audit import Action, AuditLog
 from chartseal.vault.blobs import Blobs, BlobStore, kind_of
+from chartseal.vault.blobs.inline import YOUNG
 from chartseal.vault.checking import check
 from chartseal.vault.database import open_database, reading, trusting_rows, writing
 from chartseal.vault.epochs import Epochs
@@ -245,13 +246,15 @@ class Vault:
         """
         return next(self.read([self.entry(attester, uid)], actor=actor, now=now, purpose=purpose))
 
-    def verify(self) -> Iterator[Finding]:
+    def verify(self, *, now: datetime | None = None) -> Iterator[Finding]:
         """What is damaged: nothing where all is well. Every ciphertext is decrypted, and every record checked.
+
+        Ciphertexts outside that no row names are told once they are an hour old at `now`, else by the system's clock.
 
         Raises:
             VaultError: `vault_unavailable`, `blobs_unavailable`.
         """
-        return check(self)
+        return check(self, before=(now or datetime.now(UTC)) - YOUNG)
 
 
 __all__ = ["DELIVERY_DAYS", "MOST_LINES", "Vault"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,10 @@ from chartseal.keys import SealingAddress
 from chartseal.sealing import SealedLine, SealedRecord
 from chartseal.vault import MOST_LINES, Entry, Opened, Stored, Vault, contents
 from chartseal.vault.audit import Act, Action, record_text, verify_log
-from chartseal.vault.blobs import FolderBlobs, S3Blobs
+from chartseal.vault.blobs import Blobs, FolderBlobs, S3Blobs
 from chartseal.vault.database import reading, writing
-from chartseal.vault.erasure import Basis, erase
-from chartseal.vault.tables import AUDIT, BLOB, DELIVERY, ERASED, ERASURE, KEY, META, RECORD, TERM
+from chartseal.vault.erasure import Basis, Holds, erase, retain
+from chartseal.vault.tables import AUDIT, BLOB, DELIVERY, ERASED, ERASURE, HOLD, KEY, META, RECORD, TERM
 from tests.charts import DOMAIN, HOLDER, NOW, SEALED_AT, sealed, texts
 from tests.vault_records import BASE, LOINC, create, identity, keys_of, line_of, lines_of, put
 from tests.vaults import MemoryKeys
@@ -261,6 +263,8 @@ def test_a_vault_is_made_once(place: str) -> None:
         ({"uid": b"\x01" * 32}, "data_key_refused"),
         ({"patient": b"\x01" * 16}, "patient_other"),
         ({"sealed_at": 1}, "time_other"),
+        ({"stored_at": 1}, "stored_other"),
+        ({"size": 1}, "size_other"),
         ({"blob": b"\x01" * 32}, "blob_missing"),
     ],
 )
@@ -273,6 +277,86 @@ def test_what_is_changed_in_a_row_is_found(vault: Vault, values: dict[str, objec
     assert findings[0].place == vault.find()[1].name
     good = [each for each in vault.find() if each.id != 2]
     assert len(list(vault.read(good, actor="c", now=NOW))) == 2
+
+
+def test_a_row_of_no_known_state_is_found_and_not_taken_for_erased(vault: Vault) -> None:
+    put(vault, lines_of(2), delivery_days=0)
+    entry = vault.find()[1]
+    with writing(vault.engine) as connection:
+        connection.execute(update(RECORD).where(RECORD.c.id == entry.id).values(state=3))
+    assert [(each.place, each.code) for each in vault.verify()] == [(entry.name, "state_unknown")]
+    with pytest.raises(VaultDamageError) as caught:
+        vault.get(*entry.identity, actor="c", now=NOW)
+    assert caught.value.code == "state_unknown"
+
+
+@pytest.mark.parametrize("column", ["record_id", "blob"])
+def test_another_records_delivery_under_a_record_is_found(vault: Vault, column: str) -> None:
+    put(vault, lines_of(2))
+    first, second = vault.find()
+    with writing(vault.engine) as connection:
+        other = select(DELIVERY.c[column]).where(DELIVERY.c.record_id == second.id).scalar_subquery()
+        connection.execute(update(DELIVERY).where(DELIVERY.c.record_id == first.id).values({column: other}))
+    found = [(each.place, each.code) for each in vault.verify() if each.code == "delivery_other"]
+    assert found == [((second if column == "record_id" else first).name, "delivery_other")]
+
+
+def test_a_deliverys_wrong_size_is_found(vault: Vault) -> None:
+    put(vault, lines_of(1))
+    with writing(vault.engine) as connection:
+        connection.execute(update(DELIVERY).values(size=DELIVERY.c.size + 1))
+    assert [each.code for each in vault.verify()] == ["size_other"]
+
+
+@pytest.mark.parametrize("values", [{"blob": b"x" * 32}, {"patient": b"p" * 16}, {"size": 7}, {"retain_until": 1}])
+def test_a_tombstone_that_tells_more_is_found(vault: Vault, values: dict[str, object]) -> None:
+    put(vault, lines_of(1))
+    [entry] = vault.find()
+    erase(vault, [entry], basis=Basis.PATIENT_REQUEST, actor="c", now=NOW)
+    assert list(vault.verify()) == []
+    with writing(vault.engine) as connection:
+        connection.execute(update(RECORD).values(values))
+    assert [(each.place, each.code) for each in vault.verify()] == [(entry.name, "erasure_incomplete")]
+
+
+def test_holds_and_retention_that_went_are_found(vault: Vault) -> None:
+    put(vault, lines_of(3), delivery_days=0)
+    entries, holds = vault.find(), Holds(vault)
+    of_record = holds.place(basis="c1", actor="c", now=NOW, entry=entries[0])
+    of_patient = holds.place(basis="c2", actor="c", now=NOW, patient="Patient/p1")
+    lifted = holds.place(basis="c3", actor="c", now=NOW, patient="Patient/p1")
+    holds.lift(lifted, actor="c", now=NOW)
+    retain(vault, entries[:2], NOW + timedelta(days=9), actor="c", now=NOW)
+    retain(vault, entries[:1], NOW + timedelta(days=1), actor="c", now=NOW, shorten=True)
+    retain(vault, entries[2:], NOW + timedelta(days=1), actor="c", now=NOW)
+    assert list(vault.verify()) == []
+    with writing(vault.engine) as connection:
+        connection.execute(delete(HOLD).where(HOLD.c.id == of_record))
+        connection.execute(update(HOLD).where(HOLD.c.id == of_patient).values(lifted_at=1))
+        connection.execute(update(HOLD).where(HOLD.c.id == lifted).values(lifted_at=None))
+        connection.execute(update(RECORD).where(RECORD.c.id == 1).values(retain_until=None))
+        connection.execute(update(RECORD).where(RECORD.c.id == 2).values(retain_until=1))
+    found = {(each.place, each.code) for each in vault.verify()}
+    assert found == {(f"hold {number}", "hold_other") for number in (of_record, of_patient, lifted)} | {
+        (each.name, "retention_other") for each in entries[:2]
+    }
+
+
+def test_a_ciphertext_outside_that_nobody_names_is_found_once_it_is_old(place: str, tmp_path: Path) -> None:
+    store = FolderBlobs(tmp_path / "blobs")
+    vault = create(place, blobs=store)
+    vault.blobs = Blobs(store, inline=100)
+    put(vault, lines_of(2))
+    data = secrets.token_bytes(200)
+    digest = hashlib.sha256(data).digest()
+    store.put(digest, data)
+    now = datetime.now(UTC)
+    assert list(vault.verify()) == list(vault.verify(now=now + timedelta(minutes=59))) == []
+    later = now + timedelta(minutes=61)
+    assert [(each.place, each.code) for each in vault.verify(now=later)] == [(f"blob {digest.hex()}", "blob_unnamed")]
+    vault.blobs.sweep(vault.engine, now=later)
+    assert list(vault.verify(now=later)) == []
+    vault.close()
 
 
 def test_what_an_erasure_left_is_found(vault: Vault) -> None:

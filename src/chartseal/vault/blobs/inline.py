@@ -25,7 +25,7 @@ _STATEMENT = 16 << 20
 """Bytes of ciphertexts in one statement, unless one alone is larger."""
 _ALONE = 20
 """Blobs that are deleted while other writers wait."""
-_YOUNG = timedelta(hours=1)
+YOUNG = timedelta(hours=1)
 """How long a blob may wait for the transaction that names it."""
 
 
@@ -141,7 +141,7 @@ class Blobs:
         """
         if self.store is None:
             return 0
-        return self._delete_unnamed(engine, self.store.digests(before=(now - _YOUNG).timestamp()))
+        return self._delete_unnamed(engine, self.store.digests(before=(now - YOUNG).timestamp()))
 
     def _delete_unnamed(self, engine: Engine, hashes: Iterable[bytes]) -> int:
         gone = 0
