@@ -147,9 +147,7 @@ class _Duties:
             there = {row.id: _held(row) for row in connection.execute(named.order_by(HOLD.c.id))}
         for number in sorted(self._holds.keys() | there.keys()):
             if there.get(number) != self._holds.get(number):
-                yield Finding(
-                    f"hold {number}", "hold_other", "the log knows the hold otherwise, or has none"
-                )
+                yield Finding(f"hold {number}", "hold_other", "the log knows the hold otherwise, or has none")
         for identity in self._other:
             yield Finding(record_name(*identity), "retention_other", "the log knows another day until which it is kept")
 

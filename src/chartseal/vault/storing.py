@@ -122,10 +122,11 @@ def _looked_at(lines: Sequence[SealedLine]) -> dict[Identity, tuple[Facts, Seale
 
     Raises:
         LimitError: `record_too_large`.
-        VaultError: `line_malformed`.
+        VaultError: `line_malformed`; the path of either says which of the batch, counted from one.
     """
-    if any(len(each.line) > LARGEST_RECORD for each in lines):
-        raise LimitError("the sealed record is too long", "record_too_large")
+    for at, each in enumerate(lines, 1):
+        if len(each.line) > LARGEST_RECORD:
+            raise LimitError("the sealed record is too long", "record_too_large", f"line {at}")
     looked = zip(read_facts([each.line for each in lines]), lines, strict=True)
     return {(facts.attester, facts.uid): (facts, each) for facts, each in looked}
 

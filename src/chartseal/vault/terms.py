@@ -72,7 +72,6 @@ _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?![0-9]).*)?)?", re.ASCII)
 _RESTFUL = re.compile(r"(https?://[^?#]*/)[A-Z][A-Za-z]*/[A-Za-z0-9.-]{1,64}", re.ASCII)
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]*/[A-Za-z0-9.-]{1,64}", re.ASCII)
 _PATIENT = re.compile(r"(?:https?://[^?#]*/)?Patient/[A-Za-z0-9.-]{1,64}(?:/_history/[A-Za-z0-9.-]{1,64})?", re.ASCII)
-_Read = tuple[str, bytes | None, bytes, bytes, int, str, list[tuple[str, str]]]
 _INDEX = re.compile(r"\[(\d+)\]", re.ASCII)
 _HISTORY = re.compile(r"/_history/[A-Za-z0-9.-]{1,64}$", re.ASCII)
 
@@ -110,15 +109,16 @@ def read_facts(lines: Sequence[bytes]) -> list[Facts]:
     """What sealed records' lines say, without reading all of them: over all cores, outside the interpreter lock.
 
     Raises:
-        VaultError: `line_malformed`.
+        VaultError: `line_malformed`; its path says which of them, counted from one.
     """
-    return [_facts(*read) for read in map(_whole, _core.record_facts(lines, _WANTED))]
+    found = [None if read is None else _facts(*read) for read in _core.record_facts(lines, _WANTED)]
+    return [_require(each, at) for at, each in enumerate(found, 1)]
 
 
-def _whole(read: _Read | None) -> _Read:
-    if read is None:
-        raise _malformed()
-    return read
+def _require(facts: Facts | None, at: int) -> Facts:
+    if facts is None:
+        raise VaultError("not a sealed record's line", "line_malformed", f"line {at}")
+    return facts
 
 
 def _facts(
@@ -129,12 +129,12 @@ def _facts(
     sealed_at: int,
     seal: str,
     texts: list[tuple[str, str]],
-) -> Facts:
+) -> Facts | None:
     found: dict[str, str] = {}
     for name, text in texts:
         found.setdefault(name, text)
     if "resourceType" not in found or sealed_at > _LAST_MOMENT:
-        raise _malformed()
+        return None
     return Facts(
         attester=attester,
         uid=uid,
@@ -157,10 +157,6 @@ def canonical(address: str) -> str:
         return str(SealingAddress.parse(address))
     except KeyFormatError:
         return address
-
-
-def _malformed() -> VaultError:
-    return VaultError("not a sealed record's line", "line_malformed")
 
 
 def _patient(found: dict[str, str]) -> str | None:

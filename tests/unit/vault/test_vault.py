@@ -87,6 +87,20 @@ def test_too_large_a_batch_is_refused(vault: Vault) -> None:
     assert put(vault, [line] * MOST_LINES) == Stored(1, 0)
 
 
+@pytest.mark.parametrize("at", [1, 3])
+def test_what_of_a_batch_is_no_record_is_named(vault: Vault, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = lines_of(3)
+    lines[at - 1] = replace(lines[at - 1], line=b"{" * 4_000)
+    with pytest.raises(VaultError) as malformed:
+        put(vault, lines)
+    monkeypatch.setattr("chartseal.vault.storing.LARGEST_RECORD", 3_999)
+    with pytest.raises(LimitError) as long:
+        put(vault, lines)
+    told = [(each.value.code, each.value.path) for each in (malformed, long)]
+    assert told == [("line_malformed", f"line {at}"), ("record_too_large", f"line {at}")]
+    assert counts(vault) == [0] * 7
+
+
 @pytest.mark.parametrize("seconds", [253_402_300_800, 2**63 - 1, 2**63, 10**19 - 1])
 def test_a_record_of_no_time_is_refused(vault: Vault, seconds: int) -> None:
     stated, other = (b'"time":"%d"' % each for each in (int(SEALED_AT.timestamp()), seconds))
