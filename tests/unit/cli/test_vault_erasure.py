@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from chartseal.attestation import LocalSigner, checksum_address
 from chartseal.errors import ErasureError, KeyFormatError, VaultError
 from chartseal.keys import Wallet
+from chartseal.vault.blobs import FolderBlobs
 from tests.unit.cli.test_vault import BASE, Shell, issuer_file, seal
 
 SECRET = "13" * 32
@@ -86,6 +89,23 @@ def test_the_records_of_an_address_are_kept_held_and_erased(shell: Shell, option
     assert shell.told("vault", "retain", *chosen, "--until", "2030-01-01") == {"records": 4}
     done = shell.told("vault", "erase", "--basis", "court-order", "--override", *chosen)
     assert done == {"erased": 4, "refused": []}
+
+
+def test_the_same_command_cleans_up_once_all_of_an_address_is_erased(shell: Shell, tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path / "blobs")
+    shell.environment["CHARTSEAL_VAULT"] = shell.path("other.db")
+    shell.told("vault", "init", "--blobs", str(tmp_path / "blobs"))
+    shell.environment["CHARTSEAL_VAULT_BLOBS"] = str(tmp_path / "blobs")
+    seal(shell, "--vault", shell.path("other.db"))
+    erase(shell, "--for", shell.address)
+    left = hashlib.sha256(b"left").digest()
+    blobs.put(left, b"left")  # as a run that was broken off leaves it
+    for file in (tmp_path / "blobs").rglob(left.hex()):
+        os.utime(file, (0, 0))
+    with pytest.raises(ErasureError) as caught:
+        erase(shell, "--for", shell.address, "--vacuum")
+    assert caught.value.code == "address_unknown"
+    assert list(blobs.digests()) == []
 
 
 def test_receipts_of_another_provider_and_altered_ones_are_refused(shell: Shell) -> None:

@@ -187,6 +187,28 @@ def test_holds_of_a_record_and_of_a_patient(vault: Vault) -> None:
     assert go(vault).erased + go(vault, patient="Patient/p2").erased == 3
 
 
+def test_there_is_nothing_to_hold_of_an_erased_record(vault: Vault) -> None:
+    put(vault, [line_of(1)])
+    [before] = vault.find()
+    go(vault)
+    with pytest.raises(VaultError) as caught:
+        Holds(vault).place(entry=before, basis="case-7", actor="clerk", now=NOW)
+    assert (caught.value.code, caught.value.path) == ("record_erased", before.name)
+    assert Holds(vault).all() == []
+
+
+def test_who_reads_keeps_the_log_from_being_emptied_and_that_is_told(tmp_path: Path) -> None:
+    vault = create(str(tmp_path / "vault.db"))
+    put(vault, [line_of(1)])
+    go(vault)
+    assert vacuum(vault)
+    with reading(vault.engine) as connection:
+        connection.execute(select(RECORD.c.id)).all()
+        assert not vacuum(vault)
+    assert vacuum(vault)
+    vault.close()
+
+
 @pytest.mark.parametrize("options", [{}, {"patient": "Patient/p1", "basis": "a name of somebody"}])
 def test_malformed_holds_are_refused(vault: Vault, options: dict[str, str]) -> None:
     with pytest.raises(ErasureError) as caught:

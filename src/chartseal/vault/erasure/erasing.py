@@ -83,18 +83,18 @@ def erase(
     return Erasing(erased, tuple(refused), empty_log(vault.engine))
 
 
-def vacuum(vault: Vault) -> None:
+def vacuum(vault: Vault) -> bool:
     """Let the database's files forget what was deleted: dead rows in PostgreSQL, copies of terms in SQLite's pages.
 
-    PostgreSQL's table of data keys and SQLite's table of terms are written anew, and whoever writes waits.
+    Returns whether SQLite's log is empty, as `Erasing.is_clean`: until then it holds old pages. PostgreSQL's table of
+    data keys and SQLite's table of terms are written anew, and whoever writes waits.
 
     Raises:
         VaultError: `vault_unavailable`, `disk_full`.
     """
     if vault.engine.dialect.name == "sqlite":
         write_anew(vault.engine, (KEY, TERM))
-        empty_log(vault.engine)
-        return
+        return empty_log(vault.engine)
     tables: Sequence[tuple[str, Table]] = [
         ("FULL", KEY),
         *(("FREEZE", each) for each in (BLOB, TERM, DELIVERY, RECORD)),
@@ -102,6 +102,7 @@ def vacuum(vault: Vault) -> None:
     with storing(), vault.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for how, table in tables:
             connection.execute(text(f"VACUUM ({how}) {table.name}"))
+    return True
 
 
 def _erase(vault: Vault, connection: Connection, ids: Sequence[int], order: Order) -> tuple[int, list[ErasureError]]:

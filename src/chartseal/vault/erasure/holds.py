@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 
-from chartseal.errors import ErasureError
+from chartseal.errors import ErasureError, VaultError
 from chartseal.vault.audit import Act, Action
+from chartseal.vault.audit.log import lock_head
 from chartseal.vault.database import reading, storing, writing
 from chartseal.vault.opening import Entry
-from chartseal.vault.tables import HOLD
+from chartseal.vault.tables import ERASED, HOLD, RECORD
 
 if TYPE_CHECKING:
     from chartseal.vault.vault import Vault
@@ -46,6 +47,7 @@ class Holds:
 
         Raises:
             ErasureError: `hold_malformed`: not one of record and patient, or a basis that is no code.
+            VaultError: `record_erased`: there is nothing left of it to hold.
             VaultError: `vault_unavailable`, `disk_full`.
         """
         if (entry is None) == (patient is None) or not _BASIS.fullmatch(basis):
@@ -53,6 +55,9 @@ class Holds:
         pseudonym = None if patient is None else self._vault.pseudonym(patient)
         row = {"record_id": entry and entry.id, "patient": pseudonym, "basis": basis, "placed_at": int(now.timestamp())}
         with writing(self._vault.engine) as connection:
+            lock_head(connection, self._vault.settings.id)  # from here nobody erases
+            if entry is not None and connection.scalar(_is_erased(entry)) is not None:
+                raise VaultError("the record is erased", "record_erased", entry.name)
             number = int(connection.execute(insert(HOLD).values(row).returning(HOLD.c.id)).scalar_one())
             what = f"hold {number}" if entry is None else f"hold {number} on {entry.name}"
             self._enter(connection, Act(actor, Action.HOLD, what, pseudonym, basis=basis), now)
@@ -87,6 +92,10 @@ class Holds:
 
     def _enter(self, connection: Connection, act: Act, now: datetime) -> None:
         self._vault.audit.append(connection, [act], now=now)
+
+
+def _is_erased(entry: Entry) -> Select[tuple[int]]:
+    return select(RECORD.c.id).where(RECORD.c.id == entry.id, RECORD.c.state == ERASED)
 
 
 def held(connection: Connection, rows: Sequence[Any]) -> Iterator[int]:
