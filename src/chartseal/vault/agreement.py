@@ -48,7 +48,7 @@ def against_log(connection: Connection) -> Iterator[Finding]:
         if not rows:
             break
         last = rows[-1].sequence
-        data = [bytes(row.entry) for row in rows]
+        data = [_bytes(row.entry) for row in rows]
         duties.read(connection, data)
         for finding in _against(connection, data):
             if finding[:2] not in told:
@@ -75,10 +75,15 @@ def _against(connection: Connection, entries: Sequence[bytes]) -> Iterator[Findi
             yield Finding(name, "record_missing", "the log knows the record, and there is no row of it")
         elif row.state == LIVE and identity in erased:
             yield Finding(name, "record_returned", "the record was erased, and is there again")
-        elif row.state == LIVE and row.version < version:
+        elif row.state == LIVE and isinstance(row.version, int) and row.version < version:
             yield Finding(name, "version_older", "the log knows a newer ciphertext of the record")
         if row is not None and row.stored_at != stored.get(identity, row.stored_at):
             yield Finding(name, "stored_other", "the row bears another time of storing than the log")
+
+
+def _bytes(entry: object) -> bytes:
+    """An entry's bytes; of none, or of what a damaged row has in their place, no bytes."""
+    return entry if isinstance(entry, bytes) else b""
 
 
 def _identity(found: re.Match[bytes]) -> Identity:
@@ -175,6 +180,6 @@ def _unlogged(connection: Connection) -> Iterator[Finding]:
         rows = connection.execution_options(yield_per=_CHUNK).execute(joined.order_by(RECORD.c.id))
         for row in rows:
             identity = bytes(row.attester), bytes(row.uid)
-            found = _NAMED.search(bytes(row.entry or b""))
+            found = _NAMED.search(_bytes(row.entry))
             if found is None or found[1] != _ERASE or _identity(found) != identity:
                 yield Finding(record_name(*identity), "erasure_unlogged", "the log has no erasure of the record")

@@ -31,7 +31,7 @@ from chartseal.errors import VaultDamageError, VaultError
 from chartseal.vault import tables
 from chartseal.vault.audit import Act, Action, AuditLog
 from chartseal.vault.blobs import Blobs, kind_of
-from chartseal.vault.database import hold_moment, reading, storing, writing
+from chartseal.vault.database import hold_moment, reading, storing, trusting_rows, writing
 from chartseal.vault.epochs import forget_announced
 from chartseal.vault.settings import set_blobs, use_blobs
 from chartseal.vault.tables import BLOB, DELIVERY, MOVE, RECORD, SUCCESSION
@@ -285,14 +285,28 @@ def _count(connection: Connection, table: Table) -> int:
 
 
 def _lines(connection: Connection, table: Table) -> Iterator[bytes]:
-    binary = [isinstance(column.type, LargeBinary) for column in table.columns]
+    columns = list(table.columns)
     rows = connection.execution_options(yield_per=_CHUNK).execute(select(table).order_by(*table.primary_key.columns))
     for row in rows:
-        values = [
-            base64.b64encode(value).decode() if is_binary and value is not None else value
-            for value, is_binary in zip(row, binary, strict=True)
-        ]
+        with trusting_rows(table):
+            values = [_stated(column, value) for column, value in zip(columns, row, strict=True)]
         yield json.dumps(values, separators=(",", ":")).encode() + b"\n"
+
+
+def _stated(column: Column[Any], value: object) -> str | int | None:
+    """What stands in a backup for a value: one that its column cannot hold could never be restored.
+
+    Raises:
+        TypeError: it is such a one.
+    """
+    if value is None and column.nullable:
+        return None
+    if isinstance(column.type, LargeBinary) and isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    kind = str if isinstance(column.type, String) else int
+    if isinstance(column.type, LargeBinary) or not isinstance(value, kind):
+        raise TypeError
+    return value
 
 
 def _parts(lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -200,7 +200,7 @@ def _check_blobs(vault: Vault, connection: Connection) -> Iterator[Finding]:
             return
         last = hashes[-1]
         for digest in sorted(set(hashes) - named(connection, hashes)):
-            yield Finding(f"blob {name(digest)}", "blob_unnamed", "no row names the ciphertext")
+            yield Finding(f"blob {digest.hex()}", "blob_unnamed", "no row names the ciphertext")
 
 
 def _check_outside(vault: Vault, connection: Connection, before: datetime) -> Iterator[Finding]:

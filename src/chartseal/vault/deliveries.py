@@ -29,7 +29,7 @@ from chartseal.vault.blobs import digests
 from chartseal.vault.database import reading, storing, trusting_rows, writing
 from chartseal.vault.exporting import PUBLIC, clear, unwritable, write_bytes, write_lines
 from chartseal.vault.moves import moves
-from chartseal.vault.opening import COLUMNS, Entry, Opened, Reason, chunks, decrypt
+from chartseal.vault.opening import COLUMNS, Entry, Opened, Reason, chunks, decrypt, patient_of
 from chartseal.vault.storing import insert_deliveries
 from chartseal.vault.tables import DELIVERY, LIVE, RECORD
 
@@ -111,7 +111,7 @@ def _take(mark: Path, vault: bytes) -> None:
 
 def _locators(vault: Vault) -> set[bytes]:
     with reading(vault.engine) as connection, trusting_rows(DELIVERY):
-        return set(map(bytes, connection.scalars(select(DELIVERY.c.locator))))
+        return set(filter(digests.is_digest, connection.scalars(select(DELIVERY.c.locator))))
 
 
 def _write(
@@ -149,7 +149,7 @@ def _rows(connection: Connection, condition: ColumnElement[bool]) -> Sequence[An
 def _about(row: Any, act: Act) -> Act:
     """The act, about the delivery's record."""
     what = record_text(bytes(row.attester), bytes(row.uid), row.version)
-    return Act(act.actor, act.action, what, None if row.patient is None else bytes(row.patient), act.purpose, act.basis)
+    return Act(act.actor, act.action, what, patient_of(row), act.purpose, act.basis)
 
 
 def _pages(connection: Connection, *, early: bool) -> Iterator[AnnouncementPage]:
@@ -240,7 +240,7 @@ def _remove(vault: Vault, condition: ColumnElement[bool], act: Act, now: datetim
         if rows:
             connection.execute(delete(DELIVERY).where(DELIVERY.c.locator.in_([row.locator for row in rows])))
         for row in rows:
-            vault.blobs.delete(connection, bytes(row.blob))
+            vault.blobs.delete(connection, row.blob)
         vault.audit.append(connection, [_about(row, act) for row in rows], now=now)
     vault.blobs.after_commit(vault.engine)
     return len(rows)

@@ -14,6 +14,7 @@ from chartseal import _core
 from chartseal.errors import ChartsealError, CoreError, VaultDamageError, VaultError
 from chartseal.vault import contents
 from chartseal.vault.audit import Act, Action, record_text
+from chartseal.vault.audit.entry import PATIENT_SIZE
 from chartseal.vault.database import reading, trusting_rows, writing
 from chartseal.vault.epochs import Epoch
 from chartseal.vault.storing import Identity
@@ -36,6 +37,13 @@ COLUMNS = (
 )
 
 
+NO_NUMBER = -1
+"""In place of a number that a damaged row holds."""
+_LARGEST_NUMBER = 253_402_300_799
+"""9999-12-31T23:59:59Z, and larger than any ciphertext."""
+_LARGEST_VERSION = 2**32 - 1
+
+
 class Entry(NamedTuple):
     """What the vault tells of a record without opening it."""
 
@@ -50,14 +58,14 @@ class Entry(NamedTuple):
 
     @classmethod
     def of(cls, row: Any) -> Entry:
-        """A row of `COLUMNS`.
+        """A row of `COLUMNS`; of a number that cannot be there `NO_NUMBER`, so that one damaged row hides no other.
 
         Raises:
-            TypeError, ValueError: the row is damaged.
+            TypeError, ValueError: the row tells no identity.
         """
-        numbers = (row.sealed_at, row.stored_at, row.size, row.state)
-        if not all(isinstance(each, int) for each in numbers) or (len(row.attester), len(row.uid)) != (20, 32):
+        if (len(row.attester), len(row.uid)) != (20, 32):
             raise ValueError("not a row of a record")
+        numbers = map(_number, (row.sealed_at, row.stored_at, row.size, row.state))
         return cls(row.id, (bytes(row.attester), bytes(row.uid)), *numbers)
 
     @property
@@ -97,6 +105,16 @@ class Reason:
     def act(self, opened: Opened) -> Act:
         """What is entered of one."""
         return Act(self.actor, self.action, opened.what, opened.patient, self.purpose, self.basis)
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and 0 <= value <= _LARGEST_NUMBER else NO_NUMBER
+
+
+def patient_of(row: Any) -> bytes | None:
+    """The pseudonym on a record's row; None where it bears none, or what cannot be one."""
+    patient = row.patient
+    return patient if isinstance(patient, bytes) and len(patient) == PATIENT_SIZE else None
 
 
 def record_name(attester: bytes, uid: bytes) -> str:
@@ -142,9 +160,10 @@ def decrypt(vault: Vault, connection: Connection, entries: Sequence[Entry]) -> l
         VaultError: `vault_unavailable`, `blobs_unavailable`.
     """
     rows = _rows(connection, [entry.id for entry in entries])
-    live = {number: row for number, row in rows.items() if row.state == LIVE and row.blob is not None}
-    found: dict[int, Opened | ChartsealError] = {}
-    blobs = vault.blobs.get_many(connection, [bytes(row.blob) for row in live.values()])
+    found: dict[int, Opened | ChartsealError] = {row.id: _damage(row) for row in rows.values() if not _is_whole(row)}
+    named = {number: row for number, row in rows.items() if row.state == LIVE and row.blob is not None}
+    live = {number: row for number, row in named.items() if number not in found}
+    blobs = vault.blobs.get_many(connection, [row.blob for row in live.values()])
     ready: dict[int, list[tuple[Any, bytes]]] = {}
     for row, blob in zip(live.values(), blobs, strict=True):
         if isinstance(blob, VaultDamageError):
@@ -171,6 +190,23 @@ def _rows(connection: Connection, ids: Sequence[int]) -> dict[int, Any]:
         for row in rows.values():
             Entry.of(row)
     return rows
+
+
+def _is_whole(row: Any) -> bool:
+    """Whether a live record's row holds what its columns may: SQLite keeps anything in any column."""
+    if row.state != LIVE:
+        return True
+    blobs = (row.blob, row.wrapped)
+    numbers = (row.version, 1 if row.epoch is None else row.epoch)
+    return (
+        all(each is None or isinstance(each, bytes) for each in blobs)
+        and all(isinstance(each, int) and 0 <= each <= _LARGEST_VERSION for each in numbers)
+        and row.patient == patient_of(row)
+    )
+
+
+def _damage(row: Any) -> VaultDamageError:
+    return VaultDamageError("the record's row holds what its columns cannot", "vault_damaged", _name(row))
 
 
 def _decrypt(
@@ -205,8 +241,7 @@ def _opened(row: Any, data: bytes | CoreError) -> Opened | ChartsealError:
         ikm, line = contents.split(data, _name(row))
     except VaultDamageError as exc:
         return exc
-    patient = None if row.patient is None else bytes(row.patient)
-    return Opened(row.id, (bytes(row.attester), bytes(row.uid)), row.version, patient, ikm, line)
+    return Opened(row.id, (bytes(row.attester), bytes(row.uid)), row.version, patient_of(row), ikm, line)
 
 
 def _name(row: Any) -> str:

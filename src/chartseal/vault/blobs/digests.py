@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import TypeGuard
 
-from chartseal.errors import VaultDamageError, VaultError
+from chartseal.errors import VaultDamageError
 
 DIGEST_SIZE = 32
 
@@ -35,11 +36,16 @@ def name(digest: bytes) -> str:
     """Its name in a folder or store: 64 hex digits.
 
     Raises:
-        VaultError: `blob_address`; not 32 bytes.
+        VaultDamageError: `blob_address`; not 32 bytes: the row that bears it is damaged.
     """
-    if len(digest) != DIGEST_SIZE:
-        raise VaultError(f"a ciphertext's address has {DIGEST_SIZE} bytes", "blob_address")
+    if not is_digest(digest):
+        raise VaultDamageError(f"a ciphertext's address has {DIGEST_SIZE} bytes", "blob_address")
     return digest.hex()
+
+
+def is_digest(value: object) -> TypeGuard[bytes]:
+    """Whether a value may be a hash: a damaged row of SQLite may have anything in its place."""
+    return isinstance(value, bytes) and len(value) == DIGEST_SIZE
 
 
 def named(text: str) -> bytes | None:

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chartseal.errors import VaultError
+from chartseal.errors import VaultDamageError, VaultError
 from chartseal.vault.blobs import digests
 
 _NEW = "new"
 _STALE = 3_600
 """Seconds after which what stands in `new` is what a killed process left."""
+_ONE_FILES = (errno.EIO, errno.EISDIR, errno.EACCES, errno.EPERM)
+"""Faults that one file may have while the others are whole: of a folder that cannot be used nothing could be opened."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -62,6 +64,11 @@ class FolderBlobs:
                 data = self._file(digest).read_bytes()
             except FileNotFoundError:
                 raise digests.missing(digest) from None
+            except OSError as exc:
+                if exc.errno not in _ONE_FILES:
+                    raise
+                detail = f"a ciphertext cannot be read: {exc.strerror}"
+                raise VaultDamageError(detail, "blob_unreadable", digests.name(digest)) from None
         return digests.require(digest, data)
 
     def delete(self, digest: bytes) -> None:

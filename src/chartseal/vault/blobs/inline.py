@@ -73,7 +73,7 @@ class Blobs:
         """One ciphertext, its hash checked.
 
         Raises:
-            VaultDamageError: `blob_missing`, `blob_damaged`.
+            VaultDamageError: `blob_missing`, `blob_damaged`, `blob_unreadable`, `blob_address`.
             VaultError: `blobs_unavailable`, `vault_unavailable`.
         """
         found = self.get_many(connection, [digest])[0]
@@ -94,10 +94,13 @@ class Blobs:
                 inside.update((digest, data) for digest, data in rows)
         return [self._checked(digest, inside.get(digest)) for digest in hashes]
 
-    def _checked(self, digest: bytes, inside: bytes | None) -> bytes | VaultDamageError:
+    def _checked(self, digest: bytes, inside: object) -> bytes | VaultDamageError:
         try:
-            if inside is not None:
+            name = digests.name(digest)
+            if isinstance(inside, bytes):
                 return digests.require(digest, inside)
+            if inside is not None:
+                return VaultDamageError("a ciphertext is not what was stored", "blob_damaged", name)
             if self.store is not None:
                 return self.store.get(digest)
         except VaultDamageError as exc:
@@ -110,6 +113,8 @@ class Blobs:
         Raises:
             VaultError: `vault_unavailable`, `disk_full`.
         """
+        if not digests.is_digest(digest):  # of a damaged row: it names nothing
+            return
         with storing():
             inside = connection.execute(delete(BLOB).where(BLOB.c.hash == digest)).rowcount
         if not inside and self.store is not None:

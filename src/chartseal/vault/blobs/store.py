@@ -20,7 +20,7 @@ class BlobStore(Protocol):
         """A ciphertext, its hash checked.
 
         Raises:
-            VaultDamageError: `blob_missing`, `blob_damaged`.
+            VaultDamageError: `blob_missing`, `blob_damaged`, `blob_unreadable`, `blob_address`.
         """
 
     def delete(self, digest: bytes) -> None:

@@ -17,7 +17,7 @@ from chartseal.vault.database import empty_log, reading, storing, write_anew, wr
 from chartseal.vault.epochs import is_rotating
 from chartseal.vault.erasure.bases import Basis
 from chartseal.vault.erasure.holds import held
-from chartseal.vault.opening import Entry, record_name
+from chartseal.vault.opening import Entry, patient_of, record_name
 from chartseal.vault.tables import BLOB, DELIVERY, ERASED, ERASURE, KEY, LIVE, NO_KEY, RECORD, TERM
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _act(row: Any, order: Order, refusal: ErasureError | None) -> Act:
     action = Action.ERASE if refusal is None else Action.REFUSE
     code = "" if refusal is None else refusal.code
     what = record_text(row.attester, row.uid, row.version)
-    return Act(order.actor, action, what, row.patient, purpose=code, basis=order.basis.value)
+    return Act(order.actor, action, what, patient_of(row), purpose=code, basis=order.basis.value)
 
 
 def _destroy(vault: Vault, connection: Connection, rows: Sequence[Any]) -> None:

@@ -13,7 +13,7 @@ from chartseal.errors import ErasureError, VaultError
 from chartseal.vault.audit import Act, Action
 from chartseal.vault.audit.log import lock_head
 from chartseal.vault.database import reading, storing, writing
-from chartseal.vault.opening import Entry
+from chartseal.vault.opening import Entry, patient_of
 from chartseal.vault.tables import ERASED, HOLD, RECORD
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def held(connection: Connection, rows: Sequence[Any]) -> Iterator[int]:
     Raises:
         VaultError: `vault_unavailable`.
     """
-    records, patients = [row.id for row in rows], {row.patient for row in rows if row.patient is not None}
+    records, patients = [row.id for row in rows], set(map(patient_of, rows)) - {None}
     standing = select(HOLD.c.record_id, HOLD.c.patient).where(HOLD.c.lifted_at.is_(None))
     with storing():
         found = connection.execute(standing.where(HOLD.c.record_id.in_(records) | HOLD.c.patient.in_(patients))).all()
