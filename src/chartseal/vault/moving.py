@@ -33,7 +33,7 @@ from chartseal.vault.moves import Ground, add_moves, due, moved_by, moves, set_r
 from chartseal.vault.opening import COLUMNS, Entry, Opened, decrypt
 from chartseal.vault.staying import Seen, Survey
 from chartseal.vault.storing import Identity, Order, of_identities, put
-from chartseal.vault.succession import BASIS, PURPOSE, is_taken, mark
+from chartseal.vault.succession import BASIS, PURPOSE, is_passed, is_taken, mark
 from chartseal.vault.tables import LIVE, RECORD
 from chartseal.vault.terms import read_facts
 
@@ -85,7 +85,8 @@ class Mover:
         The notice is taken already (`take`). Left where they are, and named, are records of another attester
         (`attester_other`) or deployment (`domain_other`), those whose seal is revoked (`seal_revoked`), of which uses
         may be left (`uses_unspent`), that would not say the same (`reseal_differs`, `document_incomplete`), that may
-        not be sealed any more or that are damaged.
+        not be sealed any more or that are damaged. Where the new address was left too, nothing is sealed there any more
+        (`successor_superseded`), and what an earlier run began is finished.
 
         Raises:
             SuccessorError: as `verify_successor`; `successor_untaken`, `successor_superseded`, or
@@ -97,14 +98,19 @@ class Mover:
         """
         self.require(notice, now=now)
         with reading(self.vault.engine) as connection:
-            if not is_taken(self.vault, connection, notice):
+            passed = is_passed(self.vault, connection, notice)
+            if not passed and not is_taken(self.vault, connection, notice):
                 raise SuccessorError("the vault has not taken this notice", "successor_untaken")
         entries = self.vault.addressed(str(notice.old))
         before = self.vault.moved(entries)
         ground = Ground(mark(self.vault, notice.old), self.issuing.domain.separator())
         survey = Survey(self.vault, self.issuing, self.facts, self.are_uses_spent)
         run = _Run(self, notice, ground, survey, now)
-        new = run.seal(survey.seen(entries, before, now=now))
+        new = 0
+        if passed:
+            _leave(survey, [each for each in entries if each.id not in before])
+        else:
+            new = run.seal(survey.seen(entries, before, now=now))
         outcomes = run.revoke()
         with reading(self.vault.engine) as connection:
             gone = moved_by(connection, ground.succession)
@@ -219,6 +225,12 @@ class _Run:
                 what = record_text(bytes(row.attester), bytes(row.uid), row.version)
                 patient = None if row.patient is None else bytes(row.patient)
                 yield Act(self.mover.actor, Action.REVOKE, what, patient, PURPOSE, BASIS)
+
+
+def _leave(survey: Survey, entries: Iterable[Entry]) -> None:
+    for each in entries:
+        detail = "the new address was left too: the record moves by a notice that leads to the one of now"
+        survey.leave(each, MoveError(detail, "successor_superseded"))
 
 
 def _identity(line: SealedLine) -> Identity:

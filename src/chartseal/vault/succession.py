@@ -80,7 +80,7 @@ def take(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, n
 
 
 def take_again(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, now: datetime) -> int:
-    """As `take`, but a notice that is in force is no error; returns how many of the map's patients moved by this.
+    """As `take`, but a notice that is in force, or was, is no error; returns how many of the map's patients moved by this.
 
     Raises:
         ChartsealError: as `take`.
@@ -89,13 +89,15 @@ def take_again(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: 
         return take(vault, notice, patients, actor=actor, now=now).references
     except SuccessorError:
         with reading(vault.engine) as connection:
-            if not is_taken(vault, connection, notice):
+            if not is_passed(vault, connection, notice) and not is_taken(vault, connection, notice):
                 raise
         return 0
 
 
 def take_without_map(vault: Vault, notice: SuccessorNotice, *, actor: str, now: datetime) -> bool:
     """Take a notice where no map says whose address it is, but records that the vault has; whether it was taken before.
+
+    One that was in force and is followed by another now is none to be refused: what it moved is finished by it.
 
     Raises:
         SuccessorError, SignatureError: as `take`; `successor_unknown`: nothing was sealed to the old address.
@@ -104,7 +106,7 @@ def take_without_map(vault: Vault, notice: SuccessorNotice, *, actor: str, now: 
     """
     verify_successor(notice, current=notice.old, now=now)
     with reading(vault.engine) as connection:
-        if is_taken(vault, connection, notice):
+        if is_passed(vault, connection, notice) or is_taken(vault, connection, notice):
             return True
     found = [entry.id for entry in vault.addressed(str(notice.old))]
     if not found:
@@ -118,18 +120,38 @@ def take_without_map(vault: Vault, notice: SuccessorNotice, *, actor: str, now: 
 
 
 def is_taken(vault: Vault, connection: Connection, notice: SuccessorNotice) -> bool:
-    """Whether this very succession is in force already.
+    """Whether what the vault took leads from the old address to the new one, at once or over others, and no further.
 
     Raises:
         SuccessorError: `successor_superseded`: the old address was left for another one, or the new one was left.
     """
-    old, new = (mark(vault, each) for each in (notice.old, notice.new))
-    with storing():
-        rows = connection.execute(select(SUCCESSION.c.old, SUCCESSION.c.new).where(SUCCESSION.c.old.in_([old, new])))
-        found = {bytes(row.old): bytes(row.new) for row in rows}
-    if new in found or (old in found and not hmac.compare_digest(found[old], new)):
+    new, way = mark(vault, notice.new), _way(vault, connection, notice)
+    if way and hmac.compare_digest(way[-1], new):
+        return True
+    if way or _next(connection, new) is not None:
         raise _superseded()
-    return old in found
+    return False
+
+
+def is_passed(vault: Vault, connection: Connection, notice: SuccessorNotice) -> bool:
+    """Whether what the vault took leads from the old address to the new one, and from there on to another."""
+    return mark(vault, notice.new) in _way(vault, connection, notice)[:-1]
+
+
+def _way(vault: Vault, connection: Connection, notice: SuccessorNotice) -> list[bytes]:
+    """Marks of the addresses that followed the notice's old one, one after another."""
+    way: list[bytes] = []
+    at: bytes | None = mark(vault, notice.old)
+    while at is not None and (at := _next(connection, at)) is not None and at not in way:
+        way.append(at)
+    return way
+
+
+def _next(connection: Connection, at: bytes) -> bytes | None:
+    """The mark of the address that follows an address (its mark), where that was left."""
+    with storing():
+        found = connection.scalar(select(SUCCESSION.c.new).where(SUCCESSION.c.old == at))
+    return None if found is None else bytes(found)
 
 
 def mark(vault: Vault, address: SealingAddress) -> bytes:

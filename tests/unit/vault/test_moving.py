@@ -396,10 +396,52 @@ def test_which_notices_move_records(local: Local, mover: Mover, vault: Vault) ->
     third = Wallet(b"\x09" * 32)
     onward = SuccessorNotice.make(NEW, PATIENT, third.sealing_address(), now=AT, new_wallet=third)
     take_without_map(vault, onward, actor="clerk", now=AT)
-    assert code(NOTICE) == "successor_superseded"
+    assert mover.move(NOTICE, now=AT) == Moved(0, 4, (), 0, ())
     assert mover.move(onward, now=AT).sealed == 4
-    lured = SuccessorNotice.make(OLD, CUSTODIAN, third.sealing_address(), now=AT, new_wallet=third)
+    other = Wallet(b"\x0a" * 32)
+    lured = SuccessorNotice.make(OLD, CUSTODIAN, other.sealing_address(), now=AT, new_wallet=other)
     assert code(lured) == "successor_superseded"
+
+
+def test_what_is_left_at_an_earlier_epochs_address_moves_too(local: Local, mover: Mover, vault: Vault) -> None:
+    later = CUSTODIAN.sealing_address(epoch=1)
+    take_without_map(vault, SuccessorNotice.make(OLD, CUSTODIAN, later, now=AT), actor="clerk", now=AT)
+    with pytest.raises(SuccessorError):
+        take_without_map(vault, NOTICE, actor="clerk", now=AT)  # it leads elsewhere than the vault was told
+    old = records_at(vault, OLD)
+    with writing(vault.engine) as connection:
+        marks = {"old": mark(vault, later), "new": mark(vault, NEW)}
+        connection.execute(insert(SUCCESSION).values(**marks, taken_at=0))
+    assert moved_of(mover).sealed == 4
+    assert all(revoked(local, each) for each in old)
+
+
+def test_a_move_that_was_killed_is_finished_though_she_went_on(
+    local: Local, mover: Mover, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = records_at(vault, OLD)
+    monkeypatch.setattr("chartseal.vault.moving.AT_ONCE", 3)
+    with monkeypatch.context() as patch:
+        patch.setattr("chartseal.chain.sending.sender.Sender.send", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            moved_of(mover)
+    third = Wallet(b"\x09" * 32)
+    onward = SuccessorNotice.make(NEW, PATIENT, third.sealing_address(), now=AT, new_wallet=third)
+    take_without_map(vault, onward, actor="clerk", now=AT)
+    done = moved_of(mover)
+    assert (done.sealed, len(done.outcomes), done.withdrawn, done.left) == (0, 4, 4, ())
+    assert all(revoked(local, each) for each in old)
+
+
+def test_what_did_not_move_before_she_went_on_is_named(mover: Mover, vault: Vault) -> None:
+    third = Wallet(b"\x09" * 32)
+    with writing(vault.engine) as connection:
+        for before, after in ((OLD, NEW), (NEW, third.sealing_address())):
+            marks = {"old": mark(vault, before), "new": mark(vault, after)}
+            connection.execute(insert(SUCCESSION).values(**marks, taken_at=0))
+    assert codes(moved_of(mover)) == Counter(successor_superseded=4)
+    whole = SuccessorNotice.make(OLD, CUSTODIAN, third.sealing_address(), now=AT, new_wallet=third)
+    assert mover.move(whole, now=AT).sealed == 4
 
 
 def test_only_the_address_that_the_notice_names(mover: Mover, vault: Vault, tmp_path: Path) -> None:
