@@ -12,7 +12,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from chartseal.errors import AmendmentError, SealedRecordError
 from chartseal.fhir.reading import DEFAULT_READING, Reading
 from chartseal.record import read_fields
 from chartseal.sealing import Issuing, SealedRecord, read_records, seal_resource
+from chartseal.sealing.reseal import COUNTED
 
 _AMENDED = "amended"
 _CONTROL = "chartseal."
@@ -107,7 +108,7 @@ class Amendment:
     def _sealed(self, text: bytes, now: datetime | None) -> SealedRecord:
         new = seal_resource(
             text,
-            self.issuing,
+            self._sealing(),
             self.address,
             now=now,
             reading=self.reading,
@@ -124,6 +125,15 @@ class Amendment:
                 "the new resource is another patient's: revoke the old one with reason wrong-patient", "person_differs"
             )
         return new
+
+    def _sealing(self) -> Issuing:
+        """The issuer: one that gives no credential where uses are counted and the old record has none.
+
+        It may have moved from another wallet, which spent them: with a fresh claimId they would be there again.
+        """
+        if self.old.credential is None and self.old.resource_type in COUNTED:
+            return replace(self.issuing, proving=None, places=None)
+        return self.issuing
 
     def _claim_id(self) -> bytes | None:
         """The event's, which stays with its holder: what was used of it is used up. Another holder's is another."""

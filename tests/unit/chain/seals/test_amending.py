@@ -113,6 +113,24 @@ def test_another_holder_has_another_event(local: Local, crediting: Issuing, tmp_
     assert credited(moved).claim_id != credited(first).claim_id
 
 
+@pytest.mark.parametrize(("is_counted", "has_credential"), [(True, False), (False, True)])
+def test_what_has_no_credential_gets_none_where_uses_are_counted(
+    is_counted: bool, has_credential: bool, local: Local, crediting: Issuing, tmp_path: Path
+) -> None:
+    """It moved from a wallet that spent them, and an amendment would bring them back."""
+    text = condition()
+    if is_counted:
+        medication = {"medicationCodeableConcept": {"text": "drops"}, "status": "active", "intent": "order"}
+        text = json.dumps(
+            {"resourceType": "MedicationRequest", "subject": {"reference": "Patient/p"}, **medication}
+        ).encode()
+    first = seal_resource(text, crediting, ADDRESS)
+    assert credited(first)
+    done = amend(local, replace(first, credential=None), tmp_path / "out", text, by=crediting).record
+    done.check()
+    assert (done.credential is not None) is has_credential
+
+
 def test_a_credential_of_the_bringers_own_making_names_no_event(
     local: Local, crediting: Issuing, tmp_path: Path
 ) -> None:
