@@ -19,6 +19,7 @@ from chartseal.vault.audit import Act, Action, record_text
 from chartseal.vault.audit.log import lock_head
 from chartseal.vault.database import reading, storing, writing
 from chartseal.vault.rows import held, insert_rows
+from chartseal.vault.succession import is_any_left
 from chartseal.vault.tables import DELIVERY, KEY, LIVE, RECORD, TERM
 from chartseal.vault.terms import Facts, read_facts, terms
 
@@ -98,7 +99,8 @@ def put(vault: Vault, lines: Sequence[SealedLine], order: Order, also: Callable[
 
     Raises:
         LimitError: `record_too_large`.
-        VaultError: `line_malformed`, `quota_exceeded`, `blobs_unavailable`, `vault_unavailable`, `disk_full`.
+        VaultError: `line_malformed`, `address_left`, `quota_exceeded`, `blobs_unavailable`, `vault_unavailable`,
+            `disk_full`.
         QueueError, SignatureError: as the queue says.
     """
     batch = _looked_at(lines)
@@ -167,7 +169,7 @@ def _store(vault: Vault, connection: Connection, parcels: Sequence[Parcel], epoc
     """Keep a batch in the caller's transaction; returns how many records were not there.
 
     Raises:
-        VaultError: `quota_exceeded`, `blobs_unavailable`, `vault_unavailable`, `disk_full`.
+        VaultError: `address_left`, `quota_exceeded`, `blobs_unavailable`, `vault_unavailable`, `disk_full`.
         QueueError, SignatureError: as the queue says.
     """
     with storing():
@@ -175,6 +177,7 @@ def _store(vault: Vault, connection: Connection, parcels: Sequence[Parcel], epoc
         new = sorted((each for each in parcels if each.identity not in there), key=lambda each: each.identity)
         if not new:
             return 0
+        _require_addresses(vault, connection, new)
         ids = _insert_records(vault, connection, new, order.now)
         _require_room(vault, connection, new)
         wraps = [(record, epoch.number, parcel.wrapped) for record, parcel in zip(ids, new, strict=True)]
@@ -189,6 +192,17 @@ def _store(vault: Vault, connection: Connection, parcels: Sequence[Parcel], epoc
         order.queue.add_announcements(connection, [(entry, at) for entry, at in entries if entry is not None])
     vault.audit.append(connection, [_act(parcel, order) for parcel in new], now=order.now)
     return len(new)
+
+
+def _require_addresses(vault: Vault, connection: Connection, parcels: Sequence[Parcel]) -> None:
+    """Nobody who left an address finds what is sealed there from then on; who kept it might.
+
+    Raises:
+        VaultError: `address_left`.
+    """
+    if is_any_left(vault, connection, {parcel.facts.address for parcel in parcels}):
+        detail = "a patient left an address of these records for another one: the map of patients is old"
+        raise VaultError(f"{detail}, take her notice again", "address_left")
 
 
 def _insert_records(vault: Vault, connection: Connection, parcels: Sequence[Parcel], now: datetime) -> list[int]:

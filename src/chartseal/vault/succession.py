@@ -4,7 +4,7 @@
     print(taken.references)
 
 An address that was left is finished: the vault remembers it, as a keyed hash, whatever the map of patients says later.
-So no notice, old or new, leads a patient away from where she went.
+So no notice, old or new, leads a patient away from where she went, and nothing is stored any more that is sealed to it.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def take(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, n
 
 
 def take_again(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, now: datetime) -> int:
-    """As `take`, but a notice that is in force, or was, is no error; returns how many of the map's patients moved by this.
+    """As `take`, but a notice that is in force, or was, is no error; returns how many of the map moved by this.
 
     Raises:
         ChartsealError: as `take`.
@@ -131,6 +131,23 @@ def is_taken(vault: Vault, connection: Connection, notice: SuccessorNotice) -> b
     if way or _next(connection, new) is not None:
         raise _superseded()
     return False
+
+
+def is_any_left(vault: Vault, connection: Connection, addresses: Iterable[str]) -> bool:
+    """Whether one of the addresses was left for another one.
+
+    Raises:
+        KeyFormatError: one is no sealing address.
+        VaultError: `vault_unavailable`.
+    """
+    with storing():
+        if connection.execute(select(SUCCESSION.c.old).limit(1)).first() is None:  # reading an address takes a while
+            return False
+    marks = [mark(vault, SealingAddress.parse(each)) for each in addresses]
+    parts = (marks[at : at + _CHUNK] for at in range(0, len(marks), _CHUNK))
+    with storing():
+        found = (select(SUCCESSION.c.old).where(SUCCESSION.c.old.in_(part)).limit(1) for part in parts)
+        return any(connection.scalar(each) is not None for each in found)
 
 
 def is_passed(vault: Vault, connection: Connection, notice: SuccessorNotice) -> bool:

@@ -122,8 +122,8 @@ class Vault:
 
         Raises:
             LimitError: `batch_too_large`, `record_too_large`.
-            VaultError: `line_malformed`, `quota_exceeded`, `blobs_unavailable`, `vault_unavailable`, `disk_full`;
-                nothing is kept then.
+            VaultError: `line_malformed`, `address_left`, `quota_exceeded`, `blobs_unavailable`, `vault_unavailable`,
+                `disk_full`; nothing is kept then.
             QueueError, SignatureError: as the queue says.
         """
         if len(lines) > MOST_LINES:

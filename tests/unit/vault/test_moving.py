@@ -18,7 +18,7 @@ from chartseal.chain.anchors.tables import ANNOUNCEMENT, LEAF
 from chartseal.chain.rpc_facts import RpcFacts
 from chartseal.chain.seals import Target
 from chartseal.chain.view import FactsView
-from chartseal.errors import ChartsealError, MoveError, NodeError, SuccessorError
+from chartseal.errors import ChartsealError, MoveError, NodeError, SuccessorError, VaultError
 from chartseal.keys import SuccessorNotice, Wallet
 from chartseal.sealing import OnePatient, SealedRecord, Source, StatusStore, seal_run
 from chartseal.sealing.reseal import is_same
@@ -374,10 +374,21 @@ def test_a_notice_that_is_superseded_meanwhile_stores_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr("chartseal.sealing.reseal.sign_lines", meanwhile)
-        with pytest.raises(SuccessorError) as caught:
+        with pytest.raises(VaultError) as caught:
             moved_of(mover)
-    assert caught.value.code == "successor_superseded"
+    assert caught.value.code == "address_left"
     assert records_at(vault, NEW) == []
+
+
+def test_nothing_is_stored_any_more_for_an_address_that_was_left(mover: Mover, vault: Vault, tmp_path: Path) -> None:
+    moved_of(mover)
+    waiting, before = counted(vault, DELIVERY), counted(vault, RECORD)
+    with pytest.raises(VaultError) as caught:
+        seal_to(vault, mover.issuing, chart_of(conditions(2, 40)), tmp_path)
+    assert caught.value.code == "address_left"
+    assert (counted(vault, DELIVERY), counted(vault, RECORD)) == (waiting, before)
+    seal_to(vault, mover.issuing, chart_of(conditions(2, 40)), tmp_path, wallet=PATIENT)
+    assert len(records_at(vault, NEW)) == 7
 
 
 def test_which_notices_move_records(local: Local, mover: Mover, vault: Vault) -> None:
