@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, insert, select
 
-from chartseal.errors import SuccessorError
+from chartseal.errors import SealingError, SuccessorError
 from chartseal.keys import SealingAddress, SuccessorNotice, verify_successor
 from chartseal.sealing import MapFile
 from chartseal.vault.audit import Act, Action
@@ -51,7 +51,8 @@ class Taken(NamedTuple):
 def take(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, now: datetime) -> Taken:
     """Let the patients of a map's file who have the notice's old address have the new one, and enter it in the log.
 
-    Vault first, then map: a run that is killed between them is finished by another.
+    Vault first, then map: a run that is killed between them is finished by another. What each run changes in the map
+    is entered, also where the notice was taken before.
 
     Raises:
         SuccessorError: as `verify_successor`; `successor_superseded` for an address that was left, or a new one that
@@ -63,20 +64,35 @@ def take(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, n
     new = verify_successor(notice, current=notice.old, now=now)  # whose it is, the map says below
     # The map may name a patient otherwise than her records do: the log tells of her under both names.
     sealed = vault.find(address=str(notice.old)) if vault.settings.searchable else []
+    moving = MapFile.read(patients).patients(notice.old.data)  # a large one takes a while: nobody waits for it
+    named = [vault.pseudonym(each if "/" in each else f"Patient/{each}") for each in moving]
     with writing(vault.engine) as connection:
         lock_head(connection, vault.settings.id)
         known = is_taken(vault, connection, notice)
-        moving = MapFile.read(patients).patients(notice.old.data)
         if not moving:
             raise _superseded() if known else _unknown("no patient of the map has the address that the notice leaves")
         if not known:
-            named = [vault.pseudonym(each if "/" in each else f"Patient/{each}") for each in moving]
+            _note(vault, connection, notice, now)
             named += _pseudonyms(connection, [each.id for each in sealed])
-            _enter(vault, connection, notice, named, actor, now)
-    with writing(vault.engine) as connection:
-        lock_head(connection, vault.settings.id)  # no other notice changes the map meanwhile
-        count = MapFile.read(patients).replace(notice.old.data, str(new))
-    return Taken(new, count, known)
+        _enter(vault, connection, named, actor, now)
+    return Taken(new, _replace(vault, notice, patients), known)
+
+
+def _replace(vault: Vault, notice: SuccessorNotice, patients: Path, tries: int = 10) -> int:
+    """Let the map's patients have the new address, also where other notices change the map at the same time.
+
+    Raises:
+        SealingError, LimitError: as `MapFile`.
+    """
+    file = MapFile.read(patients)
+    try:
+        with writing(vault.engine) as connection:
+            lock_head(connection, vault.settings.id)  # no other notice changes the map meanwhile
+            return file.replace(notice.old.data, str(notice.new))
+    except SealingError as exc:
+        if exc.code != "map_changed" or not tries:
+            raise
+    return _replace(vault, notice, patients, tries - 1)
 
 
 def take_again(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, now: datetime) -> int:
@@ -115,7 +131,8 @@ def take_without_map(vault: Vault, notice: SuccessorNotice, *, actor: str, now: 
         lock_head(connection, vault.settings.id)
         if is_taken(vault, connection, notice):
             return True
-        _enter(vault, connection, notice, _pseudonyms(connection, found), actor, now)
+        _note(vault, connection, notice, now)
+        _enter(vault, connection, _pseudonyms(connection, found), actor, now)
     return False
 
 
@@ -176,17 +193,13 @@ def mark(vault: Vault, address: SealingAddress) -> bytes:
     return vault.audit.pseudonym(b"left\0" + address.data)
 
 
-def _enter(
-    vault: Vault,
-    connection: Connection,
-    notice: SuccessorNotice,
-    pseudonyms: Iterable[bytes],
-    actor: str,
-    now: datetime,
-) -> None:
+def _note(vault: Vault, connection: Connection, notice: SuccessorNotice, now: datetime) -> None:
     marks = {"old": mark(vault, notice.old), "new": mark(vault, notice.new)}
     with storing():
         connection.execute(insert(SUCCESSION).values(**marks, taken_at=int(now.timestamp())))
+
+
+def _enter(vault: Vault, connection: Connection, pseudonyms: Iterable[bytes], actor: str, now: datetime) -> None:
     acts = [Act(actor, Action.MOVE, WHAT, each, PURPOSE, BASIS) for each in dict.fromkeys(pseudonyms)]
     vault.audit.append(connection, acts, now=now)
 

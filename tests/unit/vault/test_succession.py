@@ -149,7 +149,46 @@ def test_a_run_that_was_killed_before_the_map_is_finished(
     assert str(NOTICE.old) in patients.read_text()
     found = taken(vault, NOTICE, patients)
     assert (found.references, found.again) == (1, True)
-    assert len(log_of(vault)) == 1
+    assert len(log_of(vault)) == 2
+
+
+def test_what_a_known_notice_changes_in_the_map_is_entered(vault: Vault, patients: Path) -> None:
+    taken(vault, NOTICE, patients)
+    patients.write_text(f"p1,{NOTICE.new}\np77,{NOTICE.old}\n")
+    assert taken(vault, NOTICE, patients) == (NOTICE.new, 1, True)
+    assert log_of(vault)[1].patient == vault.pseudonym("Patient/p77")
+    assert len(log_of(vault)) == 2
+
+
+def test_nobody_waits_while_the_map_is_read(vault: Vault, patients: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, read = Vault.open(str(vault.engine.url.render_as_string(hide_password=False)), vault.keys), MapFile.read
+    stored: list[int] = []
+
+    def meanwhile(path: Path) -> MapFile:
+        stored.append(put(other, lines_of(1)).new)
+        return read(path)
+
+    monkeypatch.setattr(MapFile, "read", meanwhile)
+    assert taken(vault, NOTICE, patients).references == 1
+    assert stored == [1, 1]
+    other.close()
+
+
+def test_a_map_that_another_notice_changes_meanwhile_is_read_again(
+    vault: Vault, patients: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, fourth = MapFile.read, Wallet(b"\4" * 32)
+    texts = iter([None, f"p1,{NOTICE.old}\np2,{fourth.sealing_address()}\n"])
+
+    def meanwhile(path: Path) -> MapFile:
+        found = read(path)
+        if (text := next(texts, None)) is not None:
+            patients.write_text(text)
+        return found
+
+    monkeypatch.setattr(MapFile, "read", meanwhile)
+    assert taken(vault, NOTICE, patients).references == 1
+    assert patients.read_text() == f"p1,{NOTICE.new}\np2,{fourth.sealing_address()}\n"
 
 
 def _killed(*_: object, **__: object) -> int:
