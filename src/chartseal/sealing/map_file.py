@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from chartseal.sealing.plan import LARGEST_MAP, MapRow, add_row
 
 _MARK = "\ufeff"
 """What some programs begin a UTF-8 file with."""
+_PART, _STALE_SECONDS = ".part", 3_600
 
 
 class _Line(NamedTuple):
@@ -68,17 +70,19 @@ class MapFile:
         The new file is written beside and moved into the old one's place, with its mode; on any failure that stays.
 
         Raises:
-            SealingError: `map_changed`: the file is another than was read; `map_unwritable`.
+            SealingError: `map_changed`: the file is another than was read; `map_malformed`: a row writes the address
+                in quotes so that it cannot be replaced alone; `map_unwritable`.
         """
         count = len(self.patients(old))
         if count:
-            self._write("".join(_moved(each, old, new) for each in self.lines).encode())
+            self._write("".join(_moved(each, old, new, at) for at, each in enumerate(self.lines, 1)).encode())
         return count
 
     def _write(self, data: bytes) -> None:
-        beside = self.path.with_name(f".{secrets.token_hex(8)}.part")
+        beside = self.path.with_name(f".{secrets.token_hex(8)}{_PART}")
         with _writing():
             try:
+                _clear(self.path.parent)
                 self._write_beside(beside, data)
                 if _bytes_of(self.path) != self.data:
                     raise SealingError("the map of patients was changed meanwhile", "map_changed")
@@ -119,11 +123,28 @@ def _lines(text: str) -> Iterator[_Line]:
         start = reader.line_num
 
 
-def _moved(line: _Line, old: bytes, new: str) -> str:
+def _moved(line: _Line, old: bytes, new: str, number: int) -> str:
     if line.row is None or line.row.address != old:
         return line.text
     before, _, after = line.text.rpartition(line.cell)
-    return before + new + after
+    text = before + new + after
+    if _cells(text) != [_cells(line.text)[0], new]:
+        raise SealingError("the address cannot be replaced alone: write it plainly", "map_malformed", f"line {number}")
+    return text
+
+
+def _cells(text: str) -> list[str]:
+    """Of a row's text: cells without blanks around them; empty rows before it count for nothing."""
+    rows = list(csv.reader(StringIO(text.removeprefix(_MARK), newline="")))
+    return [each.strip() for row in rows for each in row]
+
+
+def _clear(folder: Path) -> None:
+    """Delete what killed runs left: parts that are older than an hour, which nobody writes any more."""
+    for part in folder.glob(f".{'[0-9a-f]' * 16}{_PART}"):
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime > _STALE_SECONDS:
+                part.unlink()
 
 
 @contextmanager

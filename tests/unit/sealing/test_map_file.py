@@ -45,6 +45,28 @@ def test_an_address_is_replaced_and_not_a_byte_else(before: str, count: int, tmp
     PatientMap.read(path)
 
 
+def test_an_address_that_is_not_written_plainly_is_not_replaced(tmp_path: Path) -> None:
+    """An address to the reader of CSV, and not in the text as it is."""
+    text = f'p0,{OTHER}\np1,"seal1"{str(OLD)[5:]}\n'
+    path = written(tmp_path, text)
+    assert MapFile.read(path).patients(OLD.data) == ["p1"]
+    with pytest.raises(SealingError) as caught:
+        MapFile.read(path).replace(OLD.data, str(NEW))
+    assert (caught.value.code, caught.value.path) == ("map_malformed", "line 2")
+    assert path.read_text() == text
+
+
+def test_what_killed_runs_left_is_cleared(tmp_path: Path) -> None:
+    path = written(tmp_path, f"p1,{OLD}\n")
+    stale, young, other = (tmp_path / each for each in (f".{'a' * 16}.part", f".{'b' * 16}.part", ".mine.part"))
+    for each in (stale, young, other):
+        each.write_text("patients")
+    for each in (stale, other):
+        os.utime(each, (1, 1))
+    MapFile.read(path).replace(OLD.data, str(NEW))
+    assert (stale.exists(), young.exists(), other.exists()) == (False, True, True)
+
+
 def test_its_patients_are_those_of_the_map(tmp_path: Path) -> None:
     path = written(tmp_path, f"id,address\nPatient/p1,{OLD}\nurn:uuid:7,{OTHER}\nhttps://a.example/Patient/p1,{OLD}\n")
     found = MapFile.read(path).patients(OLD.data)
