@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,9 @@ from chartseal.vault.tables import LIVE, RECORD, TERM
 
 if TYPE_CHECKING:
     from chartseal.vault.vault import Vault
+
+Unread = Callable[[Entry, ChartsealError], None]
+"""Is told of a record that cannot be opened, and why."""
 
 _CHUNK = 1_000
 
@@ -79,18 +82,21 @@ def find(vault: Vault, connection: Connection, wanted: Wanted) -> Iterator[Entry
         last = rows[-1].id
 
 
-def addressed(vault: Vault, connection: Connection, address: str) -> Iterator[Entry]:
+def addressed(vault: Vault, connection: Connection, address: str, unread: Unread | None) -> Iterator[Entry]:
     """Entries of the live records that are sealed to an address, as the records themselves say.
 
     Raises:
         VaultError: `vault_unavailable`, `blobs_unavailable`.
-        VaultDamageError: one cannot be opened.
+        VaultDamageError: one cannot be opened, and there is no `unread` to be told so.
     """
     live = (entry for entry in find(vault, connection, Wanted()) if entry.state == LIVE)
     for chunk in chunks(live):
         for entry, found in zip(chunk, decrypt(vault, connection, chunk), strict=True):
             if isinstance(found, ChartsealError):
-                raise found
+                if unread is None:
+                    raise found
+                unread(entry, found)
+                continue
             [facts] = terms.read_facts([found.line])
             if facts.address == terms.canonical(address):
                 yield entry

@@ -101,10 +101,10 @@ class Mover:
             passed = is_passed(self.vault, connection, notice)
             if not passed and not is_taken(self.vault, connection, notice):
                 raise SuccessorError("the vault has not taken this notice", "successor_untaken")
-        entries = self.vault.addressed(str(notice.old))
+        survey = Survey(self.vault, self.issuing, self.facts, self.are_uses_spent)
+        entries = self.vault.addressed(str(notice.old), survey.leave)
         before = self.vault.moved(entries)
         ground = Ground(mark(self.vault, notice.old), self.issuing.domain.separator())
-        survey = Survey(self.vault, self.issuing, self.facts, self.are_uses_spent)
         run = _Run(self, notice, ground, survey, now)
         new = 0
         if passed:

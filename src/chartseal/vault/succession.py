@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, insert, select
 
-from chartseal.errors import SealingError, SuccessorError
+from chartseal.errors import ChartsealError, SealingError, SuccessorError
 from chartseal.keys import SealingAddress, SuccessorNotice, verify_successor
 from chartseal.sealing import MapFile
 from chartseal.vault.audit import Act, Action
@@ -118,13 +118,16 @@ def take_without_map(vault: Vault, notice: SuccessorNotice, *, actor: str, now: 
     Raises:
         SuccessorError, SignatureError: as `take`; `successor_unknown`: nothing was sealed to the old address.
         VaultError: `vault_unavailable`, `blobs_unavailable`.
-        VaultDamageError: a vault without index could not open a record.
+        VaultDamageError: a vault without index found none, but could not open all.
     """
     verify_successor(notice, current=notice.old, now=now)
     with reading(vault.engine) as connection:
         if is_passed(vault, connection, notice) or is_taken(vault, connection, notice):
             return True
-    found = [entry.id for entry in vault.addressed(str(notice.old))]
+    unread = list[ChartsealError]()
+    found = [each.id for each in vault.addressed(str(notice.old), lambda _, fault: unread.append(fault))]
+    if not found and unread:
+        raise unread[0]
     if not found:
         raise _unknown("the vault has no record that is sealed to the address that the notice leaves")
     with writing(vault.engine) as connection:

@@ -16,7 +16,7 @@ from chartseal.vault.blobs.inline import YOUNG
 from chartseal.vault.checking import check
 from chartseal.vault.database import open_database, reading, trusting_rows, writing
 from chartseal.vault.epochs import Epochs
-from chartseal.vault.finding import Wanted, addressed, find
+from chartseal.vault.finding import Unread, Wanted, addressed, find
 from chartseal.vault.findings import Finding
 from chartseal.vault.keys.provider import ACCOUNTING, INDEX, PSEUDONYMS, KeyProvider
 from chartseal.vault.moves import moves
@@ -149,19 +149,20 @@ class Vault:
         with reading(self.engine) as connection:
             return list(find(self, connection, wanted))
 
-    def addressed(self, address: str) -> list[Entry]:
+    def addressed(self, address: str, unread: Unread | None = None) -> list[Entry]:
         """Entries of the records sealed to an address that are not erased; without an index each record is opened.
 
-        What is opened is given to nobody, and so not entered in the audit chain.
+        What is opened is given to nobody, and so not entered in the audit chain. Of one that cannot be opened nobody
+        knows for whom it is: `unread` is told of it.
 
         Raises:
             VaultError: `vault_unavailable`, `blobs_unavailable`.
-            VaultDamageError: one cannot be opened, so that nobody knows for whom it is.
+            VaultDamageError: one cannot be opened, and there is no `unread`.
         """
         if self.settings.searchable:
             return self.find(address=address)
         with reading(self.engine) as connection:
-            return list(addressed(self, connection, address))
+            return list(addressed(self, connection, address, unread))
 
     def moved(self, entries: Iterable[Entry]) -> set[int]:
         """Ids of those records that were sealed again for another address, and stay as history.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from chartseal.attestation import Address
 from chartseal.chain.anchors import AnchorQueue
@@ -474,6 +474,22 @@ def test_a_vault_without_an_index_moves_too(local: Local, tmp_path: Path) -> Non
     seal_to(vault, issuing, chart_of(conditions(2)), tmp_path)
     done = moved_of(mover_of(vault, issuing, local.node, local.deployment, store))
     assert (done.sealed, len(done.outcomes), len(vault.addressed(str(NEW)))) == (3, 3, 3)
+    vault.close()
+
+
+def test_without_an_index_a_record_that_does_not_open_is_named(local: Local, tmp_path: Path) -> None:
+    """Nobody knows whose it is, and it blocks nobody else."""
+    vault = create(str(tmp_path / "plain.db"), searchable=False)
+    store = tmp_path / "plain.status.db"
+    issuing = issuing_of(local.keys[HOSPITAL], local.deployment.domain(), store)
+    seal_to(vault, issuing, chart_of(conditions(2)), tmp_path)
+    seal_to(vault, issuing, chart_of(conditions(1, 70)), tmp_path, wallet=Wallet(b"\x09" * 32))
+    with writing(vault.engine) as connection:
+        last = connection.scalar(select(func.max(KEY.c.record_id)))
+        connection.execute(update(KEY).where(KEY.c.record_id == last).values(wrapped=b"x" * 80))
+    done = moved_of(mover_of(vault, issuing, local.node, local.deployment, store))
+    assert (done.sealed, codes(done)) == (3, Counter(data_key_refused=1))
+    assert done.left[0].path == vault.find()[4].name
     vault.close()
 
 
