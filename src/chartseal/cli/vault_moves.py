@@ -148,6 +148,8 @@ def _report(done: Moved, references: int, as_json: bool) -> None:
             "revoked": [outcome_to_json(each) for each in done.outcomes],
             "withdrawn": done.withdrawn,
             "left": [{"record": each.path, "code": each.code} for each in done.left],
+            "revokedBefore": [each._asdict() for each in done.revoked_before],
+            "erased": list(done.erased),
         }
         click.echo(json.dumps(members))
         return
@@ -156,12 +158,27 @@ def _report(done: Moved, references: int, as_json: bool) -> None:
     click.echo(f"{done.withdrawn} deliveries to the old address withdrawn")
     if any(each.place is not None for each in done.outcomes):
         click.echo("their credentials are revoked too, once `chartseal status-list publish` tells it")
+    _tell_traces(done)
     if done.left:
         click.echo(f"{len(done.left)} records stay where they are:", err=True)
         for code, count in Counter(each.code for each in done.left).most_common():
             click.echo(f"  {count:>7}  {code}", err=True)
         for each in done.left:
             click.echo(f"{each.path}: {each.code}", err=True)
+
+
+def _tell_traces(done: Moved) -> None:
+    """What the patient's seals are that somebody must look at."""
+    if done.revoked_before:
+        told = f"{len(done.revoked_before)} of the old seals were revoked before: by a move that was cut off, or for an"
+        click.echo(f"{told} error, which lives on in what the record became: revoke that too then", err=True)
+        for known in done.revoked_before:
+            click.echo(f"{known.record} became {known.successor}", err=True)
+    if done.erased:
+        told = f"{len(done.erased)} records of the patient were erased before, and their seals stand"
+        click.echo(f"{told}: revoke those that whoever kept the wallet may have (`chartseal revoke`)", err=True)
+        for name in done.erased:
+            click.echo(name, err=True)
 
 
 def _now() -> datetime:

@@ -36,6 +36,7 @@ from chartseal.vault.storing import Identity, Order, of_identities, put
 from chartseal.vault.succession import BASIS, PURPOSE, is_passed, is_taken, mark
 from chartseal.vault.tables import LIVE, RECORD
 from chartseal.vault.terms import read_facts
+from chartseal.vault.traces import Known, graves, revoked_before
 
 if TYPE_CHECKING:
     from chartseal.vault.vault import Vault
@@ -62,6 +63,10 @@ class Moved(NamedTuple):
     """Deliveries that waited for the old address."""
     left: tuple[CoreError, ...]
     """Why records stay where they are; each names its record in its path."""
+    revoked_before: tuple[Known, ...] = ()
+    """Seals among the outcomes that stood when their records were sealed again, and that another had revoked since."""
+    erased: tuple[str, ...] = ()
+    """Names of the patient's records that were erased before they moved, and of which the seal still stands."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,11 @@ class Mover:
         with reading(self.vault.engine) as connection:
             gone = moved_by(connection, ground.succession)
         withdrawn = withdraw(self.vault, gone, actor=self.actor, now=now, basis=BASIS)
-        return Moved(new, len(before), outcomes, withdrawn, tuple(survey.left))
+        erased = [
+            each.name for each in survey.standing_graves(graves(self.vault, entries, self.patients, ground.succession))
+        ]
+        known = revoked_before(self.vault, self.issuing.signer.address, outcomes)
+        return Moved(new, len(before), outcomes, withdrawn, tuple(survey.left), known, tuple(erased))
 
     def require(self, notice: SuccessorNotice, *, now: datetime) -> None:
         """What must hold before anything is done, whether the notice is taken or not.

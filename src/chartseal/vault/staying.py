@@ -100,19 +100,32 @@ class Survey:
             ChainError: as the facts.
         """
         asked = [each for each in seen if not each.stays]
+        stand = self._stand(Digest(each.event.uid) for each in asked)
+        for each in asked:
+            if each.event.uid not in stand:
+                self.leave(each.entry, MoveError("the record's seal is revoked", "seal_revoked"))
+        return [each for each in asked if each.event.uid in stand]
+
+    def standing_graves(self, graves: Iterable[Entry]) -> list[Entry]:
+        """Those erased records of which the issuer's seal stands.
+
+        Raises:
+            ChainError: as the facts.
+        """
+        ours = [each for each in graves if each.identity[0] == self.issuing.signer.address]
+        stand = self._stand(Digest(each.identity[1]) for each in ours)
+        return [each for each in ours if each.identity[1] in stand]
+
+    def _stand(self, uids: Iterable[Digest]) -> set[bytes]:
+        """Those of the issuer's seals that are not revoked."""
+        asked = list(uids)
         if not asked:
-            return []
+            return set()
         attester, domain, view = self.issuing.signer.address, self.issuing.domain, FactsView([self.facts])
         given = self.facts.attestations(ACCREDITATION, recipient=attester)
         authorities = frozenset(Address(each.attester) for each in given)
-        view.prefetch([Question(domain, attester, Digest(each.event.uid)) for each in asked], authorities)
-        standing = []
-        for each in asked:
-            if view.revocation(domain, attester, Digest(each.event.uid), authorities) is None:
-                standing.append(each)
-            else:
-                self.leave(each.entry, MoveError("the record's seal is revoked", "seal_revoked"))
-        return standing
+        view.prefetch([Question(domain, attester, each) for each in asked], authorities)
+        return {each for each in asked if view.revocation(domain, attester, each, authorities) is None}
 
     def leave(self, entry: Entry, error: ChartsealError) -> None:
         """Note why a record stays; of an error that is not ours the code alone, since its text may tell."""

@@ -73,7 +73,7 @@ def take(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, n
             raise _superseded() if known else _unknown("no patient of the map has the address that the notice leaves")
         if not known:
             _note(vault, connection, notice, now)
-            named += _pseudonyms(connection, [each.id for each in sealed])
+            named += pseudonyms_of(connection, [each.id for each in sealed])
         _enter(vault, connection, named, actor, now)
     return Taken(new, _replace(vault, notice, patients), known)
 
@@ -135,7 +135,7 @@ def take_without_map(vault: Vault, notice: SuccessorNotice, *, actor: str, now: 
         if is_taken(vault, connection, notice):
             return True
         _note(vault, connection, notice, now)
-        _enter(vault, connection, _pseudonyms(connection, found), actor, now)
+        _enter(vault, connection, pseudonyms_of(connection, found), actor, now)
     return False
 
 
@@ -207,7 +207,8 @@ def _enter(vault: Vault, connection: Connection, pseudonyms: Iterable[bytes], ac
     vault.audit.append(connection, acts, now=now)
 
 
-def _pseudonyms(connection: Connection, ids: Sequence[int]) -> list[bytes]:
+def pseudonyms_of(connection: Connection, ids: Sequence[int]) -> list[bytes]:
+    """Of records (ids), as their rows bear them."""
     found: list[bytes] = []
     for at in range(0, len(ids), _CHUNK):
         rows = select(RECORD.c.patient).where(RECORD.c.id.in_(ids[at : at + _CHUNK])).order_by(RECORD.c.id)

@@ -130,6 +130,8 @@ def test_a_patient_takes_over_what_was_kept_for_her(shell: Shell) -> None:
         "revoked": [],
         "withdrawn": 0,
         "left": [],
+        "revokedBefore": [],
+        "erased": [],
     }
 
 

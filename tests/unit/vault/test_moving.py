@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from chartseal.attestation import Address
+from chartseal.attestation import Address, Digest
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.chain.anchors.tables import ANNOUNCEMENT, LEAF
 from chartseal.chain.rpc_facts import RpcFacts
@@ -29,8 +29,11 @@ from chartseal.vault.database import reading, writing
 from chartseal.vault.deliveries import publish, redeliver
 from chartseal.vault.erasure import Basis, erase, retain
 from chartseal.vault.moving import Moved, Mover
+from chartseal.vault.opening import record_name
+from chartseal.vault.storing import put
 from chartseal.vault.succession import mark, take_without_map
 from chartseal.vault.tables import DELIVERY, KEY, MOVE, RECORD, SUCCESSION
+from chartseal.vault.traces import Known
 from chartseal.wallet import CANDIDATE, WalletStore, open_mailbox, scan
 from tests.chain import Local
 from tests.chain import local as local
@@ -354,6 +357,37 @@ def test_seals_are_revoked_though_their_records_are_erased_before(
     done = moved_of(mover)
     assert (done.sealed, len(done.outcomes)) == (0, 4)
     assert all(revoked(local, each) for each in old)
+
+
+def test_a_record_that_was_erased_before_is_named_while_its_seal_stands(
+    local: Local, mover: Mover, vault: Vault
+) -> None:
+    [first, *_] = vault.find(address=str(OLD), resource_type="Condition")
+    erase(vault, [first], basis=Basis.PATIENT_REQUEST, actor="clerk", now=AT)
+    done = moved_of(mover)
+    assert (done.sealed, done.left, done.erased) == (3, (), (first.name,))
+    attester, uid = first.identity
+    mover.revoker.revoke([Target(Digest(uid), Address(attester))], "other")
+    assert moved_of(mover) == Moved(0, 3, (), 0, ())
+    [new, *_] = vault.find(address=str(NEW), resource_type="Condition")
+    erase(vault, [new], basis=Basis.PATIENT_REQUEST, actor="clerk", now=AT + timedelta(seconds=1))
+    assert moved_of(mover) == Moved(0, 3, (), 0, ())
+
+
+def test_a_seal_that_was_revoked_meanwhile_is_named_with_what_its_record_became(
+    local: Local, mover: Mover, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = next(each for each in records_at(vault, OLD) if each.resource_type == "Condition")
+
+    def meanwhile(*given: Any) -> Any:
+        mover.revoker.revoke([Target(wrong.uid, wrong.attester)], "entered-in-error")
+        return put(*given)
+
+    monkeypatch.setattr("chartseal.vault.moving.put", meanwhile)
+    done = moved_of(mover)
+    [became] = [each for each in records_at(vault, NEW) if is_same(wrong, each)]
+    [known] = done.revoked_before
+    assert known == Known(*(record_name(each.attester, each.uid) for each in (wrong, became)))
 
 
 def _killed(*_: object, **__: object) -> None:

@@ -228,11 +228,20 @@ def erased_of(vault: Vault, patient: str) -> list[Entry]:
     Raises:
         VaultError: `vault_unavailable`.
     """
+    return erased_under(vault, vault.pseudonym(patient))
+
+
+def erased_under(vault: Vault, pseudonym: bytes) -> list[Entry]:
+    """As `erased_of`, by the patient's pseudonym.
+
+    Raises:
+        VaultError: `vault_unavailable`.
+    """
     graves = (
         select(*COLUMNS)
         .join(ERASURE, ERASURE.c.record_id == RECORD.c.id)
         .join(AUDIT, AUDIT.c.sequence == ERASURE.c.sequence)
     )
     with reading(vault.engine) as connection, storing():
-        rows = connection.execute(graves.where(AUDIT.c.patient == vault.pseudonym(patient)).order_by(RECORD.c.id))
+        rows = connection.execute(graves.where(AUDIT.c.patient == pseudonym).order_by(RECORD.c.id))
         return [Entry.of(row) for row in rows]
