@@ -16,7 +16,7 @@ from chartseal.cli.passphrase import (
     read_words_passphrase,
     words_passphrase_options,
 )
-from chartseal.errors import MissingExtraError
+from chartseal.errors import KeyFileError, MissingExtraError
 from chartseal.keys import Wallet
 
 _PATH = click.Path(dir_okay=False, path_type=Path)
@@ -90,10 +90,13 @@ def wallet_init(
     guarded = words_passphrase or words_passphrase_fd is not None
     beside = read_words_passphrase(words_passphrase_fd, confirm=words is None) if guarded else ""
     made = Wallet.generate(beside) if words is None else Wallet.from_words(words, beside)
-    made.save(output, read_passphrase(passphrase_fd, confirm=True), force=force)
-    if words is None:
+    passphrase = read_passphrase(passphrase_fd, confirm=True)
+    if output.exists() and not force:
+        raise KeyFileError("a file of that name exists and is kept", "key_file_exists")
+    if words is None:  # before there is a file: one whose words nobody saw would be lost with it
         click.echo(_framed(made.words(), guarded=guarded), err=True)
-    elif guarded:
+    made.save(output, passphrase, force=force)
+    if words is not None and guarded:
         click.echo(_COMPARE, err=True)
     address = str(made.sealing_address())
     members = {"address": address, "file": str(output)}

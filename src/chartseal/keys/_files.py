@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chartseal import _json
+from chartseal._names import give_name
 from chartseal.attestation.hexes import Address, address_from
 from chartseal.attestation.signer import open_secret
 from chartseal.errors import KeyFileError, KeystoreError, PackageError, WrongPassphraseError
@@ -116,7 +117,7 @@ def write(path: Path, data: bytes, *, force: bool = False) -> None:
             if force:
                 beside.replace(path)
             else:
-                path.hardlink_to(beside)  # unlike a rename, it never overwrites
+                give_name(beside, path)
         finally:
             beside.unlink(missing_ok=True)
         _sync(path.parent)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chartseal._names import give_name
 from chartseal.errors import ChartsealError, WalletStoreError
 from chartseal.sealing import SealedRecord
 
@@ -333,8 +334,8 @@ class WalletStore:
             with translated(), closing(sqlite3.connect(beside)) as copy:
                 self._database.backup(copy)
                 copy.execute("PRAGMA journal_mode = DELETE")  # one file
-            path.hardlink_to(beside)  # unlike a rename, it never overwrites
-            beside.unlink()
+            give_name(beside, path)
+            beside.unlink(missing_ok=True)
             _sync(path.parent)
         except OSError as exc:
             raise _uncopied(exc) from exc

@@ -41,6 +41,16 @@ def code(*arguments: str) -> str:
     return str(getattr(found.exception, "code", ""))
 
 
+def test_words_are_shown_before_there_is_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object, **__: object) -> str:
+        raise OSError(32, "Broken pipe")
+
+    monkeypatch.setattr("chartseal.cli.wallet._framed", failing)
+    assert run("init", "-o", "new.json").exit_code != 0
+    assert not Path("new.json").exists()
+    assert code("init") == "key_file_exists"  # and no words of a wallet that is not kept are shown
+
+
 def loaded() -> Wallet:
     return Wallet.load(Path("wallet.json"), "correct horse")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chartseal._names import give_name
 from chartseal.attestation import Address, Digest, Domain
 from chartseal.errors import ChartsealError
 from chartseal.keys import Answers, IssuerKey, Wallet, deliver
@@ -318,6 +321,28 @@ def test_a_copy_holds_what_was_there_and_opens_by_the_words_alone(tmp_path: Path
     with refusal("store_other_wallet"):
         WalletStore.restore(tmp_path / "copy", tmp_path / "others", OTHER)
     assert not (tmp_path / "others").exists()
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_copy_is_made_where_files_have_one_name_each(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(*_: object, **__: object) -> None:
+        raise OSError(number, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refusing)
+    with WalletStore.open(tmp_path / "records", WALLET) as store:
+        take_in(store, WALLET, delivered(ISSUER, WALLET.sealing_address(), 1)[0])
+        store.back_up(tmp_path / "copy")
+        with refusal("backup_exists"):
+            store.back_up(tmp_path / "copy")
+        with pytest.raises(FileExistsError):
+            give_name(tmp_path / "records", tmp_path / "copy")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["copy", "records"]
+    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
+    assert sum(WalletStore.restore(tmp_path / "copy", tmp_path / "again", WALLET).values()) == 1
+    ISSUER.save(tmp_path / "issuer.json", "p")
+    assert IssuerKey.load(tmp_path / "issuer.json", "p").address == ISSUER.address
 
 
 def test_another_wallets_or_programs_file_is_refused(tmp_path: Path) -> None:

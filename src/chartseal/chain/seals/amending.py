@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from chartseal import _core
+from chartseal._names import give_name
 from chartseal.chain.facts import ChainFacts
 from chartseal.chain.seals.revoking import AUTHORITY, Outcome, Revoker, Target, part_of
 from chartseal.errors import AmendmentError, SealedRecordError
@@ -165,7 +166,7 @@ class Amendment:
                     stream.flush()
                     os.fsync(stream.fileno())
                 with suppress(FileExistsError):
-                    os.link(beside, self.path)  # unlike a rename, never over another
+                    give_name(beside, self.path)
             finally:
                 beside.unlink(missing_ok=True)
             _sync(self.folder)
