@@ -33,20 +33,28 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _MAP = "CSV of patient id and sealing address, as `chartseal seal` takes it; it is changed in place."
 
+_several = click.option(
+    "--several-patients",
+    "several",
+    is_flag=True,
+    help="The old address is of several patients, or of one under several names: all of it goes to the new wallet.",
+)
+
 
 @click.command("successor")
 @click.argument("notice", metavar="NOTICE")
 @vault_options
 @click.option("--patients", "map_path", type=_FILE, required=True, metavar="MAP", help=_MAP)
+@_several
 @actor_option
 @_json
-def successor(notice: str, vault: VaultPlace, map_path: Path, actor: str, as_json: bool) -> None:
+def successor(notice: str, vault: VaultPlace, map_path: Path, several: bool, actor: str, as_json: bool) -> None:
     """Take a patient's NOTICE (a file, or -) that another address follows hers, which it then does in the map.
 
     A notice counts once, and only for the address that the map has now; the vault remembers which were left.
     """
     read = _read(notice)
-    taken = take(vault.open(), read, map_path, actor=actor, now=_now())
+    taken = take(vault.open(), read, map_path, actor=actor, now=_now(), several=several)
     told = f"{taken.references} of the map's patients point to the new address"
     members = {"address": str(taken.address), "references": taken.references, "again": taken.again}
     click.echo(json.dumps(members) if as_json else told)
@@ -62,6 +70,7 @@ def successor(notice: str, vault: VaultPlace, map_path: Path, actor: str, as_jso
 @click.option(
     "--issuer-passphrase-fd", type=click.IntRange(min=0), metavar="N", help="Its passphrase, where it is another."
 )
+@_several
 @click.option("--uses-spent", is_flag=True, help="The old wallet spent what was left of prescriptions and dispensings.")
 @click.option(
     "--delivery-days",
@@ -82,6 +91,7 @@ def move(
     map_path: Path | None,
     issuer_path: Path,
     issuer_passphrase_fd: int | None,
+    several: bool,
     uses_spent: bool,
     delivery_days: int,
     actor: str,
@@ -104,7 +114,7 @@ def move(
     held, now = vault.open(), _now()
     mover = Mover(held, key.issuing(places=store), revoker, facts, actor, delivery_days, are_uses_spent=uses_spent)
     mover.require(read, now=now)
-    references = _taken(held, read, map_path, actor, now)
+    references = _taken(held, read, map_path, actor=actor, now=now, several=several)
     done = replace(mover, patients=_patients(map_path, read)).move(read, now=now)
     _report(done, references, as_json)
     context.exit(SOME_LEFT if done.left else 0)
@@ -123,12 +133,14 @@ def _opened(vault: VaultPlace, path: Path, descriptor: int | None) -> tuple[Vaul
     return replace(vault, passphrase=passphrase), IssuerKey.load(path, passphrase)
 
 
-def _taken(vault: Vault, notice: SuccessorNotice, map_path: Path | None, actor: str, now: datetime) -> int:
+def _taken(
+    vault: Vault, notice: SuccessorNotice, map_path: Path | None, *, actor: str, now: datetime, several: bool
+) -> int:
     """How many of the map's patients point to the new address by this."""
     if map_path is None:
-        take_without_map(vault, notice, actor=actor, now=now)
+        take_without_map(vault, notice, actor=actor, now=now, several=several)
         return 0
-    return take_again(vault, notice, map_path, actor=actor, now=now)
+    return take_again(vault, notice, map_path, actor=actor, now=now, several=several)
 
 
 def _patients(map_path: Path | None, notice: SuccessorNotice) -> tuple[str, ...]:

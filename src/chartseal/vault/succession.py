@@ -48,7 +48,9 @@ class Taken(NamedTuple):
     """An earlier run had taken it, and this one found the map as it was before."""
 
 
-def take(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, now: datetime) -> Taken:
+def take(
+    vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, now: datetime, several: bool = False
+) -> Taken:
     """Let the patients of a map's file who have the notice's old address have the new one, and enter it in the log.
 
     Vault first, then map: a run that is killed between them is finished by another. What each run changes in the map
@@ -56,7 +58,8 @@ def take(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, n
 
     Raises:
         SuccessorError: as `verify_successor`; `successor_superseded` for an address that was left, or a new one that
-            was; `successor_unknown`: no patient of the map has the old one.
+            was; `successor_unknown`: no patient of the map has the old one; `successor_several`: several have it, or
+            records of several are sealed to it, the new one is another wallet's, and `several` does not say so.
         SignatureError: a spend key did not sign it.
         SealingError: `map_malformed`, `map_unreadable`, `map_changed`, `map_unwritable`; the file is as it was.
         VaultError: `vault_unavailable`, `disk_full`.
@@ -71,9 +74,12 @@ def take(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, n
         known = is_taken(vault, connection, notice)
         if not moving:
             raise _superseded() if known else _unknown("no patient of the map has the address that the notice leaves")
+        theirs = pseudonyms_of(connection, [each.id for each in sealed])
+        if not several:
+            _require_one(vault, notice, named, theirs)
         if not known:
             _note(vault, connection, notice, now)
-            named += pseudonyms_of(connection, [each.id for each in sealed])
+            named += theirs
         _enter(vault, connection, named, actor, now)
     return Taken(new, _replace(vault, notice, patients), known)
 
@@ -95,14 +101,16 @@ def _replace(vault: Vault, notice: SuccessorNotice, patients: Path, tries: int =
     return _replace(vault, notice, patients, tries - 1)
 
 
-def take_again(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, now: datetime) -> int:
+def take_again(
+    vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: str, now: datetime, several: bool = False
+) -> int:
     """As `take`, but a notice that is in force, or was, is no error; returns how many of the map moved by this.
 
     Raises:
         ChartsealError: as `take`.
     """
     try:
-        return take(vault, notice, patients, actor=actor, now=now).references
+        return take(vault, notice, patients, actor=actor, now=now, several=several).references
     except SuccessorError:
         with reading(vault.engine) as connection:
             if not is_passed(vault, connection, notice) and not is_taken(vault, connection, notice):
@@ -110,7 +118,9 @@ def take_again(vault: Vault, notice: SuccessorNotice, patients: Path, *, actor: 
         return 0
 
 
-def take_without_map(vault: Vault, notice: SuccessorNotice, *, actor: str, now: datetime) -> bool:
+def take_without_map(
+    vault: Vault, notice: SuccessorNotice, *, actor: str, now: datetime, several: bool = False
+) -> bool:
     """Take a notice where no map says whose address it is, but records that the vault has; whether it was taken before.
 
     One that was in force and is followed by another now is none to be refused: what it moved is finished by it.
@@ -134,9 +144,27 @@ def take_without_map(vault: Vault, notice: SuccessorNotice, *, actor: str, now: 
         lock_head(connection, vault.settings.id)
         if is_taken(vault, connection, notice):
             return True
+        theirs = pseudonyms_of(connection, found)
+        if not several:
+            _require_one(vault, notice, theirs)
         _note(vault, connection, notice, now)
-        _enter(vault, connection, pseudonyms_of(connection, found), actor, now)
+        _enter(vault, connection, theirs, actor, now)
     return False
+
+
+def _require_one(vault: Vault, notice: SuccessorNotice, *pseudonyms: Sequence[bytes]) -> None:
+    """To another wallet one patient goes: what was kept of others at the same address is not hers to take.
+
+    Raises:
+        SuccessorError: `successor_several`.
+    """
+    if notice.old.spend_key == notice.new.spend_key:
+        return
+    nobody = vault.pseudonym_of_address(str(notice.old))
+    most = max(len(set(each) - {nobody}) for each in pseudonyms)
+    if most > 1:
+        detail = f"the address is of {most} patients by their names, and all of it would go to the one who asks"
+        raise SuccessorError(detail, "successor_several")
 
 
 def is_taken(vault: Vault, connection: Connection, notice: SuccessorNotice) -> bool:

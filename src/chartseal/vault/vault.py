@@ -104,7 +104,11 @@ class Vault:
         """What a record's row bears: its patient's pseudonym, or where it names none that of its sealing address."""
         if facts.patient is not None:
             return self.pseudonym(facts.patient)
-        return self.audit.pseudonym(b"address\0" + facts.address.encode())
+        return self.pseudonym_of_address(facts.address)
+
+    def pseudonym_of_address(self, address: str) -> bytes:
+        """What the rows of records bear that name no patient."""
+        return self.audit.pseudonym(b"address\0" + address.encode())
 
     def put(
         self,

@@ -531,6 +531,7 @@ def test_a_document_moves_after_what_it_holds(
     mover: Mover, vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seal_to(vault, mover.issuing, document_of(), tmp_path)
+    take_without_map(vault, NOTICE, actor="clerk", now=AT, several=True)  # one patient, under two names
     with monkeypatch.context() as patch:
         patch.setattr("chartseal.vault.moving._Run._new_roots", _killed)
         with pytest.raises(KeyboardInterrupt):
@@ -548,6 +549,7 @@ def test_a_document_moves_after_what_it_holds(
 
 def test_a_document_whose_entry_stays_stays_too(mover: Mover, vault: Vault, tmp_path: Path) -> None:
     seal_to(vault, mover.issuing, document_of(), tmp_path)
+    take_without_map(vault, NOTICE, actor="clerk", now=AT, several=True)  # one patient, under two names
     entry = next(each for each in records_at(vault, OLD) if each.resource_type == "Composition")
     mover.revoker.revoke([Target(entry.uid, entry.attester)], "entered-in-error")
     assert codes(moved_of(mover)) == Counter(seal_revoked=1, document_incomplete=1)

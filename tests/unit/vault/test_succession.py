@@ -69,7 +69,9 @@ def log_of(vault: Vault) -> list[Entry]:
 
 def test_a_patient_moves_and_the_log_says_whose_pseudonym(vault: Vault, patients: Path) -> None:
     patients.write_text(patients.read_text() + f"https://hospital.example/fhir/Patient/p3,{OLD.sealing_address()}\n")
-    found = taken(vault, NOTICE, patients)
+    refused("successor_several", vault, NOTICE, patients)
+    assert log_of(vault) == []
+    found = take(vault, NOTICE, patients, actor="clerk", now=NOW, several=True)
     assert (found.address, found.references, found.again) == (NEW.sealing_address(), 2, False)
     assert MapFile.read(patients).patients(NEW.sealing_address().data) == [
         "p1",
@@ -86,6 +88,12 @@ def test_one_patient_named_twice_is_entered_once(vault: Vault, patients: Path) -
     patients.write_text(f"p1,{address}\nhttps://hospital.example/fhir/Patient/p1,{address}\n")
     assert taken(vault, NOTICE, patients).references == 2
     assert len(log_of(vault)) == 1
+
+
+def test_several_patients_of_one_wallet_go_to_its_next_epoch(vault: Vault, patients: Path) -> None:
+    patients.write_text(f"p1,{NOTICE.old}\np2,{NOTICE.old}\n")
+    epoch = SuccessorNotice.make(NOTICE.old, OLD, OLD.sealing_address(epoch=1), now=NOW)
+    assert taken(vault, epoch, patients).references == 2
 
 
 def test_no_table_holds_an_address(vault: Vault, patients: Path) -> None:
@@ -229,7 +237,10 @@ def test_without_a_map_the_vaults_records_say_whose_it_was(vault: Vault) -> None
         take_without_map(vault, signed, actor="clerk", now=NOW)
     assert caught.value.code == "successor_unknown"
     put(vault, [*lines_of(2), *lines_of(1, "p2")])
-    assert take_without_map(vault, signed, actor="clerk", now=NOW) is False
+    with pytest.raises(ChartsealError) as caught:
+        take_without_map(vault, signed, actor="clerk", now=NOW)
+    assert caught.value.code == "successor_several"
+    assert take_without_map(vault, signed, actor="clerk", now=NOW, several=True) is False
     assert take_without_map(vault, signed, actor="clerk", now=NOW) is True
     moved = [each for each in log_of(vault) if each.action is Action.MOVE]
     assert len(moved) == 2
