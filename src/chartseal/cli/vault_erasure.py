@@ -25,6 +25,7 @@ from chartseal.vault import Entry, Vault
 from chartseal.vault.erasure import Basis, Hold, Holds, Receipt, SignedReceipt, erased_of, give, vacuum
 from chartseal.vault.erasure import erase as erase_records
 from chartseal.vault.erasure import retain as retain_records
+from chartseal.vault.traces import twins
 
 SOME_REFUSED = 3
 """Exit status when some records had to stay, and the others are erased."""
@@ -118,7 +119,8 @@ def erase(
 ) -> None:
     """Erase records for good. Their tombstones stay, and what was erased before gets its receipt again.
 
-    Ends with status 3 if some must be kept; they are named, and the others are erased.
+    Ends with status 3 if some must be kept; they are named, and the others are erased. Of a record that moved, what it
+    became and what it was are other records: those that stay are named.
     """
     signer = None if output is None else read_signer(key, None, key_passphrase_fd)  # no key, no erasing
     held, now = vault.open(), datetime.now(UTC)
@@ -136,7 +138,7 @@ def erase(
         raise unknown
     if output is not None and signer is not None:
         _write_receipts(held, entries if chosen.patient is None else erased_of(held, chosen.patient), signer, output)
-    _tell_erased(done.erased, done.refused, as_json=as_json)
+    _tell_erased(done.erased, done.refused, [each.name for each in twins(held, entries)], as_json=as_json)
     context.exit(SOME_REFUSED if done.refused else 0)
 
 
@@ -145,14 +147,18 @@ def _write_receipts(vault: Vault, entries: Sequence[Entry], signer: LocalSigner,
     write_private(output, b"".join(each.to_json() + b"\n" for each in given))
 
 
-def _tell_erased(erased: int, refused: Sequence[ErasureError], *, as_json: bool) -> None:
+def _tell_erased(erased: int, refused: Sequence[ErasureError], same: Sequence[str], *, as_json: bool) -> None:
     if as_json:
         stay = [{"record": each.path, "code": each.code} for each in refused]
-        click.echo(json.dumps({"erased": erased, "refused": stay}))
+        click.echo(json.dumps({"erased": erased, "refused": stay, "twins": same}))
         return
     click.echo(f"{erased} records erased")
     for each in refused:
         click.echo(f"{each.code}: {each}", err=True)
+    if same:
+        click.echo(f"{len(same)} records that moved say the same under another address, and stay:", err=True)
+        for name in same:
+            click.echo(name, err=True)
 
 
 @click.command()

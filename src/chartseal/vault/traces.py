@@ -1,4 +1,4 @@
-"""Traces: seals of records that moved which the move itself does not end, for somebody to look at.
+"""Traces: what is left elsewhere of records that moved or are erased: seals, and the same under another address.
 
 for each in revoked_before(vault, attester, outcomes):
     print(each.record, each.successor)
@@ -16,10 +16,10 @@ from chartseal.chain.seals import Outcome
 from chartseal.vault.database import reading, storing
 from chartseal.vault.erasure.receipts import erased_under
 from chartseal.vault.moves import moves
-from chartseal.vault.opening import Entry, record_name
+from chartseal.vault.opening import COLUMNS, Entry, record_name
 from chartseal.vault.storing import of_identities
 from chartseal.vault.succession import pseudonyms_of
-from chartseal.vault.tables import ERASED, MOVE, RECORD, SUCCESSION
+from chartseal.vault.tables import ERASED, LIVE, MOVE, RECORD, SUCCESSION
 
 if TYPE_CHECKING:
     from chartseal.vault.vault import Vault
@@ -68,6 +68,32 @@ def graves(vault: Vault, entries: Sequence[Entry], patients: Iterable[str], succ
     with reading(vault.engine) as connection:
         gone = _later(connection, succession) | moves(connection, sorted(erased)).keys()
     return [erased[number] for number in sorted(erased.keys() - gone)]
+
+
+def twins(vault: Vault, entries: Iterable[Entry]) -> list[Entry]:
+    """Live records that say the same as others, which became them or which they became; those themselves left out.
+
+    Raises:
+        VaultError: `vault_unavailable`.
+    """
+    given = {each.id for each in entries}
+    with reading(vault.engine) as connection, storing():
+        found, new = set(given), sorted(given)
+        while new:
+            near = {each for at in range(0, len(new), _CHUNK) for each in _near(connection, new[at : at + _CHUNK])}
+            new = sorted(near - found)
+            found |= near
+        parts = sorted(found - given)
+        chosen = (RECORD.c.id.in_(parts[at : at + _CHUNK]) for at in range(0, len(parts), _CHUNK))
+        live = (connection.execute(select(*COLUMNS).where(each, RECORD.c.state == LIVE)) for each in chosen)
+        return [Entry.of(row) for rows in live for row in rows.all()]
+
+
+def _near(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """What records became, and came of."""
+    wanted = select(MOVE.c.record_id, MOVE.c.successor_id)
+    rows = connection.execute(wanted.where(MOVE.c.record_id.in_(ids) | MOVE.c.successor_id.in_(ids))).all()
+    return {each for row in rows for each in row}
 
 
 def _later(connection: Connection, succession: bytes) -> set[int]:

@@ -48,14 +48,14 @@ def erase(shell: Shell, *more: str, status: int = 0) -> dict[str, object]:
 
 def test_a_patient_is_erased_and_gets_receipts(shell: Shell) -> None:
     file = shell.path("receipts.ndjson")
-    assert erase(shell, "--patient", "Patient/p", "-o", file) == {"erased": 4, "refused": []}
+    assert erase(shell, "--patient", "Patient/p", "-o", file) == {"erased": 4, "refused": [], "twins": []}
     told = shell.told("vault", "receipt", file, "--provider", PROVIDER)["receipts"]
     assert sorted(each["record"] for each in told) == sorted(records(shell))
     assert {(each["provider"], each["basis"]) for each in told} == {(PROVIDER, "patient-request")}
     assert told[0]["epochs"] == [{"epoch": 1, "destroyedAt": None}]
     assert shell.run("vault", "receipt", file).count("until epoch 1 is destroyed") == 4
     before = Path(file).read_bytes()
-    assert erase(shell, "--patient", "Patient/p", "-o", file) == {"erased": 0, "refused": []}
+    assert erase(shell, "--patient", "Patient/p", "-o", file) == {"erased": 0, "refused": [], "twins": []}
     assert len(Path(file).read_bytes().splitlines()) == len(before.splitlines()) == 4  # the receipts again
     with pytest.raises(VaultError) as caught:
         shell.run("vault", "get", records(shell)[0])
@@ -88,7 +88,7 @@ def test_the_records_of_an_address_are_kept_held_and_erased(shell: Shell, option
         shell.told("vault", "release", number)
     assert shell.told("vault", "retain", *chosen, "--until", "2030-01-01") == {"records": 4}
     done = shell.told("vault", "erase", "--basis", "court-order", "--override", *chosen)
-    assert done == {"erased": 4, "refused": []}
+    assert done == {"erased": 4, "refused": [], "twins": []}
 
 
 def test_the_same_command_cleans_up_once_all_of_an_address_is_erased(shell: Shell, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_what_must_be_kept_is_named_and_the_rest_is_erased(shell: Shell) -> None
     assert "case-7" in shell.run("vault", "release")
     assert erase(shell, "--record", held)["erased"] == 1
     done = shell.told("vault", "erase", "--basis", "court-order", "--override", "--record", retained, "--vacuum")
-    assert done == {"erased": 1, "refused": []}
+    assert done == {"erased": 1, "refused": [], "twins": []}
 
 
 def test_without_a_key_for_the_receipt_nothing_is_erased(shell: Shell) -> None:

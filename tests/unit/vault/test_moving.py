@@ -33,7 +33,7 @@ from chartseal.vault.opening import record_name
 from chartseal.vault.storing import put
 from chartseal.vault.succession import mark, take_without_map
 from chartseal.vault.tables import DELIVERY, KEY, MOVE, RECORD, SUCCESSION
-from chartseal.vault.traces import Known
+from chartseal.vault.traces import Known, twins
 from chartseal.wallet import CANDIDATE, WalletStore, open_mailbox, scan
 from tests.chain import Local
 from tests.chain import local as local
@@ -372,6 +372,23 @@ def test_a_record_that_was_erased_before_is_named_while_its_seal_stands(
     [new, *_] = vault.find(address=str(NEW), resource_type="Condition")
     erase(vault, [new], basis=Basis.PATIENT_REQUEST, actor="clerk", now=AT + timedelta(seconds=1))
     assert moved_of(mover) == Moved(0, 3, (), 0, ())
+
+
+def test_what_says_the_same_as_a_record_is_found_from_both_ends(mover: Mover, vault: Vault) -> None:
+    assert twins(vault, vault.find()) == []
+    moved_of(mover)
+    third = Wallet(b"\x09" * 32)
+    onward = SuccessorNotice.make(NEW, PATIENT, third.sealing_address(), now=AT, new_wallet=third)
+    take_without_map(vault, onward, actor="clerk", now=AT)
+    mover.move(onward, now=AT)
+    old, new, last = (vault.find(address=str(each)) for each in (OLD, NEW, onward.new))
+    assert sorted(each.id for each in twins(vault, old)) == [each.id for each in new + last]
+    both = twins(vault, last[:1])
+    assert [each in old for each in both] == [True, False]
+    assert both[1] in new
+    erase(vault, new, basis=Basis.PATIENT_REQUEST, actor="clerk", now=AT)
+    assert twins(vault, last[:1]) == both[:1]
+    assert twins(vault, vault.find()) == []
 
 
 def test_a_seal_that_was_revoked_meanwhile_is_named_with_what_its_record_became(
