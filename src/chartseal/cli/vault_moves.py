@@ -58,13 +58,19 @@ def successor(notice: str, vault: VaultPlace, map_path: Path, several: bool, act
     told = f"{taken.references} of the map's patients point to the new address"
     members = {"address": str(taken.address), "references": taken.references, "again": taken.again}
     click.echo(json.dumps(members) if as_json else told)
+    _warn_of_runs(taken.references)
 
 
 @click.command("move")
 @click.argument("notice", metavar="NOTICE")
 @vault_options
 @click.option(
-    "--patients", "map_path", type=_FILE, metavar="MAP", help=f"{_MAP} Without: records are sealed with --for."
+    "--patients",
+    "map_path",
+    type=_FILE,
+    metavar="MAP",
+    help=f"{_MAP} Leave it out only where there is none, since records are sealed with --for: nothing else says which "
+    "address the patient has now.",
 )
 @click.option("--issuer", "issuer_path", type=_FILE, required=True, help="The issuer's key file.")
 @click.option(
@@ -117,6 +123,7 @@ def move(
     references = _taken(held, read, map_path, actor=actor, now=now, several=several)
     done = replace(mover, patients=_patients(map_path, read)).move(read, now=now)
     _report(done, references, as_json)
+    _warn_of_runs(references)
     context.exit(SOME_LEFT if done.left else 0)
 
 
@@ -177,6 +184,12 @@ def _report(done: Moved, references: int, as_json: bool) -> None:
             click.echo(f"  {count:>7}  {code}", err=True)
         for each in done.left:
             click.echo(f"{each.path}: {each.code}", err=True)
+
+
+def _warn_of_runs(references: int) -> None:
+    if references:
+        told = "the map has changed: `chartseal seal` with input that was sealed by it before would seal everybody's"
+        click.echo(f"{told} records a second time, so give it only what is new", err=True)
 
 
 def _tell_traces(done: Moved) -> None:

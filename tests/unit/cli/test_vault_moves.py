@@ -219,3 +219,13 @@ def test_the_issuers_passphrase_may_be_another(shell: Shell) -> None:
     os.write(writer, b"other\n")
     os.close(writer)
     assert taken_over(shell, "--issuer-passphrase-fd", str(reader))["sealed"] == 4
+
+
+def test_who_changes_the_map_is_told_that_it_begins_another_run(shell: Shell) -> None:
+    done = shell.result("vault", "successor", "notice.json", "--patients", "map.csv")
+    assert done.exit_code == 0
+    assert "a second time" in done.stderr
+    assert (
+        "a second time"
+        not in shell.result("vault", "move", "notice.json", "--patients", "map.csv", "--issuer", "issuer.json").stderr
+    )
