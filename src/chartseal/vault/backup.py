@@ -33,8 +33,8 @@ from chartseal.vault.audit import Act, Action, AuditLog
 from chartseal.vault.blobs import Blobs, kind_of
 from chartseal.vault.database import hold_moment, reading, storing, trusting_rows, writing
 from chartseal.vault.epochs import forget_announced
-from chartseal.vault.settings import set_blobs, use_blobs
-from chartseal.vault.tables import BLOB, DELIVERY, MOVE, RECORD, SUCCESSION
+from chartseal.vault.settings import OF_PLACE, set_blobs, use_blobs
+from chartseal.vault.tables import BLOB, DELIVERY, META, MOVE, RECORD, SUCCESSION
 
 FORMAT, KIND, VERSION = "chartseal/1", "vault-backup", 1
 
@@ -105,13 +105,16 @@ def restore(engine: Engine, blobs: Blobs, stream: BinaryIO, identity: str, *, ac
 
     Raises:
         VaultError: `identity_malformed`, `vault_not_empty`, `backup_form`, `backup_version`, `vault_unavailable`,
-            `blobs_unavailable`, `disk_full`.
+            `blobs_unavailable`, `blobs_other_vault`: ciphertexts of others are there; `disk_full`.
         VaultDamageError: `backup_damaged`: cut, altered, or for another identity.
     """
     counts, outside, missing = dict.fromkeys((table.name for table in _TABLES), 0), 0, 0
+    with writing(engine) as connection:
+        _require_empty(connection)
+        set_blobs(connection, kind_of(blobs.store))  # kept, so that what dies is run again with the same place
     with _decrypted(stream, identity) as (archive, to_end), writing(engine) as connection:
-        if any(_count(connection, table) for table in _TABLES):
-            raise VaultError("there are records already: restore into a database of its own", "vault_not_empty")
+        _require_empty(connection)
+        blobs.require_own(connection)
         members = iter(archive)
         stated, stated_blobs = _about(archive, next(members, None))
         known = {table.name: table for table in _TABLES}
@@ -131,7 +134,6 @@ def restore(engine: Engine, blobs: Blobs, stream: BinaryIO, identity: str, *, ac
             raise VaultDamageError("the backup does not hold what it states", "backup_damaged")
         _renumber(connection)
         forget_announced(connection)
-        set_blobs(connection, kind_of(blobs.store))
         what = f"restore of {counts[RECORD.name]} records"
         AuditLog(b"", None).append(connection, [Act(actor, Action.RESTORE, what)], now=now)
     return BackedUp(counts[RECORD.name], sum(counts.values()), outside, missing)
@@ -284,6 +286,13 @@ def _count(connection: Connection, table: Table) -> int:
         return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
+def _require_empty(connection: Connection) -> None:
+    with storing():
+        others = connection.execute(select(META.c.name).where(META.c.name.not_in(OF_PLACE)).limit(1)).first()
+    if others is not None or any(_count(connection, table) for table in _TABLES if table is not META):
+        raise VaultError("there are records already: restore into a database of its own", "vault_not_empty")
+
+
 def _lines(connection: Connection, table: Table) -> Iterator[bytes]:
     columns = list(table.columns)
     rows = connection.execution_options(yield_per=_CHUNK).execute(select(table).order_by(*table.primary_key.columns))
@@ -326,9 +335,10 @@ def _insert(connection: Connection, table: Table, part: bytes) -> int:
         {column.name: _value(column, value) for column, value in zip(columns, loads(line), strict=True)}
         for line in part.splitlines()
     ]
+    kept = [row for row in rows if table is not META or row["name"] not in OF_PLACE]
     with storing():
-        for start in range(0, len(rows), _CHUNK):
-            connection.execute(insert(table), rows[start : start + _CHUNK])
+        for start in range(0, len(kept), _CHUNK):
+            connection.execute(insert(table), kept[start : start + _CHUNK])
     return len(rows)
 
 

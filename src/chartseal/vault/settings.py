@@ -13,10 +13,12 @@ from chartseal.errors import VaultDamageError, VaultError, VaultKeyError
 from chartseal.vault.database import reading, storing, writing
 from chartseal.vault.keys.provider import PSEUDONYMS, TAKEN, KeyProvider
 from chartseal.vault.rows import NOTHING, insert_rows
-from chartseal.vault.tables import META
+from chartseal.vault.tables import META, OWNER
 
 ID = "id"
 _SEARCHABLE, _QUOTA, _BASE, _KEYS, _BLOBS = "searchable", "quota", "base", "keys", "blobs"
+OF_PLACE = (_BLOBS, OWNER)
+"""What says where large ciphertexts are, and is not the same in a copy that is put back elsewhere."""
 _MAKING = "making"
 """Name of what tells, while a vault is made, that it took the keys: what dies then is made again with the same."""
 _ID_SIZE = 16
@@ -158,6 +160,8 @@ def use_blobs(engine: Engine, kind: str) -> None:
         found = connection.execute(select(META.c.value).where(META.c.name == _BLOBS)).scalar()
     known = bytes(found or b"").decode("ascii", "replace")
     if known == kind:
+        if kind:
+            _be_owner(engine)
         return
     if known and not kind:
         raise VaultError(f"the vault keeps large ciphertexts elsewhere ({known}): say where", "blobs_missing")
@@ -177,3 +181,20 @@ def set_blobs(connection: Connection, kind: str) -> None:
         connection.execute(delete(META).where(META.c.name == _BLOBS))
         if kind:
             connection.execute(insert(META).values(name=_BLOBS, value=kind.encode()))
+            _own(connection, b"\0")
+        else:
+            connection.execute(delete(META).where(META.c.name == OWNER))
+
+
+def _be_owner(engine: Engine) -> None:
+    """Let a vault that used its place before places were marked be able to mark it."""
+    with reading(engine) as connection, storing():
+        is_one = connection.execute(select(META.c.name).where(META.c.name == OWNER)).first() is not None
+    if not is_one:
+        with writing(engine) as connection, storing():
+            _own(connection, b"\1")
+
+
+def _own(connection: Connection, was_used: bytes) -> None:
+    owner = (OWNER, was_used + secrets.token_bytes(_ID_SIZE))
+    insert_rows(connection, (META.c.name, META.c.value), [owner], NOTHING)

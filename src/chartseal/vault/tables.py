@@ -48,6 +48,9 @@ META = Table(
 """What is true of the vault as a whole: its id (16 bytes), whether it is searchable, the audit chain's head."""
 HEAD = "audit_head"
 """Name in `META` of the audit chain's head: whoever locks it writes alone."""
+OWNER = "blobs_owner"
+"""Name in `META` of what the place of large ciphertexts belongs to: 1 where it was used before it was marked, else 0 (1
+byte); 16 bytes of randomness, others in every vault and in every copy that a backup was restored to."""
 
 EPOCH = Table(
     "vault_epoch",

@@ -148,7 +148,8 @@ def test_a_backup_that_is_cut_between_two_ciphertexts_restores_nothing(tmp_path:
     again = Blobs(FolderBlobs(tmp_path / "again"), 10)
     with refusal("backup_damaged"):
         put_back(str(tmp_path / "again.db"), cut, blobs=again)
-    assert not any(found for name, found in rows(open_database(str(tmp_path / "again.db"), create=False)).items())
+    left = rows(open_database(str(tmp_path / "again.db"), create=False))
+    assert not any(found for name, found in left.items() if name != META.name)
     assert put_back(str(tmp_path / "again.db"), copy, blobs=again)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from chartseal.errors import VaultDamageError, VaultError
 from chartseal.vault.blobs import digests
+from chartseal.vault.blobs.store import LONGEST_MARK, MARK
 
 _NEW = "new"
 _STALE = 3_600
@@ -43,7 +44,9 @@ class FolderBlobs:
 
     def put(self, digest: bytes, data: bytes) -> None:
         """Write beside, fsync, rename, fsync the folder."""
-        path = self._file(digest)
+        self._write(self._file(digest), data)
+
+    def _write(self, path: Path, data: bytes) -> None:
         beside = self._new / f"{path.name}.{secrets.token_hex(4)}"
         with _using():
             self._make(path.parent)
@@ -85,6 +88,16 @@ class FolderBlobs:
                 digest = digests.named(path.name)
                 if digest is not None and (before is None or _written(path) < before):
                     yield digest
+
+    def mark(self) -> str:
+        """What the file `.vault` names."""
+        with _using(), suppress(FileNotFoundError), (self._path / MARK).open("rb") as stream:
+            return stream.read(LONGEST_MARK).decode("ascii", "replace").strip()
+        return ""
+
+    def set_mark(self, mark: str) -> None:
+        """Write the file `.vault`."""
+        self._write(self._path / MARK, f"{mark}\n".encode())
 
     def _file(self, digest: bytes) -> Path:
         name = digests.name(digest)

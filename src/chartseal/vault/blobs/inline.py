@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -15,11 +17,12 @@ from chartseal.vault.blobs import digests
 from chartseal.vault.blobs.store import BlobStore
 from chartseal.vault.database import storing, writing
 from chartseal.vault.rows import NOTHING, insert_rows
-from chartseal.vault.tables import BLOB, DELIVERY, HEAD, META, RECORD
+from chartseal.vault.tables import BLOB, DELIVERY, HEAD, META, OWNER, RECORD
 
 _T = TypeVar("_T")
 INLINE = 262_144
 """Bytes of the largest ciphertext that stands in the database."""
+_DOMAIN = b"chartseal/1/blobs\0"
 _CHUNK = 500
 _STATEMENT = 16 << 20
 """Bytes of ciphertexts in one statement, unless one alone is larger."""
@@ -38,6 +41,29 @@ class Blobs:
         self._inline = inline
         self._leaving: set[bytes] = set()
         self._lock = threading.Lock()
+        self._is_own = False
+
+    def require_own(self, connection: Connection) -> None:
+        """See that the place outside is this vault's; one that is empty becomes it.
+
+        A copy that was restored elsewhere names other ciphertexts, and would sweep away what it does not name.
+
+        Raises:
+            VaultError: `blobs_other_vault`, `blobs_unavailable`, `vault_unavailable`.
+        """
+        if self.store is None:
+            return
+        with storing():
+            value = connection.execute(select(META.c.value).where(META.c.name == OWNER)).scalar()
+        mark = "" if value is None else hashlib.sha256(_DOMAIN + value[1:]).hexdigest()
+        found = self.store.mark()
+        if found == "" and value is not None and (value[0] or next(iter(self.store.digests()), None) is None):
+            self.store.set_mark(mark)
+            found = self.store.mark()
+        if not hmac.compare_digest(found.encode(), mark.encode()):
+            told = "the ciphertexts there are another vault's, or of the vault that this is a copy of"
+            raise VaultError(told, "blobs_other_vault")
+        self._is_own = True
 
     def put(self, connection: Connection, data: bytes) -> bytes:
         """Keep one; returns its hash.
@@ -54,7 +80,7 @@ class Blobs:
         has locked the log's head before: whoever deletes does so too, and so never takes what is about to be named.
 
         Raises:
-            VaultError: `blobs_unavailable`, `vault_unavailable`, `disk_full`.
+            VaultError: `blobs_other_vault`, `blobs_unavailable`, `vault_unavailable`, `disk_full`.
         """
         hashes = [digests.digest_of(each) for each in ciphertexts]
         rows = []
@@ -62,6 +88,8 @@ class Blobs:
             if self.store is None or len(data) <= self._inline:
                 rows.append((digest, data))
             else:
+                if not self._is_own:
+                    self.require_own(connection)
                 self.store.put(digest, data)
         with storing():
             # In one order, whoever puts: two that waited for each other's rows would wait for ever.
@@ -127,7 +155,7 @@ class Blobs:
         If it is not called, since the process died, `sweep` does it later.
 
         Raises:
-            VaultError: `blobs_unavailable`, `vault_unavailable`.
+            VaultError: `blobs_other_vault`, `blobs_unavailable`, `vault_unavailable`.
         """
         with self._lock:
             leaving, self._leaving = self._leaving, set()
@@ -142,7 +170,7 @@ class Blobs:
         """Delete what lies outside, is older than an hour and is named by no row; returns how many went.
 
         Raises:
-            VaultError: `blobs_unavailable`, `vault_unavailable`.
+            VaultError: `blobs_other_vault`, `blobs_unavailable`, `vault_unavailable`.
         """
         if self.store is None:
             return 0
@@ -153,6 +181,7 @@ class Blobs:
         for chunk in _chunks(hashes, _ALONE):
             with writing(engine) as connection:
                 _be_alone(connection)
+                self.require_own(connection)
                 unnamed = set(chunk) - named(connection, chunk)
                 for digest in unnamed:
                     if self.store is not None:

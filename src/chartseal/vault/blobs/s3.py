@@ -12,6 +12,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from chartseal.errors import MissingExtraError, VaultDamageError, VaultError
 from chartseal.vault.blobs import digests
+from chartseal.vault.blobs.store import LONGEST_MARK, MARK
 
 _ATTEMPTS = 5
 _CONNECT, _READ = 5, 30
@@ -75,6 +76,21 @@ class S3Blobs:
                 digest = digests.named(each["Key"].removeprefix(self._prefix))
                 if digest is not None and (before is None or each["LastModified"].timestamp() < before):
                     yield digest
+
+    def mark(self) -> str:
+        """What the object `.vault` names."""
+        key = self._prefix + MARK
+        with self._using(None):
+            found = self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1).get("Contents", ())
+            if key not in (each["Key"] for each in found):
+                return ""
+            with self._client.get_object(Bucket=self._bucket, Key=key)["Body"] as body:
+                return str(body.read(LONGEST_MARK).decode("ascii", "replace").strip())
+
+    def set_mark(self, mark: str) -> None:
+        """Put the object `.vault`."""
+        with self._using(None):
+            self._client.put_object(Bucket=self._bucket, Key=self._prefix + MARK, Body=f"{mark}\n".encode())
 
     def _object(self, digest: bytes) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + digests.name(digest)}

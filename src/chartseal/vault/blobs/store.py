@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+MARK = ".vault"
+"""Name, in a place, of what says to which vault it belongs: 64 hex digits and a line end."""
+LONGEST_MARK = 80
+
 
 class BlobStore(Protocol):
     """Keeps ciphertexts. Every method raises `VaultError` (`blobs_unavailable`, `disk_full`) where the place fails."""
@@ -28,6 +32,12 @@ class BlobStore(Protocol):
 
     def digests(self, *, before: float | None = None) -> Iterator[bytes]:
         """The hashes of all that is kept, in no order; or of what was put before a time (Unix seconds)."""
+
+    def mark(self) -> str:
+        """What names the vault that the place belongs to; empty where it belongs to none."""
+
+    def set_mark(self, mark: str) -> None:
+        """Let the place belong to a vault; it is durable when this returns."""
 
 
 def kind_of(store: BlobStore | None) -> str:

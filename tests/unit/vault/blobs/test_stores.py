@@ -73,6 +73,16 @@ def test_endpoints_that_are_none_are_refused(endpoint: str) -> None:
     assert (caught.value.code, "secret" in str(caught.value)) == ("blobs_url", False)
 
 
+def test_a_place_says_whose_it_is(store: BlobStore) -> None:
+    store.put(DIGEST, DATA)
+    assert store.mark() == ""
+    for mark in ("1" * 64, "2" * 64):
+        store.set_mark(mark)
+        assert store.mark() == mark
+    assert list(store.digests()) == [DIGEST]
+    assert list(store.digests(before=time.time() + 60)) == [DIGEST]
+
+
 # folder
 
 
