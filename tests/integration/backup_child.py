@@ -19,8 +19,8 @@ from chartseal.vault.erasure import Basis, erase
 from chartseal.vault.exporting import PRIVATE, clear, whole
 from chartseal.vault.tables import LIVE
 from tests.charts import NOW
-from tests.integration.vault_child import opened
-from tests.vault_records import lines_of, put
+from tests.integration.vault_child import KEYS
+from tests.vault_records import keys_of, lines_of, put
 from tests.victims import serve
 
 BATCH, MOST = 3, 60
@@ -34,6 +34,11 @@ def with_blobs(vault: Vault, folder: Path) -> Vault:
     """The vault, large ciphertexts in the folder."""
     vault.blobs = Blobs(FolderBlobs(folder), inline=INLINE)
     return vault
+
+
+def reopened(place: str, folder: Path) -> Vault:
+    """The vault, which knows that large ciphertexts are in the folder."""
+    return with_blobs(Vault.open(place, keys_of(KEYS), blobs=FolderBlobs(folder)), folder)
 
 
 def write(vault: Vault, folder: Path, most: int = MOST) -> None:
@@ -86,9 +91,7 @@ def main() -> None:
         if act == "restore":
             restore(folder, where, folder / AGAIN)
         else:
-            {"write": write, "store": store, "backup": back_up_once}[act](
-                with_blobs(opened(place), folder / BLOBS), folder
-            )
+            {"write": write, "store": store, "backup": back_up_once}[act](reopened(place, folder / BLOBS), folder)
 
     serve(work)
 
