@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from chartseal.errors import VaultDamageError
+from chartseal.errors import AuditError, VaultDamageError
 from chartseal.vault import Vault
+from chartseal.vault.audit import verify_log
 from chartseal.vault.backup import back_up, new_identity
 from chartseal.vault.blobs import Blobs, FolderBlobs
 from chartseal.vault.database import reading, writing
@@ -84,6 +85,17 @@ def test_a_damaged_entry_of_the_log_ends_no_check(vault: Vault, tmp_path: Path) 
     change(tmp_path, "UPDATE vault_audit SET entry = 'x' WHERE sequence = 1")
     change(tmp_path, "UPDATE vault_record SET size = 1 WHERE id = 3")
     assert [(each.place, each.code) for each in vault.verify()] == [(vault.find()[2].name, "size_other")]
+
+
+@pytest.mark.parametrize(
+    ("change_to", "code"),
+    [("entry = 'x'", "entry_altered"), ("entry = 7", "entry_altered"), ("patient = 'x'", "entry_misfiled")],
+)
+def test_a_damaged_entry_of_the_log_is_named(vault: Vault, tmp_path: Path, change_to: str, code: str) -> None:
+    change(tmp_path, f"UPDATE vault_audit SET {change_to} WHERE sequence = 2")
+    with reading(vault.engine) as connection, pytest.raises(AuditError) as caught:
+        verify_log(connection, now=NOW)
+    assert caught.value.code == code
 
 
 @pytest.mark.parametrize(

@@ -105,11 +105,13 @@ class _Walk:
         for sequence, entry, stated_hash, at, patient in rows:
             if sequence != self.sequence + 1:
                 raise _fault("is gone", "entry_missing", self.sequence + 1)
+            if not isinstance(entry, bytes):  # in a damaged row of SQLite anything may stand
+                raise _fault("is no bytes", "entry_altered", sequence)
             self.hash = entry_hash(self.hash, entry)
             if self.hash != stated_hash:
                 raise _fault("does not follow from the one before it", "entry_altered", sequence)
             self.sequence = sequence
-            if not is_filed(entry, sequence, at, patient):
+            if not isinstance(patient, bytes | None) or not is_filed(entry, sequence, at, patient):
                 raise _fault("would be found under another number, time or patient", "entry_misfiled", sequence)
             if has_detail(entry):
                 found = outline(entry)
@@ -133,7 +135,7 @@ class _Walk:
             mark = kept.pop(sequence, None)
             if mark is None:
                 raise _fault("has a detail that it does not name", "detail_unknown", sequence)
-            if mark != (hashlib.sha256(data).digest(), keep_until):
+            if not isinstance(data, bytes) or mark != (hashlib.sha256(data).digest(), keep_until):
                 raise _fault("has another detail than it names", "detail_altered", sequence)
         self.details += len(details)
         gone = (sequence for sequence, (_, keep) in kept.items() if keep > self._now)
