@@ -20,7 +20,7 @@ def main() -> None:
     erasing._CHUNK = 2
 
     def work(patient: str) -> None:
-        vault = opened(place)
+        vault = opened(place, store)
         vault.blobs = Blobs(store, inline=1_500)
         erase(vault, vault.find(patient=patient), basis=Basis.PATIENT_REQUEST, actor="clerk", now=NOW)
 

@@ -31,15 +31,15 @@ MOST_GO = ALL // 3
 
 def with_blobs(place: str, folder: Path) -> Vault:
     """The vault, most ciphertexts outside."""
-    vault = opened(place)
+    vault = opened(place, FolderBlobs(folder))
     vault.blobs = Blobs(FolderBlobs(folder), inline=1_500)
     return vault
 
 
-def make(place: str, _: Path) -> None:
+def make(place: str, folder: Path) -> None:
     """Make the vault, if nobody was quicker."""
     try:
-        create(place, keys_of(KEYS)).close()
+        create(place, keys_of(KEYS), blobs=FolderBlobs(folder)).close()
     except VaultError as error:
         if error.code != "vault_exists":
             raise

@@ -10,9 +10,8 @@ from pathlib import Path
 from chartseal.vault.audit import verify_log
 from chartseal.vault.database import reading
 from tests.charts import NOW
-from tests.integration.backup_child import BATCH, BLOBS, with_blobs
+from tests.integration.backup_child import BATCH, BLOBS, reopened
 from tests.integration.test_backup_kills import Written, begun, opened_lines, while_written
-from tests.integration.vault_child import opened
 from tests.postgres import Server
 from tests.postgres import postgres as postgres
 from tests.postgres import postgres_server as postgres_server
@@ -33,7 +32,8 @@ def test_a_dump_of_a_vault_in_use(postgres_server: Server, postgres: str, tmp_pa
     writers.close()
     place = postgres_server.database()
     postgres_server.load(place, file)
-    original, loaded = with_blobs(opened(postgres), tmp_path / BLOBS), with_blobs(opened(place), tmp_path / "copied")
+    folder, copied = tmp_path / BLOBS, tmp_path / "copied"
+    original, loaded = reopened(postgres, folder), reopened(place, copied)
     assert list(loaded.verify()) == []
     lines = opened_lines(loaded)
     with reading(loaded.engine) as connection:

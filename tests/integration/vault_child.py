@@ -13,6 +13,7 @@ from pathlib import Path
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.sealing import OnePatient, Source, batch, seal_run
 from chartseal.vault import Vault, VaultOutput
+from chartseal.vault.blobs import BlobStore
 from tests.anchoring import issuing, observations
 from tests.charts import DOMAIN, HOLDER
 from tests.vault_records import keys_of
@@ -24,9 +25,9 @@ KEYS = {"index": b"\1" * 32, "pseudonyms": b"\2" * 32, "accounting": b"\3" * 32,
 AT = datetime(2026, 5, 4, tzinfo=UTC)
 
 
-def opened(place: str) -> Vault:
+def opened(place: str, blobs: BlobStore | None = None) -> Vault:
     """The vault, its keys known to all who test."""
-    return Vault.open(place, keys_of(KEYS))
+    return Vault.open(place, keys_of(KEYS), blobs=blobs)
 
 
 def seal(vault: Vault, chart: Path) -> None:
