@@ -32,8 +32,7 @@ def test_a_dump_of_a_vault_in_use(postgres_server: Server, postgres: str, tmp_pa
     writers.close()
     place = postgres_server.database()
     postgres_server.load(place, file)
-    folder, copied = tmp_path / BLOBS, tmp_path / "copied"
-    original, loaded = reopened(postgres, folder), reopened(place, copied)
+    original, loaded = reopened(postgres, tmp_path / BLOBS), reopened(place, tmp_path / "copied")
     assert list(loaded.verify()) == []
     lines = opened_lines(loaded)
     with reading(loaded.engine) as connection:

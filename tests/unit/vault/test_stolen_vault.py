@@ -34,6 +34,10 @@ LEARNED = {
     "what was erased, when, and on what basis": (
         "erasure.record_id erasure.erased_at erasure.basis erasure.sequence erasure.epoch"
     ),
+    "how many holders left an address, when, which records moved by it and became which, on which deployment": (
+        "succession.old succession.new succession.taken_at "
+        "move.record_id move.successor_id move.succession move.domain move.revoked_at"
+    ),
     "how many epochs there were, and when": "epoch.number epoch.reader epoch.made_at epoch.destroyed_at key.epoch",
     "who did what when, by which purpose and basis; not to whom by name, and no detail": (
         "audit.sequence audit.entry audit.at audit_detail.sequence audit_detail.keep_until "
