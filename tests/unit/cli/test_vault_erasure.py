@@ -12,7 +12,8 @@ import pytest
 from chartseal.attestation import LocalSigner, checksum_address
 from chartseal.errors import ErasureError, KeyFormatError, VaultError
 from chartseal.keys import Wallet
-from chartseal.vault.blobs import FolderBlobs
+from chartseal.vault.blobs import Blobs, FolderBlobs
+from chartseal.vault.database import open_database, writing
 from tests.unit.cli.test_vault import BASE, Shell, issuer_file, seal
 
 SECRET = "13" * 32
@@ -99,6 +100,8 @@ def test_the_same_command_cleans_up_once_all_of_an_address_is_erased(shell: Shel
     seal(shell, "--vault", shell.path("other.db"))
     erase(shell, "--for", shell.address)
     left = hashlib.sha256(b"left").digest()
+    with writing(open_database(shell.path("other.db"), create=False)) as connection:
+        Blobs(blobs).require_own(connection)
     blobs.put(left, b"left")  # as a run that was broken off leaves it
     for file in (tmp_path / "blobs").rglob(left.hex()):
         os.utime(file, (0, 0))
