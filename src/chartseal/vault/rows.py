@@ -25,7 +25,8 @@ def insert_rows(
 ) -> None:
     """Insert rows of one table; their values are bytes, integers and None, as the driver takes them.
 
-    PostgreSQL copies them; or, where some may be there already, takes one statement with an array for each column.
+    `conflict` is SQL's clause for rows that are there already. PostgreSQL copies rows; or, where there is that clause,
+    takes one statement with an array for each column.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: as any statement; the caller tells it as its own.

@@ -53,6 +53,12 @@ _DELIVERY_COLUMNS = (
     DELIVERY.c.expires_at,
 )
 
+_AGAIN = (
+    "ON CONFLICT (locator) DO UPDATE SET record_id = excluded.record_id, blob = excluded.blob, size = excluded.size, "
+    "expires_at = CASE WHEN excluded.expires_at > vault_delivery.expires_at THEN excluded.expires_at "
+    "ELSE vault_delivery.expires_at END"
+)
+
 Identity = tuple[bytes, bytes]
 """Attester (20 bytes) and uid (32)."""
 
@@ -261,7 +267,10 @@ def _insert_deliveries(
 def insert_deliveries(
     vault: Vault, connection: Connection, found: Sequence[tuple[int, bytes, bytes]], expires_at: int
 ) -> None:
-    """Keep ciphertexts for holders, (record's id, locator, ciphertext) each, until they are fetched or expire."""
+    """Keep ciphertexts for holders, (record's id, locator, ciphertext) each, until they are fetched or expire.
+
+    One that waits already is put right, and waits until the later time.
+    """
     if not found:
         return
     hashes = vault.blobs.put_many(connection, [ciphertext for _, _, ciphertext in found])
@@ -269,9 +278,8 @@ def insert_deliveries(
         (locator, record, digest, len(data), expires_at)
         for (record, locator, data), digest in zip(found, hashes, strict=True)
     ]
-    longer = "ON CONFLICT (locator) DO UPDATE SET expires_at = excluded.expires_at"
     with storing():
-        insert_rows(connection, _DELIVERY_COLUMNS, rows, longer)
+        insert_rows(connection, _DELIVERY_COLUMNS, rows, _AGAIN)
 
 
 def _act(parcel: Parcel, order: Order) -> Act:

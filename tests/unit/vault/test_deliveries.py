@@ -240,6 +240,19 @@ def test_what_moves_while_it_is_made_again_is_not_delivered(vault: Vault, monkey
         assert connection.scalars(select(DELIVERY.c.record_id)).all() == [3]
 
 
+def test_what_is_damaged_is_put_right_by_making_it_again(vault: Vault, tmp_path: Path) -> None:
+    with writing(vault.engine) as connection:
+        first, second, _ = connection.execute(select(DELIVERY).order_by(DELIVERY.c.locator)).all()
+        connection.execute(update(BLOB).where(BLOB.c.hash == first.blob).values(data=b"damaged"))
+        connection.execute(update(DELIVERY).where(DELIVERY.c.locator == second.locator).values(size=1))
+    assert redeliver(vault, vault.find(), actor="c", now=NOW, days=1) == 3
+    assert list(vault.verify()) == []
+    assert publish(vault, tmp_path / "mailbox", actor="c", now=NOW).new == 3
+    with reading(vault.engine) as connection:
+        there = connection.execute(select(DELIVERY).order_by(DELIVERY.c.locator)).all()
+    assert there[:2] == [first, second]  # and they wait as long as before
+
+
 def test_a_delivery_made_while_the_last_one_goes_keeps_its_ciphertext(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from chartseal.errors import VaultDamageError, VaultError
 from chartseal.vault.blobs import digests
 from chartseal.vault.blobs.store import BlobStore
 from chartseal.vault.database import storing, writing
-from chartseal.vault.rows import NOTHING, insert_rows
+from chartseal.vault.rows import insert_rows
 from chartseal.vault.tables import BLOB, DELIVERY, HEAD, META, OWNER, RECORD
 
 _T = TypeVar("_T")
@@ -26,6 +26,8 @@ _DOMAIN = b"chartseal/1/blobs\0"
 _CHUNK = 500
 _STATEMENT = 16 << 20
 """Bytes of ciphertexts in one statement, unless one alone is larger."""
+_AGAIN = "ON CONFLICT (hash) DO UPDATE SET data = excluded.data"
+"""What is there already may be damaged."""
 _ALONE = 20
 """Blobs that are deleted while other writers wait."""
 YOUNG = timedelta(hours=1)
@@ -83,18 +85,18 @@ class Blobs:
             VaultError: `blobs_other_vault`, `blobs_unavailable`, `vault_unavailable`, `disk_full`.
         """
         hashes = [digests.digest_of(each) for each in ciphertexts]
-        rows = []
+        rows: dict[bytes, bytes] = {}
         for digest, data in zip(hashes, ciphertexts, strict=True):
             if self.store is None or len(data) <= self._inline:
-                rows.append((digest, data))
+                rows[digest] = data
             else:
                 if not self._is_own:
                     self.require_own(connection)
                 self.store.put(digest, data)
         with storing():
             # In one order, whoever puts: two that waited for each other's rows would wait for ever.
-            for part in _parts(sorted(rows)):
-                insert_rows(connection, (BLOB.c.hash, BLOB.c.data), part, NOTHING)
+            for part in _parts(sorted(rows.items())):
+                insert_rows(connection, (BLOB.c.hash, BLOB.c.data), part, _AGAIN)
         return hashes
 
     def get(self, connection: Connection, digest: bytes) -> bytes:
