@@ -402,14 +402,14 @@ with Watch(Path(sys.argv[1])) as watch:
 @pytest.mark.long
 def test_a_kill_loses_nothing(tmp_path: Path) -> None:
     """Killed again and again, begun again each time: the same alerts, and each one's last state was told."""
-    path, count = tmp_path / "watch.db", 150
+    path, count = tmp_path / "watch.db", 300
     command = [sys.executable, "-c", WORKER, str(path), str(count)]
     told: dict[str, str] = {}
     kills: Counter[bool] = Counter()
     for attempt in range(40):
         ended = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
         if attempt < 6:
-            time.sleep(0.5 + 0.12 * attempt)
+            time.sleep(0.2 + 0.08 * attempt)
             ended.send_signal(signal.SIGKILL)
         output, _ = ended.communicate(timeout=120)
         told.update(line.split() for line in output.splitlines() if len(line.split()) == 2)  # type: ignore[misc]
