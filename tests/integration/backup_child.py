@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import itertools
 import sys
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 
+from chartseal._whole_files import clear_parts
 from chartseal.vault import Vault
 from chartseal.vault.backup import BackedUp, back_up, new_identity
 from chartseal.vault.backup import restore as restore_backup
 from chartseal.vault.blobs import Blobs, FolderBlobs
 from chartseal.vault.database import open_database
 from chartseal.vault.erasure import Basis, erase
-from chartseal.vault.exporting import PRIVATE, clear, whole
+from chartseal.vault.exporting import PRIVATE, whole
 from chartseal.vault.tables import LIVE
 from tests.charts import NOW
 from tests.integration.vault_child import KEYS
@@ -67,7 +68,7 @@ def make_identity(folder: Path) -> None:
 def back_up_once(vault: Vault, folder: Path) -> BackedUp:
     """As the command does."""
     recipient = (folder / IDENTITY).read_text().split()[1]
-    clear(folder, datetime.now(UTC))
+    clear_parts(folder, time.time())
     with whole(folder / BACKUP, PRIVATE) as stream:
         return back_up(vault.engine, vault.blobs, stream, [recipient], actor="clerk", now=NOW)
 

@@ -10,6 +10,7 @@ import click
 import pyrage
 from sqlalchemy import Connection
 
+from chartseal._whole_files import clear_parts
 from chartseal.cli.files import write_private
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.vault_options import VaultPlace, actor_option, vault_options
@@ -19,7 +20,7 @@ from chartseal.vault.backup import back_up, new_identity
 from chartseal.vault.backup import restore as restore_backup
 from chartseal.vault.database import open_database
 from chartseal.vault.epochs import Step, rotate
-from chartseal.vault.exporting import PRIVATE, clear, whole
+from chartseal.vault.exporting import PRIVATE, whole
 
 SOME_REFUSED = 3
 """Exit status when some data keys could not be wrapped anew, and the rest was."""
@@ -55,7 +56,7 @@ def backup_key(output: Path, passphrase_fd: int | None, as_json: bool) -> None:
 def backup(vault: VaultPlace, actor: str, output: Path, recipients: tuple[str, ...], as_json: bool) -> None:
     """Copy the vault as it is at this moment, while it is in use. Its keys are not in the copy: keep them elsewhere."""
     now = datetime.now(UTC)
-    clear(output.parent, now)
+    clear_parts(output.parent, now.timestamp())
     with whole(output, PRIVATE) as stream:
         done = back_up(vault.database(), vault.blobs(), stream, recipients, actor=actor, now=now)
     members = {"records": done.records, "rows": done.rows, "blobs": done.blobs, "missing": done.missing}

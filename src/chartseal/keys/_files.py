@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chartseal import _json
-from chartseal._names import give_name
+from chartseal._whole_files import give_name, sync
 from chartseal.attestation.hexes import Address, address_from
 from chartseal.attestation.signer import open_secret
 from chartseal.errors import KeyFileError, KeystoreError, PackageError, WrongPassphraseError
@@ -120,7 +120,7 @@ def write(path: Path, data: bytes, *, force: bool = False) -> None:
                 give_name(beside, path)
         finally:
             beside.unlink(missing_ok=True)
-        _sync(path.parent)
+        sync(path.parent)
     except FileExistsError as exc:
         raise KeyFileError("a file of that name exists and is kept", "key_file_exists") from exc
     except OSError as exc:
@@ -133,11 +133,3 @@ def _write_new(path: Path, data: bytes) -> None:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chartseal import _json
+from chartseal._whole_files import sync
 from chartseal.errors import CoreError, SealingError
 from chartseal.sealing.seal import SealedLine
 from chartseal.sealing.sealed import REJECTS, RUN
@@ -134,11 +135,7 @@ class RunFolder:
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
-        folder = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync(self._path)
 
 
 def _private(path: str, flags: int) -> int:

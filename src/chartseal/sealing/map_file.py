@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,12 +18,12 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
+from chartseal._whole_files import clear_parts, part_of, sync
 from chartseal.errors import LimitError, SealingError
 from chartseal.sealing.plan import LARGEST_MAP, MapRow, add_row
 
 _MARK = "\ufeff"
 """What some programs begin a UTF-8 file with."""
-_PART, _STALE_SECONDS = ".part", 3_600
 
 
 class _Line(NamedTuple):
@@ -79,10 +78,10 @@ class MapFile:
         return count
 
     def _write(self, data: bytes) -> None:
-        beside = self.path.with_name(f".{secrets.token_hex(8)}{_PART}")
+        beside = part_of(self.path)
         with _writing():
             try:
-                _clear(self.path.parent)
+                clear_parts(self.path.parent, time.time())
                 self._write_beside(beside, data)
                 if _bytes_of(self.path) != self.data:
                     raise SealingError("the map of patients was changed meanwhile", "map_changed")
@@ -90,7 +89,7 @@ class MapFile:
             finally:
                 with suppress(OSError):
                     beside.unlink(missing_ok=True)
-            _sync(self.path.parent)
+            sync(self.path.parent)
 
     def _write_beside(self, beside: Path, data: bytes) -> None:
         """Whole and on the disk, for whom the file before was."""
@@ -139,25 +138,9 @@ def _cells(text: str) -> list[str]:
     return [each.strip() for row in rows for each in row]
 
 
-def _clear(folder: Path) -> None:
-    """Delete what killed runs left: parts that are older than an hour, which nobody writes any more."""
-    for part in folder.glob(f".{'[0-9a-f]' * 16}{_PART}"):
-        with suppress(OSError):
-            if time.time() - part.stat().st_mtime > _STALE_SECONDS:
-                part.unlink()
-
-
 @contextmanager
 def _writing() -> Iterator[None]:
     try:
         yield
     except OSError as exc:
         raise SealingError(f"the map of patients cannot be written: {exc.strerror}", "map_unwritable") from exc
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, delete, select
 
 from chartseal import _core
+from chartseal._whole_files import clear_parts
 from chartseal.chain.anchors import AnchorTree, AnnouncementPage, announcements_leaf, read_pages
 from chartseal.chain.anchors.tables import ANNOUNCEMENT, BATCH, FINAL
 from chartseal.errors import ChartsealError, VaultDamageError, VaultError
@@ -27,7 +28,7 @@ from chartseal.vault.audit import Act, Action, record_text
 from chartseal.vault.audit.log import lock_head
 from chartseal.vault.blobs import digests
 from chartseal.vault.database import reading, storing, trusting_rows, writing
-from chartseal.vault.exporting import PUBLIC, clear, unwritable, write_bytes, write_lines
+from chartseal.vault.exporting import PUBLIC, unwritable, write_bytes, write_lines
 from chartseal.vault.moves import moves
 from chartseal.vault.opening import COLUMNS, Entry, Opened, Reason, chunks, decrypt, patient_of
 from chartseal.vault.storing import insert_deliveries
@@ -73,7 +74,7 @@ def publish(vault: Vault, folder: Path, *, actor: str, now: datetime, early: boo
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)
         _take(folder / OWNER, vault.settings.id)
         for each in (folder, folder / FOLDER):
-            clear(each, now)
+            clear_parts(each, now.timestamp())
         there = {locator for each in (folder / FOLDER).iterdir() if (locator := digests.named(each.name)) is not None}
     except OSError as exc:
         raise unwritable(exc, folder) from exc

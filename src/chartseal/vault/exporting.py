@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from chartseal._whole_files import part_of
 from chartseal.errors import VaultError
 
 PRIVATE, PUBLIC = 0o600, 0o644
 """Modes: of sealed records, which whoever has them reads; of what lies in a mailbox."""
-
-_PART, _LEFT = ".part", timedelta(hours=1)
 
 
 def write_lines(path: Path, lines: Iterable[bytes], mode: int) -> int:
@@ -43,18 +40,6 @@ def write_bytes(path: Path, data: bytes, mode: int) -> None:
         stream.write(data)
 
 
-def clear(folder: Path, now: datetime) -> None:
-    """Delete what a killed process left beside files: parts that are older than an hour, which nobody writes any more.
-
-    Raises:
-        OSError: the folder cannot be read.
-    """
-    for part in folder.glob(f".{'[0-9a-f]' * 16}{_PART}"):
-        with suppress(OSError):
-            if now.timestamp() - part.stat().st_mtime > _LEFT.total_seconds():
-                part.unlink()
-
-
 @contextmanager
 def whole(path: Path, mode: int) -> Iterator[BinaryIO]:
     """A file beside, of a name of its own, which takes the path's place when the block ends well.
@@ -62,7 +47,7 @@ def whole(path: Path, mode: int) -> Iterator[BinaryIO]:
     Raises:
         VaultError: `file_unwritable`, `disk_full`.
     """
-    beside = path.with_name(f".{secrets.token_hex(8)}{_PART}")
+    beside = part_of(path)
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as stream:

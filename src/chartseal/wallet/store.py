@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import secrets
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
@@ -21,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chartseal._names import give_name
+from chartseal._whole_files import clear_parts, give_name, part_of, sync
 from chartseal.errors import ChartsealError, WalletStoreError
 from chartseal.sealing import SealedRecord
 
@@ -35,7 +34,6 @@ CANDIDATE, KEPT, ERASED = "candidate", "kept", "erased"
 
 _APPLICATION = 0x43535741  # "CSWA": no other program's file is taken for one
 _WAIT_SECONDS = 10
-_PART, _STALE = ".part", 3_600
 _STATES = {CANDIDATE: 1, KEPT: 2, ERASED: 3}
 _TABLES = """
 CREATE TABLE wallet (mark BLOB NOT NULL);
@@ -327,16 +325,16 @@ class WalletStore:
         """
         if path.exists():
             raise WalletStoreError("there is such a file already", "backup_exists")
-        beside = path.with_name(f".{secrets.token_hex(8)}{_PART}")
+        beside = part_of(path)
         try:
-            _clear(path.parent)
+            clear_parts(path.parent, time.time())
             os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             with translated(), closing(sqlite3.connect(beside)) as copy:
                 self._database.backup(copy)
                 copy.execute("PRAGMA journal_mode = DELETE")  # one file
             give_name(beside, path)
             beside.unlink(missing_ok=True)
-            _sync(path.parent)
+            sync(path.parent)
         except OSError as exc:
             raise _uncopied(exc) from exc
         finally:
@@ -368,22 +366,6 @@ class WalletStore:
             raise WalletStoreError("the file holds no wallet's records of this form", "store_version")
         if self._database.execute("SELECT mark FROM wallet").fetchall() != [(self._keys.mark("wallet"),)]:
             raise WalletStoreError("the records are another wallet's", "store_other_wallet")
-
-
-def _clear(folder: Path) -> None:
-    """Delete what killed copying left: parts that are older than an hour, which nobody writes any more."""
-    for part in folder.glob(f".{'[0-9a-f]' * 16}{_PART}*"):
-        with suppress(OSError):
-            if time.time() - part.stat().st_mtime > _STALE:
-                part.unlink()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _uncopied(error: OSError) -> WalletStoreError:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chartseal._names import give_name
+from chartseal._whole_files import give_name
 from chartseal.attestation import Address, Digest, Domain
 from chartseal.errors import ChartsealError
 from chartseal.keys import Answers, IssuerKey, Wallet, deliver

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from chartseal import _core
-from chartseal._names import give_name
+from chartseal._whole_files import give_name, sync
 from chartseal.chain.facts import ChainFacts
 from chartseal.chain.seals.revoking import AUTHORITY, Outcome, Revoker, Target, part_of
 from chartseal.errors import AmendmentError, SealedRecordError
@@ -169,7 +169,7 @@ class Amendment:
                     give_name(beside, self.path)
             finally:
                 beside.unlink(missing_ok=True)
-            _sync(self.folder)
+            sync(self.folder)
         return self._written() or record
 
     def _require_same(self, found: SealedRecord, text: bytes) -> None:
@@ -194,14 +194,6 @@ def _writing() -> Iterator[None]:
         yield
     except OSError as exc:
         raise AmendmentError(f"the output folder cannot be written: {exc.strerror}", "output_unwritable") from exc
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _private(path: str, flags: int) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from chartseal._whole_files import sync
 from chartseal.errors import VaultDamageError, VaultError
 from chartseal.vault.blobs import digests
 from chartseal.vault.blobs.store import LONGEST_MARK, MARK
@@ -58,7 +59,7 @@ class FolderBlobs:
                 beside.replace(path)
             finally:
                 beside.unlink(missing_ok=True)
-            _sync(path.parent)
+            sync(path.parent)
 
     def get(self, digest: bytes) -> bytes:
         """A ciphertext, its hash checked."""
@@ -79,7 +80,7 @@ class FolderBlobs:
         path = self._file(digest)
         with _using(), suppress(FileNotFoundError):
             path.unlink()
-            _sync(path.parent)
+            sync(path.parent)
 
     def digests(self, *, before: float | None = None) -> Iterator[bytes]:
         """The hashes of all files, or of those written before a time."""
@@ -110,7 +111,7 @@ class FolderBlobs:
         self._make(folder.parent)
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        _sync(folder.parent)
+        sync(folder.parent)
 
 
 def _written(path: Path) -> float:
@@ -122,14 +123,6 @@ def _written(path: Path) -> float:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

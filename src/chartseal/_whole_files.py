@@ -1,14 +1,50 @@
-"""Names of files: one that is whole gets its name, and never takes another's."""
+"""Whole files: each is written beside, and gets its name once it is whole."""
 
 from __future__ import annotations
 
 import errno
 import os
+import secrets
 from contextlib import suppress
 from pathlib import Path
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 """What systems say whose files have one name each, such as FAT and some shares."""
+
+_PART = ".part"
+_STALE = 3_600
+"""Seconds after which nobody writes a part any more."""
+
+
+def part_of(path: Path) -> Path:
+    """Where a file may be written, beside: a name of its own, which `clear_parts` knows."""
+    return path.with_name(f".{secrets.token_hex(8)}{_PART}")
+
+
+def clear_parts(folder: Path, now: float) -> None:
+    """Delete parts that a killed process left, and what SQLite keeps beside one: those an hour old at `now` (Unix
+    seconds).
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    for part in folder.glob(f".{'[0-9a-f]' * 16}{_PART}*"):
+        with suppress(OSError):
+            if now - part.stat().st_mtime > _STALE:
+                part.unlink()
+
+
+def sync(folder: Path) -> None:
+    """Let the names in a folder be on the disk.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def give_name(beside: Path, path: Path) -> None:
