@@ -46,7 +46,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _output = click.option(
     "-o", "--output", default="-", show_default=True, help="The file to write, - for standard output."
 )
-_patient = click.option("--patient", metavar="REF", help="About one patient: the reference as the records have it.")
+_patient = click.option("--patient", metavar="REF", help="About one patient: URL, or Patient/ID on the vault's base.")
 _since = click.option("--since", type=Day(), help="From this date (00:00 UTC) or time on.")
 _until = click.option("--until", type=Day(), help="Before this date (00:00 UTC) or time.")
 _actor = click.option(
@@ -160,7 +160,7 @@ def export(
 
 @audit.command()
 @vault_options
-@click.option("--patient", required=True, metavar="REF", help="Whose: the reference as the records have it.")
+@click.option("--patient", required=True, metavar="REF", help="Whose: URL, or Patient/ID on the vault's base.")
 @click.option("--all", "exempt", is_flag=True, help="Also what need not be accounted for (45 CFR 164.528(a)(1)).")
 @_actor
 @_json

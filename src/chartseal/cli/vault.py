@@ -19,7 +19,7 @@ from chartseal.attestation import Domain, to_hex
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.cli.files import opened, write_private
 from chartseal.cli.vault_backup import backup, backup_key, restore, rotate_keys
-from chartseal.cli.vault_erasure import erase, hold, receipt, release, retain
+from chartseal.cli.vault_erasure import erase, hold, receipt, release, retain, tell_beside
 from chartseal.cli.vault_moves import move, successor
 from chartseal.cli.vault_names import Name
 from chartseal.cli.vault_options import VaultPlace, actor_option, purpose_option, vault_options
@@ -62,7 +62,7 @@ _day = click.DateTime(["%Y-%m-%d"])
 def wanted_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the criteria by which records are found; they go to `_found`."""
     options = (
-        click.option("--patient", metavar="REF", help="About this patient: the reference as the records have it."),
+        click.option("--patient", metavar="REF", help="About this patient: URL, or Patient/ID on the vault's base."),
         click.option("--for", "address", metavar="ADDRESS", help="Sealed to this address."),
         click.option("--type", "resource_type", metavar="TYPE", help="Of this FHIR resource type."),
         click.option("--code", metavar="SYSTEM|CODE", help="With this code of what was observed, given or prescribed."),
@@ -218,6 +218,8 @@ def export(
     """
     held = vault.open()
     live = [each for each in _found(held, wanted) if each.state != ERASED]
+    if [name for name, value in wanted.items() if value is not None] == ["patient"]:
+        tell_beside(held, live)
     found = held.outcomes(live, actor=actor, now=_now(), purpose=purpose, basis=basis, action=Action.EXPORT)
     findings = list[Finding]()
     count = write_lines(output, _whole(live, found, findings), PRIVATE)

@@ -47,7 +47,7 @@ def _records_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--record`, `--patient` and `--for`, one of which must be given; the command gets `chosen`."""
 
     @click.option("--record", "records", multiple=True, type=Name(), help="As `vault list` shows it, repeatable.")
-    @click.option("--patient", metavar="REF", help="All of this patient: the reference as the records have it.")
+    @click.option("--patient", metavar="REF", help="All of this patient: URL, or Patient/ID on the vault's base.")
     @click.option("--for", "address", metavar="ADDRESS", help="All that are sealed to this address now.")
     @functools.wraps(command)
     def wrapped(*args: Any, records: _Identities, patient: str | None, address: str | None, **options: Any) -> Any:
@@ -78,7 +78,15 @@ def _of_patient(vault: Vault, patient: str) -> list[Entry]:
     found = vault.find(patient=patient)
     if not found and not erased_of(vault, patient):
         raise ErasureError("the vault has no record of such a patient", "patient_unknown")
+    tell_beside(vault, found)
     return found
+
+
+def tell_beside(vault: Vault, entries: Sequence[Entry]) -> None:
+    """Say how many more records a patient's addresses have, which are filed under another name or none."""
+    if vault.settings.searchable and (count := len(vault.beside(entries))):
+        told = f"{count} more records are sealed to the same addresses, and filed under another name or none"
+        click.echo(f"{told}: `vault list --for ADDRESS` shows them", err=True)
 
 
 def _of_address(vault: Vault, address: str) -> list[Entry]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from chartseal import _core
 from chartseal.errors import CoreError, FhirError, PatientError
 from chartseal.fhir import Document, Piece, Reading, Refused
-from chartseal.sealing.plan import Item, Outline, Plan
+from chartseal.sealing.plan import Item, Outline, Plan, Recipient
 from chartseal.sealing.seal import EXPIRING, Issuing, SealedLine, sign, sign_lines
 
 MOST_ITEMS = 1_024
@@ -40,12 +40,15 @@ Refusals = list[tuple[int, CoreError]]
 
 @dataclass(frozen=True)
 class Job:
-    """One resource for one address; `at` is its item's position in the group."""
+    """One resource for one recipient; `at` is its item's position in the group."""
 
     at: int
     place: str
-    address: bytes
+    recipient: Recipient
     order: _core.SealOrder
+
+
+Prepared = tuple[Job, _core.UnsignedRecord]
 
 
 @dataclass(frozen=True)
@@ -75,22 +78,24 @@ class Sealer:
     def seal(self, work: Work) -> tuple[list[bytes], Refusals]:
         """Lines of the records, and what was refused."""
         records, refused = self._records(work)
-        return sign(records, self.issuing), refused
+        return sign([record for _, record in records], self.issuing), refused
 
     def seal_lines(self, work: Work) -> tuple[list[SealedLine], Refusals]:
         """As `seal`, for an issuer that keeps what it seals."""
         records, refused = self._records(work)
-        return sign_lines(records, self.issuing), refused
+        lines = sign_lines([record for _, record in records], self.issuing)
+        whose = [job.recipient.patient for job, _ in records]
+        return [replace(line, patient=each) for line, each in zip(lines, whose, strict=True)], refused
 
-    def _records(self, work: Work) -> tuple[list[_core.UnsignedRecord], Refusals]:
+    def _records(self, work: Work) -> tuple[list[Prepared], Refusals]:
         """The records, unsigned, and what was refused."""
         refused = list(work.refused)
         records = list(self._prepared(work.jobs, refused))
-        roots = {(job.place, job.address): record.root for job, record in records}
+        roots = {(job.place, job.recipient): record.root for job, record in records}
         documents = list(self._documents(work.group, roots, refused))
         records += self._prepared(documents, refused)
         once = {(at, error.code, error.path): (at, error) for at, error in refused}  # a companion is sealed for several
-        return [record for _, record in records], sorted(once.values(), key=lambda each: each[0])
+        return records, sorted(once.values(), key=lambda each: each[0])
 
     def _jobs(self, group: Sequence[Item], refused: Refusals) -> Iterator[Job]:
         texts = [item.text if isinstance(item, Piece) else b"" for item in group]
@@ -102,13 +107,13 @@ class Sealer:
             try:
                 outline = Outline(*found) if found is not None else self._unreadable(item)
                 self.reading.second_opinion(item.text)
-                addresses = self.plan.addresses_of(item, outline)
+                recipients = self.plan.recipients_of(item, outline)
             except CoreError as exc:
                 refused.append((at, self._reason(item, exc)))
                 continue
             full_url = item.full_url or self._url(outline)
-            for address in addresses:
-                yield Job(at, item.place, address, self._order(item.text, full_url, address))
+            for each in recipients:
+                yield Job(at, item.place, each, self._order(item.text, full_url, each.address))
 
     def _unreadable(self, item: Piece) -> Outline:
         """Raise what the reader says of a text that has no outline."""
@@ -132,7 +137,7 @@ class Sealer:
             recipient = self._recipients[address] = _core.SealRecipient(address)
         return _core.SealOrder(text, recipient, full_url, list(entries))
 
-    def _prepared(self, jobs: Sequence[Job], refused: Refusals) -> Iterator[tuple[Job, _core.UnsignedRecord]]:
+    def _prepared(self, jobs: Sequence[Job], refused: Refusals) -> Iterator[Prepared]:
         """The jobs that the core takes, with their records; the others are refused."""
         sealed_at = self.issuing.sealed_at(self.now)
         prepared = _core.prepare_records(
@@ -150,9 +155,10 @@ class Sealer:
                 yield job, found
 
     def _documents(
-        self, group: Sequence[Item], roots: Mapping[tuple[str, bytes], bytes], refused: Refusals
+        self, group: Sequence[Item], sealed: Mapping[tuple[str, Recipient], bytes], refused: Refusals
     ) -> Iterator[Job]:
         """A document's own record, for each address that all its entries were sealed to."""
+        roots = {(place, recipient.address): root for (place, recipient), root in sealed.items()}
         for at, item in enumerate(group):
             if not isinstance(item, Document):
                 continue
@@ -167,4 +173,6 @@ class Sealer:
                 refused.append((at, error))
             for address in whole:
                 entries = [roots[place, address] for place in item.entries]
-                yield Job(at, item.place, address, self._order(item.text, "", address, entries))
+                whose = {each for place, each in sealed if place in places and each.address == address}
+                recipient = whose.pop() if len(whose) == 1 else Recipient(address, None)
+                yield Job(at, item.place, recipient, self._order(item.text, "", address, entries))

@@ -188,6 +188,13 @@ class Outline(NamedTuple):
     references: list[str]
 
 
+class Recipient(NamedTuple):
+    """Whom a record is sealed to, 64 bytes, and the URL of the patient whose it is; None where nothing says it."""
+
+    address: bytes
+    patient: str | None
+
+
 RawOutline = tuple[str, str | None, str | None, list[str], list[str]]
 Item = Piece | Refused | Document
 
@@ -310,18 +317,18 @@ class Plan:
             )
         return reached
 
-    def addresses_of(self, piece: Piece, outline: Outline) -> list[bytes]:
-        """The sealing addresses (64 bytes each) of those of `patients_of` that have one.
+    def recipients_of(self, piece: Piece, outline: Outline) -> list[Recipient]:
+        """Those of `patients_of` that have a sealing address.
 
         Raises:
             PatientError: as `patients_of`; or none of them has one, for the reason that the addresses give.
         """
-        found: list[bytes] = []
+        found: list[Recipient] = []
         refusal: PatientError | None = None
         # One resource alone, in no compartment, is of no patient: whoever gave the address says whose it is.
         for patient in self.patients_of(piece, outline) or [""]:
             try:
-                found.append(self.addresses.address_of(patient))
+                found.append(Recipient(self.addresses.address_of(patient), patient or None))
             except PatientError as exc:
                 refusal = exc
         if refusal is not None and not found:

@@ -120,6 +120,8 @@ class SealedLine:
     """Keying material of its delivery: 32 bytes, secret; empty where it is not known."""
     address: bytes
     """Whom it is sealed to: 64 bytes."""
+    patient: str | None = field(default=None, repr=False)
+    """The URL of the patient whose it is, where its chart says more of that than the record itself."""
 
 
 def sign_lines(prepared: Sequence[_core.UnsignedRecord], issuing: Issuing) -> list[SealedLine]:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 
 from chartseal.errors import AuditError
 from chartseal.vault.audit import Action
-from chartseal.vault.audit.entry import decode
+from chartseal.vault.audit.entry import Outline, decode, outline
 from chartseal.vault.database import storing
 from chartseal.vault.findings import Finding
 from chartseal.vault.opening import record_name
@@ -26,7 +26,6 @@ from chartseal.vault.tables import AUDIT, ERASED, ERASURE, HOLD, LIVE, RECORD
 _CHUNK = 500
 # As `record_text` names records. A text's own quotes are escaped, so that none can stand inside one.
 _NAMED = re.compile(rb'"action":"([a-z]+)","what":"record 0x([0-9a-f]{40}) 0x([0-9a-f]{64}) ([0-9]{1,10})"')
-_AT = re.compile(rb'\{"v":1,"seq":[0-9]+,"nonce":"[0-9a-f]+","at":([0-9]+),')
 _RETAINED = re.compile(rb'"basis":"retained until ([0-9TZ:-]{20})","detail"')
 _HELD = re.compile(
     rb'"action":"(hold|release)","what":"hold ([0-9]{1,19})(?: on (record 0x[0-9a-f]{40} 0x[0-9a-f]{64}))?"'
@@ -60,14 +59,14 @@ def against_log(connection: Connection) -> Iterator[Finding]:
 
 def _against(connection: Connection, entries: Sequence[bytes]) -> Iterator[Finding]:
     """Entries against the rows of the records that they name."""
-    versions, stored, erased = dict[Identity, int](), dict[Identity, int](), set[Identity]()
+    versions, stored, erased = dict[Identity, int](), dict[Identity, Outline](), set[Identity]()
     for found in filter(None, map(_NAMED.search, entries)):
         identity, version = _identity(found), int(found[4])
         versions[identity] = max(version, versions.get(identity, 0))
         if found[1] == _ERASE:
             erased.add(identity)
-        if found[1] == _CREATE and (at := _AT.match(found.string)) is not None:
-            stored[identity] = int(at[1])
+        if found[1] == _CREATE and (told := _outline(found.string)) is not None:
+            stored[identity] = told
     there = _rows(connection, versions)
     for identity, version in versions.items():
         name, row = record_name(*identity), there.get(identity)
@@ -77,8 +76,23 @@ def _against(connection: Connection, entries: Sequence[bytes]) -> Iterator[Findi
             yield Finding(name, "record_returned", "the record was erased, and is there again")
         elif row.state == LIVE and isinstance(row.version, int) and row.version < version:
             yield Finding(name, "version_older", "the log knows a newer ciphertext of the record")
-        if row is not None and row.stored_at != stored.get(identity, row.stored_at):
-            yield Finding(name, "stored_other", "the row bears another time of storing than the log")
+        if row is not None and identity in stored:
+            yield from _filed_otherwise(name, row, stored[identity])
+
+
+def _filed_otherwise(name: str, row: Any, told: Outline) -> Iterator[Finding]:
+    if row.stored_at != told.at:
+        yield Finding(name, "stored_other", "the row bears another time of storing than the log")
+    if row.state == LIVE and row.patient != told.patient:
+        yield Finding(name, "patient_other", "the row bears another patient's pseudonym than the log")
+
+
+def _outline(data: bytes) -> Outline | None:
+    """What an entry says; of one that cannot be read `verify_log` tells."""
+    try:
+        return outline(data)
+    except AuditError:
+        return None
 
 
 def _bytes(entry: object) -> bytes:
@@ -91,7 +105,7 @@ def _identity(found: re.Match[bytes]) -> Identity:
 
 
 def _rows(connection: Connection, identities: dict[Identity, int]) -> dict[Identity, Any]:
-    own = (RECORD.c.version, RECORD.c.state, RECORD.c.stored_at, RECORD.c.retain_until)
+    own = (RECORD.c.version, RECORD.c.state, RECORD.c.patient, RECORD.c.stored_at, RECORD.c.retain_until)
     columns = select(RECORD.c.attester, RECORD.c.uid, *own)
     with storing():
         rows = connection.execute(columns.where(of_identities(identities))).all() if identities else []
@@ -171,8 +185,9 @@ def _seconds(text: str) -> int:
 
 
 def _unlogged(connection: Connection) -> Iterator[Finding]:
-    """Tombstones for which the log has no erasure: who deletes a record's rows may leave one."""
-    graves = select(RECORD.c.attester, RECORD.c.uid, AUDIT.c.entry).where(RECORD.c.state == ERASED)
+    """Tombstones for which the log has no erasure, or another: who deletes a record's rows may leave one."""
+    stated = (ERASURE.c.erased_at, ERASURE.c.basis)
+    graves = select(RECORD.c.attester, RECORD.c.uid, AUDIT.c.entry, *stated).where(RECORD.c.state == ERASED)
     joined = graves.outerjoin(ERASURE, ERASURE.c.record_id == RECORD.c.id).outerjoin(
         AUDIT, AUDIT.c.sequence == ERASURE.c.sequence
     )
@@ -183,3 +198,15 @@ def _unlogged(connection: Connection) -> Iterator[Finding]:
             found = _NAMED.search(_bytes(row.entry))
             if found is None or found[1] != _ERASE or _identity(found) != identity:
                 yield Finding(record_name(*identity), "erasure_unlogged", "the log has no erasure of the record")
+            elif not _is_erasure(found.string, row.erased_at, row.basis):
+                detail = "the log has another time or basis of the erasure"
+                yield Finding(record_name(*identity), "erasure_other", detail)
+
+
+def _is_erasure(data: bytes, at: object, basis: object) -> bool:
+    """Whether an entry says so; of one that cannot be read `verify_log` tells."""
+    try:
+        entry = decode(data)
+    except AuditError:
+        return True
+    return (entry.at, entry.basis) == (at, basis)

@@ -120,8 +120,6 @@ def _check_record(vault: Vault, connection: Connection, entry: Entry, opened: Op
         raise VaultDamageError("the row bears another size than the ciphertext has", "size_other")
     if entry.sealed_at != facts.sealed_at:
         raise VaultDamageError("the row bears another time than the seal", "time_other")
-    if opened.patient != vault.pseudonym_of(facts):
-        raise VaultDamageError("the row bears another patient's pseudonym", "patient_other")
     if vault.settings.searchable:
         with trusting_rows(TERM):
             there = set(connection.scalars(select(TERM.c.term).where(TERM.c.record_id == opened.id)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -100,6 +100,29 @@ def addressed(vault: Vault, connection: Connection, address: str, unread: Unread
             [facts] = terms.read_facts([found.line])
             if facts.address == terms.canonical(address):
                 yield entry
+
+
+def beside(vault: Vault, connection: Connection, entries: Iterable[Entry]) -> list[Entry]:
+    """Records that are sealed to the same addresses as these and are not among them, erased ones left out.
+
+    What is opened for that, one record an address, is given to nobody, and so not entered in the audit chain.
+
+    Raises:
+        VaultError: `not_searchable`, `vault_unavailable`, `blobs_unavailable`.
+    """
+    left = {each.id: each for each in entries if each.state == LIVE}
+    own, found = set(left), dict[int, Entry]()
+    while left:
+        _, first = left.popitem()
+        [opened] = decrypt(vault, connection, [first])
+        if isinstance(opened, ChartsealError):  # for `check` to say
+            continue
+        [facts] = terms.read_facts([opened.line])
+        for each in find(vault, connection, Wanted(address=facts.address)):
+            left.pop(each.id, None)
+            if each.id not in own and each.state == LIVE:
+                found[each.id] = each
+    return [found[number] for number in sorted(found)]
 
 
 def _query(vault: Vault, wanted: Wanted) -> Select[Any]:

@@ -192,18 +192,28 @@ class _Run:
                 self.survey.leave(entry, found)
             else:
                 lines[entry.id] = found
-        order = Order(mover.actor, self.now, AnchorQueue(mover.issuing.domain), mover.delivery_days, PURPOSE, BASIS)
         if lines:
-            put(self.vault, list(lines.values()), order, self._noted(lines))
+            identities = {number: _identity(line) for number, line in lines.items()}
+            queue, patients = AnchorQueue(mover.issuing.domain), self._patients(opened, identities)
+            order = Order(mover.actor, self.now, queue, mover.delivery_days, PURPOSE, BASIS, patients)
+            put(self.vault, list(lines.values()), order, self._noted(identities))
         return len(lines)
 
-    def _noted(self, lines: Mapping[int, SealedLine]) -> Callable[[Connection], None]:
+    def _patients(self, opened: Iterable[Opened], identities: Mapping[int, Identity]) -> dict[Identity, bytes]:
+        """What moves is the same patient's as before, unless it was filed under the old address alone."""
+        nobody = self.vault.pseudonym_of_address(str(self.notice.old))
+        return {
+            identities[each.id]: each.patient
+            for each in opened
+            if each.id in identities and each.patient not in (None, nobody)
+        }
+
+    def _noted(self, identities: Mapping[int, Identity]) -> Callable[[Connection], None]:
         """In the transaction that stores new records: what is what, unless somebody else was here."""
-        identities = {number: _identity(line) for number, line in lines.items()}
 
         def note(connection: Connection) -> None:
             is_taken(self.vault, connection, self.notice)  # and not superseded meanwhile
-            if _live(connection, lines) != set(lines) or moves(connection, sorted(lines)):
+            if _live(connection, identities) != set(identities) or moves(connection, sorted(identities)):
                 raise MoveError("records were moved or erased meanwhile: run it again", "move_disturbed")
             ids = _ids(connection, identities.values())
             successors = {number: ids[identity] for number, identity in identities.items()}

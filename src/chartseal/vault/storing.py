@@ -98,6 +98,8 @@ class Order:
     delivery_days: int = 0
     purpose: str = "TREAT"
     basis: str = ""
+    patients: Mapping[Identity, bytes] = field(default_factory=dict)
+    """Pseudonyms of those of the records whose patient the vault knows by another of hers."""
 
 
 def put(vault: Vault, lines: Sequence[SealedLine], order: Order, also: Callable[[Connection], None]) -> Stored:
@@ -115,7 +117,7 @@ def put(vault: Vault, lines: Sequence[SealedLine], order: Order, also: Callable[
             epoch = vault.epochs.current(connection)
             there = _known(connection, batch)
         fresh = [each for identity, each in batch.items() if identity not in there]
-        parcels = _encrypt(vault, fresh, epoch, deliver=order.delivery_days > 0)
+        parcels = _encrypt(vault, fresh, epoch, order)
         with writing(vault.engine) as connection:
             lock_head(connection, vault.settings.id)  # from here no epoch begins, and nobody else counts the room
             if vault.epochs.current(connection) != epoch:
@@ -152,7 +154,7 @@ def _known(connection: Connection, identities: Iterable[Identity]) -> set[Identi
         }
 
 
-def _encrypt(vault: Vault, batch: Iterable[tuple[Facts, SealedLine]], epoch: Epoch, *, deliver: bool) -> list[Parcel]:
+def _encrypt(vault: Vault, batch: Iterable[tuple[Facts, SealedLine]], epoch: Epoch, order: Order) -> list[Parcel]:
     """Encrypt records under data keys of their own, wrapped for the epoch."""
     items = list(batch)
     pairs = [(facts.attester, facts.uid) for facts, _ in items]
@@ -162,11 +164,15 @@ def _encrypt(vault: Vault, batch: Iterable[tuple[Facts, SealedLine]], epoch: Epo
         [epoch.info(*pair) for pair in pairs],
         epoch.reader,
     )
-    sendable = [at for at, (_, each) in enumerate(items) if deliver and each.ikm]
+    sendable = [at for at, (_, each) in enumerate(items) if order.delivery_days > 0 and each.ikm]
     sealed = _core.seal_deliveries([(items[at][1].address, items[at][1].ikm, items[at][1].line) for at in sendable])
     deliveries: Mapping[int, tuple[bytes, bytes]] = dict(zip(sendable, sealed, strict=True))
+    patients = [
+        order.patients.get(pair) or vault.pseudonym_of(facts, each.patient)
+        for pair, (facts, each) in zip(pairs, items, strict=True)
+    ]
     return [
-        Parcel(facts, vault.pseudonym_of(facts), ciphertext, wrapped, deliveries.get(at))
+        Parcel(facts, patients[at], ciphertext, wrapped, deliveries.get(at))
         for at, ((facts, _), (ciphertext, wrapped)) in enumerate(zip(items, encrypted, strict=True))
     ]
 

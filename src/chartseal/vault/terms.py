@@ -89,7 +89,9 @@ class Facts:
     address: str = field(repr=False)
     resource_type: str = field(repr=False)
     patient: str | None = field(repr=False)
-    """The reference to whom it is about, as far as the record itself makes it absolute; None where there is none."""
+    """The reference to the patient whose it is, as far as the record itself makes it absolute; None where it names
+    none.
+    """
     codes: tuple[str, ...] = field(repr=False)
     """`system|code`."""
     date: str | None = field(repr=False)
@@ -163,9 +165,15 @@ def _patient(found: dict[str, str]) -> str | None:
     if found["resourceType"] == "Patient":
         return found.get("fullUrl") or (f"Patient/{found['id']}" if found.get("id") else None)
     names = (f"{name}{index}.reference" for name in _ABOUT for index in ("", "[0]"))
-    reference = next((found[name] for name in names if found.get(name)), None) or _linked(found)
+    references = (found[name] for name in names if name in found)
+    reference = next(filter(_may_be_patient, references), None) or _linked(found)
     own = _RESTFUL.fullmatch(found.get("fullUrl", ""))
     return None if reference is None else absolute(reference, own[1] if own else "")
+
+
+def _may_be_patient(reference: str) -> bool:
+    """Whether it names a Patient, or by a URN something; what is contained in the record has no name outside it."""
+    return _PATIENT.fullmatch(reference) is not None or reference.startswith("urn:")
 
 
 def _linked(found: dict[str, str]) -> str | None:
@@ -234,7 +242,7 @@ def date_terms(secret: bytes, since: date, until: date) -> set[bytes]:
 
 
 def _words(since: date, until: date) -> Iterator[tuple[bytes, str]]:
-    for year in range(since.year, until.year + 1):
+    for year in range(since.year, until.year + 1) if since <= until else ():
         if since <= date(year, 1, 1) and date(year, 12, 31) <= until:
             yield YEAR, f"{year:04}"
         else:

@@ -16,7 +16,7 @@ from chartseal.vault.blobs.inline import YOUNG
 from chartseal.vault.checking import check
 from chartseal.vault.database import open_database, reading, trusting_rows, writing
 from chartseal.vault.epochs import Epochs
-from chartseal.vault.finding import Unread, Wanted, addressed, find
+from chartseal.vault.finding import Unread, Wanted, addressed, beside, find
 from chartseal.vault.findings import Finding
 from chartseal.vault.keys.provider import ACCOUNTING, INDEX, PSEUDONYMS, KeyProvider
 from chartseal.vault.moves import moves
@@ -100,11 +100,13 @@ class Vault:
         """What a patient's rows bear: 16 bytes; a relative reference is taken against the vault's base."""
         return self.audit.pseudonym(absolute(patient, self.settings.base).encode())
 
-    def pseudonym_of(self, facts: Facts) -> bytes:
-        """What a record's row bears: its patient's pseudonym, or where it names none that of its sealing address."""
-        if facts.patient is not None:
-            return self.pseudonym(facts.patient)
-        return self.pseudonym_of_address(facts.address)
+    def pseudonym_of(self, facts: Facts, told: str | None) -> bytes:
+        """What a record's row bears: the pseudonym of the patient that its chart tells, or of the one that it names.
+
+        Where there is neither, that of its sealing address.
+        """
+        patient = told or facts.patient
+        return self.pseudonym_of_address(facts.address) if patient is None else self.pseudonym(patient)
 
     def pseudonym_of_address(self, address: str) -> bytes:
         """What the rows of records bear that name no patient."""
@@ -167,6 +169,17 @@ class Vault:
             return self.find(address=address)
         with reading(self.engine) as connection:
             return list(addressed(self, connection, address, unread))
+
+    def beside(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Records that are sealed to the same addresses as these and are not among them, erased ones left out.
+
+        A patient's records may be filed under several names of hers, or under none: this finds the others.
+
+        Raises:
+            VaultError: `not_searchable`, `vault_unavailable`, `blobs_unavailable`.
+        """
+        with reading(self.engine) as connection:
+            return beside(self, connection, entries)
 
     def moved(self, entries: Iterable[Entry]) -> set[int]:
         """Ids of those records that were sealed again for another address, and stay as history.

@@ -8,8 +8,10 @@ import os
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from chartseal.attestation import LocalSigner, checksum_address
+from chartseal.cli import cli
 from chartseal.errors import ErasureError, KeyFormatError, VaultError
 from chartseal.keys import Wallet
 from chartseal.vault.blobs import Blobs, FolderBlobs
@@ -61,6 +63,27 @@ def test_a_patient_is_erased_and_gets_receipts(shell: Shell) -> None:
     with pytest.raises(VaultError) as caught:
         shell.run("vault", "get", records(shell)[0])
     assert caught.value.code == "record_erased"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("vault", "hold", "--basis", "case-7"),
+        ("vault", "retain", "--until", "2020-01-01"),
+        ("vault", "export", "chart.ndjson"),
+        ("vault", "erase", "--basis", "patient-request"),
+    ],
+)
+def test_what_else_the_patients_addresses_have_is_told(
+    shell: Shell, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shell.folder)
+    group = {"resourceType": "Group", "id": "g", "type": "person", "actual": True}
+    Path(shell.path("chart.json")).write_text(json.dumps(group))
+    seal(shell, "--vault", shell.path("vault.db"))  # by itself: whose it is nothing says but its address
+    ran = CliRunner(env=shell.environment).invoke(cli, [*command, "--patient", "Patient/p"])
+    assert "1 more records are sealed to the same addresses" in ran.stderr
+    assert len(shell.told("vault", "list", "--for", shell.address)["records"]) == (1 if "erase" in command else 5)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.errors import SealingError
-from chartseal.sealing import OnePatient, Source, Summary, seal_run
+from chartseal.sealing import OnePatient, PatientMap, Source, Summary, seal_run
 from chartseal.vault import Vault, VaultOutput
 from tests.anchoring import issuing
 from tests.charts import DOMAIN, HOLDER
@@ -58,6 +58,36 @@ def test_a_run_goes_into_a_vault_and_never_twice(place: str, tmp_path: Path, sma
     again, output = run(vault, path)
     assert (again.sealed, again.resumed_at, again.refused) == (0, 31, 6)
     assert len(output.rejects().splitlines()) == 6
+    assert list(vault.verify()) == []
+
+
+def test_records_are_filed_by_the_patient_whose_chart_they_are_in(place: str, tmp_path: Path) -> None:
+    """Also where the record itself names a device, a target, or nobody at all."""
+    contained: dict[str, Any] = {"resourceType": "Patient", "id": "x"}
+    chart: list[dict[str, Any]] = [{"resourceType": "Organization", "id": "lab"}]
+    for patient in ("p", "q"):
+        mine = {"reference": f"Patient/{patient}"}
+        device = {"subject": {"reference": "Device/d"}, "performer": [mine]}
+        own = {"subject": {"reference": "#x"}, "contained": [contained], "performer": [mine]}
+        both = {"status": "final", "code": {"text": "w"}}
+        provenance = {"recorded": "2026-05-04T10:00:00Z", "agent": [{"who": {"reference": "Organization/lab"}}]}
+        chart += [
+            {"resourceType": "Patient", "id": patient, "managingOrganization": {"reference": "Organization/lab"}},
+            {"resourceType": "Observation", "id": f"{patient}1", **both, **device},
+            {"resourceType": "Observation", "id": f"{patient}2", **both, **own},
+            {"resourceType": "Provenance", "id": f"{patient}3", "target": [mine], **provenance},
+        ]
+    path = tmp_path / "charts.ndjson"
+    path.write_text("".join(json.dumps(each) + "\n" for each in chart))
+    vault = create(place)
+    output = VaultOutput(vault, "sealer", lambda: AT, AnchorQueue(DOMAIN), 30)
+    addresses = PatientMap({each: HOLDER.keys.address() for each in ("p", "q")})
+    assert seal_run(Source(path), issuing(DOMAIN), addresses, output, now=AT).sealed == 10
+    found = {each: vault.find(patient=f"{issuing(DOMAIN).base}Patient/{each}") for each in ("p", "q")}
+    kinds = ["Observation", "Observation", "Organization", "Patient", "Provenance"]
+    for entries in found.values():
+        assert sorted(each.resource_type for each in vault.read(entries, actor="c", now=AT)) == kinds
+    assert {each.id for each in vault.beside(found["p"])} == {each.id for each in found["q"]}
     assert list(vault.verify()) == []
 
 

@@ -87,6 +87,12 @@ def test_whom_tasks_appointments_and_persons_are_about(resource_type: str, refer
     assert read_facts([sealed(resource_type, texts(fields)).to_json()])[0].patient == "Patient/p1"
 
 
+def test_what_is_contained_or_no_patient_names_none() -> None:
+    for reference in ("#pat", "Device/d1", "Group/g"):
+        fields = {"Observation.subject.reference": reference, "Observation.performer[0].reference": "Patient/other"}
+        assert read_facts([sealed("Observation", texts(fields)).to_json()])[0].patient is None
+
+
 def test_an_appointment_of_nobody_known_names_no_patient() -> None:
     fields = {"Appointment.participant[0].actor.reference": "Practitioner/d"}
     assert read_facts([sealed("Appointment", texts(fields)).to_json()])[0].patient is None
@@ -139,3 +145,8 @@ def test_a_range_finds_every_date_that_it_touches_and_no_other() -> None:
         first, last = _interval(text)
         found = not date_terms(KEY, begin, end).isdisjoint(terms(KEY, [facts])[0])
         assert found == (first <= end and begin <= last), (begin, end, text)
+
+
+def test_no_record_lies_between_days_that_are_reversed() -> None:
+    assert date_terms(KEY, date(2026, 5, 4), date(2026, 5, 3)) == set()
+    assert date_terms(KEY, date(2026, 5, 4), date(2025, 5, 4)) == set()

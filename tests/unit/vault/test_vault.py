@@ -132,6 +132,7 @@ def test_find(vault: Vault) -> None:
     assert found(address=SealedRecord.from_json(line_of(1).line).address) == [1, 2, 3]
     assert found(since=date(2026, 5, 4), until=date(2026, 5, 4)) == [1]
     assert found(since=date(2026, 5, 5)) == [2]
+    assert found(since=date(2026, 5, 5), until=date(2026, 5, 4)) == []
     assert found(until=date(2025, 3, 1)) == [3]
 
 
@@ -464,6 +465,17 @@ def test_a_record_that_went_without_a_trace_or_by_a_false_tombstone_is_found(vau
     with writing(vault.engine) as connection:
         connection.execute(insert(ERASURE).values(record_id=buried.id, erased_at=0, basis="x", sequence=1, epoch=1))
     assert {each.place: each.code for each in vault.verify() if each.code != "blob_unnamed"} == found
+
+
+@pytest.mark.parametrize("other", [{"erased_at": 1}, {"basis": Basis.COURT_ORDER.value}])
+def test_another_time_or_basis_of_an_erasure_than_the_log_has_is_found(vault: Vault, other: dict[str, Any]) -> None:
+    put(vault, lines_of(2))
+    gone = vault.find()[0]
+    erase(vault, [gone], basis=Basis.PATIENT_REQUEST, actor="c", now=NOW)
+    assert list(vault.verify()) == []
+    with writing(vault.engine) as connection:
+        connection.execute(update(ERASURE).values(other))
+    assert [(each.place, each.code) for each in vault.verify()] == [(gone.name, "erasure_other")]
 
 
 def test_damaged_ciphertexts_wraps_terms_and_strays_are_found(vault: Vault) -> None:
