@@ -42,7 +42,7 @@ conformance: $(STAMPS)/core
 	$(BIN)/pytest -m hapi -s tests/conformance/hapi
 
 lock: $(STAMPS)/venv
-	$(BIN)/uv pip compile --quiet --universal --no-header --group dev --extra validate --extra chain --extra postgres --extra ucum --extra adherence --extra spark --extra vault --extra s3 --extra keyring --extra pkcs11 pyproject.toml --generate-hashes -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --no-header --group dev --extra validate --extra chain --extra postgres --extra ucum --extra adherence --extra spark --extra vault --extra s3 --extra keyring --extra pkcs11 --extra node pyproject.toml --generate-hashes -o requirements.txt
 
 # Needs Maven, for HL7's definitions.
 generated: $(STAMPS)/core $(STAMPS)/node
