@@ -6,7 +6,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -71,6 +71,19 @@ def read_rest(stream: BinaryIO, path: str, first: bytes = b"") -> bytes:
     if len(data) > LARGEST_DISCLOSURE:
         raise DisclosureFormError("the file is too long", "limit_exceeded", path)
     return data
+
+
+def is_one_of(path: str | Path, own: Iterable[Path]) -> bool:
+    """Whether a path leads to one of these files, by a link of either kind too, or will once that one is there."""
+    place = os.path.realpath(path)
+    return any(place == os.path.realpath(each) or _is_same(place, each) for each in own)
+
+
+def _is_same(place: str, other: Path) -> bool:
+    try:
+        return os.path.samefile(place, other)
+    except OSError:  # one of them is not there
+        return False
 
 
 def write_public(path: Path, data: bytes) -> None:

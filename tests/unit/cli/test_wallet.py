@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from chartseal.cli import cli
+from chartseal.cli import cli, wallet_records
+from chartseal.errors import NodeError
 from chartseal.keys import IssuerKey, Wallet
-from chartseal.wallet import Held, WalletStore
+from chartseal.wallet import Held, WalletStore, accept
 from tests.mailboxes import MadeMailbox, delivered
 
 ISSUER = IssuerKey.generate()
@@ -128,3 +130,51 @@ def test_listing_and_erasing_open_each_record_once(folder: Path, monkeypatch: py
     opened.clear()
     assert told("erase", "2", "-y")["erased"] == [2]
     assert opened == [1, 2, 3]
+
+
+def test_receipts_that_cannot_be_written_keep_nothing(folder: Path) -> None:
+    MadeMailbox(folder / "mailbox").deliver(ISSUER, loaded().sealing_address(), [1])
+    told("scan", "mailbox")
+    assert code("accept", "--receipts", "nowhere/receipts.txt") == "receipts_unwritable"
+    assert told("list")["counts"]["kept"] == 0
+    (folder / "link").hardlink_to(folder / "wallet.json")
+    for own in ("wallet.json", "wallet.json.records", "wallet.json.records-wal", "wallet.json.answers", "link"):
+        assert code("accept", "--receipts", own) == "output_is_own"
+    assert told("list")["counts"]["kept"] == 0
+    assert told("accept", "--receipts", "receipts.txt")["records"][0]["kept"] is True
+    assert len((folder / "receipts.txt").read_text().splitlines()) == 1
+
+
+class FailingView:
+    """A chain that knows of one seal, and is then out of reach."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def revocation(self, *_: object) -> None:
+        self.asked += 1
+        if self.asked > 1:
+            raise NodeError("not to be reached")
+
+
+def test_what_is_kept_has_its_receipt_where_a_later_check_fails(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    MadeMailbox(folder / "mailbox").deliver(ISSUER, loaded().sealing_address(), [1, 2])
+    told("scan", "mailbox")
+    view: Any = FailingView()
+    failing = partial(accept, chain=view)
+    monkeypatch.setattr(wallet_records, "accept_candidates", lambda *args, **rest: failing(*args, tell=rest["tell"]))
+    assert code("accept", "--receipts", "receipts.txt") == "node_unreachable"
+    assert told("list")["counts"]["kept"] == 1
+    written = (folder / "receipts.txt").read_bytes()
+    assert len(written.splitlines()) == 1
+    assert told("receipts", "-o", "again.txt") == {"receipts": 1}
+    assert (folder / "again.txt").read_bytes() == written
+    assert code("receipts", "-o", "wallet.json") == "output_is_own"
+
+
+def test_what_came_as_a_file_has_no_receipt(folder: Path) -> None:
+    record = delivered(ISSUER, loaded().sealing_address())[0]
+    (folder / "record.ndjson").write_bytes(record.to_json() + b"\n")
+    assert told("accept", "--file", "record.ndjson", "--receipts", "receipts.txt")["records"][0]["kept"] is True
+    assert (folder / "receipts.txt").read_bytes() == b""
+    assert told("receipts", "-o", "receipts.txt") == {"receipts": 0}
