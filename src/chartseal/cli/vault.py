@@ -186,6 +186,7 @@ def _time(seconds: int) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Tell what was written as JSON, on standard error.")
 def get(record: tuple[bytes, bytes], vault: VaultPlace, output: str, actor: str, purpose: str, as_json: bool) -> None:
     """Write one sealed record, with everything in it; RECORD is as `vault list` shows it. The audit log says who."""
+    vault.require_apart(output)
     found = vault.open().get(*record, actor=actor, now=_now(), purpose=purpose)
     write_private(output, found.to_json() + b"\n")
     if as_json:
@@ -216,6 +217,7 @@ def export(
 
     What is damaged is named and left out, and the exit status is 3.
     """
+    vault.require_apart(output)
     held = vault.open()
     live = [each for each in _found(held, wanted) if each.state != ERASED]
     if [name for name, value in wanted.items() if value is not None] == ["patient"]:

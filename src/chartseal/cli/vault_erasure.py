@@ -130,6 +130,8 @@ def erase(
     Ends with status 3 if some must be kept; they are named, and the others are erased. Of a record that moved, what it
     became and what it was are other records: those that stay are named.
     """
+    if output is not None:
+        vault.require_apart(output, key)
     signer = None if output is None else read_signer(key, None, key_passphrase_fd)  # no key, no erasing
     held, now = vault.open(), datetime.now(UTC)
     unknown: ErasureError | None = None

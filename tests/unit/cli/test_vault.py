@@ -221,3 +221,47 @@ def test_what_is_whole_is_exported_and_the_rest_is_named(shell: Shell) -> None:
     assert len(exported) == 3
     assert not any(each.startswith(done["findings"][0]["place"]) for each in exported)
     assert shell.run("vault", "export", shell.path("all.ndjson"), status=3) == "3 records written\n"
+
+
+def own_files(shell: Shell) -> list[str]:
+    """The database, what SQLite keeps beside it, the keys, a ciphertext, and links to the first of both kinds."""
+    (shell.folder / "hard").hardlink_to(shell.folder / "vault.db")
+    (shell.folder / "soft").symlink_to(shell.folder / "vault.db")
+    names = ["vault.db", "vault.db-wal", "vault.db-shm", "vault.db-journal", "hard", "soft"]
+    return [*names, f"../{shell.folder.name}/vault.db", "vault.keys", "blobs/00/ciphertext"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("vault", "export"),
+        ("vault", "get", f"0x{'00' * 20}/0x{'00' * 32}", "-o"),
+        ("vault", "backup", "--to", "age1", "-o"),
+        ("vault", "erase", "--basis", "patient-request", "--patient", "Patient/p", "-o"),
+        ("audit", "export", "-o"),
+        ("audit", "statement", "-o"),
+        ("audit", "receipt", "1", "-o"),
+    ],
+)
+def test_nothing_is_written_over_the_vaults_own_files(shell: Shell, command: tuple[str, ...]) -> None:
+    shell.environment["CHARTSEAL_VAULT_KEYS"] = shell.path("vault.keys")
+    shell.environment["CHARTSEAL_VAULT_BLOBS"] = shell.path("blobs")
+    before = (shell.folder / "vault.db").stat().st_ino
+    for own in own_files(shell):
+        with pytest.raises(VaultError) as caught:
+            shell.run(*command, shell.path(own))
+        assert (own, caught.value.code) == (own, "output_is_own")
+    assert (shell.folder / "vault.db").stat().st_ino == before
+    assert shell.told("audit", "list")["entries"] == []
+    assert not (shell.folder / "vault.keys").exists()
+
+
+def test_receipts_are_not_written_over_the_key_that_signs_them(shell: Shell) -> None:
+    options = ("--basis", "patient-request", "--patient", "Patient/p", "-k", shell.issuer, "-o", shell.issuer)
+    with pytest.raises(VaultError) as caught:
+        shell.run("vault", "erase", *options)
+    assert caught.value.code == "output_is_own"
+
+
+def test_a_file_beside_the_vault_is_no_file_of_it(shell: Shell) -> None:
+    assert shell.told("vault", "export", shell.path("vault.db.ndjson"))["records"] == 0
