@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from chartseal._whole_files import clear_parts, part_of
 from chartseal.disclosure.form import LARGEST_DISCLOSURE, UnverifiedDisclosure
 from chartseal.errors import DisclosureFormError
 
@@ -92,7 +93,7 @@ def write_public(path: Path, data: bytes) -> None:
     Raises:
         DisclosureFormError: `file_unwritable`.
     """
-    beside = path.with_name(f".{secrets.token_hex(8)}.part")
+    beside = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -107,8 +108,8 @@ def write_public(path: Path, data: bytes) -> None:
 def write_private(path: str, data: bytes) -> None:
     """Write a file that only its owner reads (mode 0600, an older one's too), or standard output for `-`.
 
-    A file is written beside and moved into its place, so that an older one is kept until the new one is whole; a
-    device, a pipe and what a link leads to are written in place.
+    A file is written beside and moved into its place, so that an older one is kept until the new one is whole; what a
+    killed command left beside goes first. A device, a pipe and what a link leads to are written in place.
 
     Raises:
         DisclosureFormError: `file_unwritable`.
@@ -135,7 +136,8 @@ def _is_in_place(path: Path) -> bool:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{secrets.token_hex(8)}.part")  # no longer than a name may be, whatever the file's is
+    beside = part_of(path)  # no longer than a name may be, whatever the file's is
+    clear_parts(path.parent, time.time())
     try:
         _write(beside, os.O_EXCL, data)
         beside.replace(path)

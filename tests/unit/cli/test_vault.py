@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +267,15 @@ def test_receipts_are_not_written_over_the_key_that_signs_them(shell: Shell) -> 
 
 def test_a_file_beside_the_vault_is_no_file_of_it(shell: Shell) -> None:
     assert shell.told("vault", "export", shell.path("vault.db.ndjson"))["records"] == 0
+
+
+@pytest.mark.parametrize("command", [("vault", "export"), ("audit", "statement", "-o")])
+def test_what_a_killed_command_left_beside_goes(shell: Shell, command: tuple[str, ...]) -> None:
+    (shell.folder / "out").mkdir()
+    old, fresh, other = (shell.folder / "out" / f"{name}.part" for name in (f".{'0a' * 8}", f".{'0b' * 8}", "my"))
+    for each in (old, fresh, other):
+        each.write_text("a sealed record")
+    for each in (old, other):
+        os.utime(each, (time.time() - 4_000,) * 2)
+    shell.run(*command, shell.path("out/all.ndjson"))
+    assert {each.name for each in (shell.folder / "out").iterdir()} == {fresh.name, "my.part", "all.ndjson"}
