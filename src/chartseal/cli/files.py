@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import sys
@@ -13,7 +14,7 @@ from typing import BinaryIO
 
 from chartseal._whole_files import clear_parts, part_of
 from chartseal.disclosure.form import LARGEST_DISCLOSURE, UnverifiedDisclosure
-from chartseal.errors import DisclosureFormError
+from chartseal.errors import DisclosureFormError, LimitError
 
 
 @contextmanager
@@ -46,6 +47,28 @@ def read_disclosure(path: str) -> bytes:
     """
     with opened(path) as stream:
         return read_rest(stream, path)
+
+
+def read_lines(stream: BinaryIO, *, longest: int, most: int) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not blank, with their numbers, as they come: at most `most`, of at most `longest` bytes each.
+
+    Raises:
+        LimitError: `limit_exceeded`: a line is longer, or there are more, blank ones included.
+        DisclosureFormError: `file_unreadable`.
+    """
+    for number in itertools.count(1):
+        try:
+            line = stream.readline(longest + 1)
+        except OSError as exc:
+            raise _unreadable("", exc) from exc
+        if not line:
+            return
+        if len(line) > longest:
+            raise LimitError(f"a line has more than {longest} bytes", path=f"line {number}")
+        if number > most:
+            raise LimitError(f"there are more than {most} lines: give them in several files", path=f"line {number}")
+        if not line.isspace():
+            yield number, line
 
 
 def parse_disclosure(data: bytes) -> UnverifiedDisclosure:

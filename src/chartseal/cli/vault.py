@@ -17,7 +17,7 @@ from rich.table import Table
 
 from chartseal.attestation import Domain, to_hex
 from chartseal.chain.anchors import AnchorQueue
-from chartseal.cli.files import opened, write_private
+from chartseal.cli.files import opened, read_lines, write_private
 from chartseal.cli.vault_backup import backup, backup_key, restore, rotate_keys
 from chartseal.cli.vault_erasure import erase, hold, receipt, release, retain, tell_beside
 from chartseal.cli.vault_moves import move, successor
@@ -25,6 +25,7 @@ from chartseal.cli.vault_names import Name
 from chartseal.cli.vault_options import VaultPlace, actor_option, purpose_option, vault_options
 from chartseal.errors import ChartsealError, DeliveryError
 from chartseal.keys import DeliveryReceipt, SealingAddress
+from chartseal.keys.delivery import LONGEST_LINE
 from chartseal.sealing import SealedLine, SealedRecord, read_records
 from chartseal.vault import DELIVERY_DAYS, MOST_LINES, Entry, Finding, Opened, Vault
 from chartseal.vault.audit import Action
@@ -35,6 +36,8 @@ from chartseal.vault.tables import ERASED
 DAMAGED = 3
 """Exit status when something of the vault is damaged or was refused, and the rest was done."""
 
+_MOST_RECEIPTS = 250_000
+"""Lines of one file of receipts of deliveries, all of which are read before one counts."""
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"([1-9][0-9]{0,11})([KMGT]?)", re.ASCII)
 
@@ -291,7 +294,8 @@ def take_accepted(context: click.Context, source: str, vault: VaultPlace, actor:
     A receipt that whoever opened the delivery did not write is refused, and the exit status is then 3.
     """
     with opened(source) as stream:
-        receipts = [_receipt(line, number) for number, line in enumerate(stream, 1) if not line.isspace()]
+        lines = read_lines(stream, longest=LONGEST_LINE, most=_MOST_RECEIPTS)
+        receipts = [_receipt(line, number) for number, line in lines]
     done = accepted(vault.open(), receipts, actor=actor, now=_now())
     findings = [Finding.of(f"delivery {to_hex(locator)}", error) for locator, error in done.refused]
     members = {"deliveries": done.deleted, "refused": [each._asdict() for each in findings]}

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from eth_keyfile import keyfile
 
 from chartseal.cli import cli
-from chartseal.errors import ChartsealError, DeliveryError, VaultError, VaultKeyError, WrongPassphraseError
+from chartseal.errors import ChartsealError, DeliveryError, LimitError, VaultError, VaultKeyError, WrongPassphraseError
 from chartseal.keys import IssuerKey, Wallet
 from chartseal.sealing import SealedRecord, read_records
 from chartseal.vault.backup import BackedUp, back_up, new_identity
@@ -279,3 +279,17 @@ def test_what_a_killed_command_left_beside_goes(shell: Shell, command: tuple[str
         os.utime(each, (time.time() - 4_000,) * 2)
     shell.run(*command, shell.path("out/all.ndjson"))
     assert {each.name for each in (shell.folder / "out").iterdir()} == {fresh.name, "my.part", "all.ndjson"}
+
+
+def test_receipts_of_deliveries_are_read_within_limits(shell: Shell) -> None:
+    line = f"{'00' * 32} {'00' * 32}"
+    (shell.folder / "long").write_text(line.ljust(255) + "\n")
+    assert shell.told("vault", "accepted", shell.path("long"))["deliveries"] == 0
+    (shell.folder / "longer").write_text("\n" + line.ljust(256) + "\n")
+    (shell.folder / "many").write_bytes(b"\n" * 250_001)
+    for name, place in (("longer", "line 2"), ("many", "line 250001")):
+        with pytest.raises(LimitError) as caught:
+            shell.run("vault", "accepted", shell.path(name))
+        assert caught.value.path == place
+    with pytest.raises(LimitError):
+        shell.run("vault", "accepted", "/dev/zero")

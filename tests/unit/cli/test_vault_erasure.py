@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from chartseal.attestation import LocalSigner, checksum_address
 from chartseal.cli import cli
-from chartseal.errors import ErasureError, KeyFormatError, VaultError
+from chartseal.errors import ErasureError, KeyFormatError, LimitError, VaultError
 from chartseal.keys import Wallet
 from chartseal.vault.blobs import Blobs, FolderBlobs
 from chartseal.vault.database import open_database, writing
@@ -181,3 +181,20 @@ def test_without_a_key_for_the_receipt_nothing_is_erased(shell: Shell) -> None:
 )
 def test_records_or_a_patient_must_be_named(shell: Shell, options: list[str]) -> None:
     shell.run("vault", "erase", "--basis", "duplicate", *options, status=2)
+
+
+def test_receipts_of_erasure_are_read_within_limits(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Path(shell.path("receipts.ndjson"))
+    erase(shell, "--patient", "Patient/p", "-o", str(file))
+    monkeypatch.setattr("chartseal.cli.vault_erasure._MOST_RECEIPTS", 4)
+    monkeypatch.setattr("chartseal.cli.vault_erasure._LARGEST_RECEIPTS", file.stat().st_size)
+    assert len(shell.told("vault", "receipt", str(file))["receipts"]) == 4
+    monkeypatch.setattr("chartseal.cli.vault_erasure._LARGEST_RECEIPTS", file.stat().st_size - 1)
+    with pytest.raises(LimitError):
+        shell.run("vault", "receipt", str(file))
+    monkeypatch.setattr("chartseal.cli.vault_erasure._MOST_RECEIPTS", 3)
+    with pytest.raises(LimitError) as caught:
+        shell.run("vault", "receipt", str(file))
+    assert caught.value.path == "line 4"
+    with pytest.raises(LimitError):
+        shell.run("vault", "receipt", "/dev/zero")
