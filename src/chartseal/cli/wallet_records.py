@@ -358,9 +358,8 @@ def _among(held: Sequence[Held], wanted: Sequence[str]) -> list[Held]:
 
 
 def _named(held: Sequence[Held], name: str) -> Held:
-    if name.isdecimal():
-        same = [each for each in held if each.number == int(name)]
-    else:
+    same = [each for each in held if str(each.number) == name]
+    if not same:  # the beginning of a uid may be digits alone
         digits = name.lower().removeprefix("0x")
         same = [each for each in held if len(digits) >= _LEAST_PREFIX and each.record.uid.hex().startswith(digits)]
     if len(same) == 1:

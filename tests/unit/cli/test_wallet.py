@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chartseal.cli import cli, wallet_records
-from chartseal.errors import NodeError
+from chartseal.cli.wallet_records import _named
+from chartseal.errors import NodeError, WalletStoreError
 from chartseal.keys import IssuerKey, Wallet
-from chartseal.wallet import Held, WalletStore, accept
+from chartseal.wallet import KEPT, Held, Parcel, WalletStore, accept
 from tests.mailboxes import MadeMailbox, delivered
 
 ISSUER = IssuerKey.generate()
@@ -178,3 +179,34 @@ def test_what_came_as_a_file_has_no_receipt(folder: Path) -> None:
     assert told("accept", "--file", "record.ndjson", "--receipts", "receipts.txt")["records"][0]["kept"] is True
     assert (folder / "receipts.txt").read_bytes() == b""
     assert told("receipts", "-o", "receipts.txt") == {"receipts": 0}
+
+
+def test_a_uid_may_begin_with_digits_alone(folder: Path) -> None:
+    address = loaded().sealing_address()
+    made = (delivered(ISSUER, address)[0] for _ in range(10_000))
+    record = next(each for each in made if each.uid.hex()[:6].isdecimal())
+    (folder / "record.ndjson").write_bytes(record.to_json() + b"\n")
+    assert told("accept", "--file", "record.ndjson")["records"][0]["number"] == 1
+    prefix = record.uid.hex()[:6]
+    assert json.loads(run("show", prefix, "--json").stdout)["kind"] == "sealed-record"
+    assert code("show", prefix[:5]) == "record_unknown"
+    assert told("erase", prefix, "-y")["erased"] == [1]
+
+
+def test_a_number_goes_before_the_beginning_of_a_uid(folder: Path) -> None:
+    made = (delivered(ISSUER, loaded().sealing_address())[0] for _ in range(10_000))
+    record = next(each for each in made if each.uid.hex()[0] != "0" and each.uid.hex()[:6].isdecimal())
+    other, digits = delivered(ISSUER, loaded().sealing_address())[0], record.uid.hex()[:6]
+    parcel = Parcel(record.enc, bytes(32), 0, 0, "")
+    first, second = Held(1, record, KEPT, parcel), Held(int(digits), other, KEPT, parcel)
+    assert _named([first, second], digits) is second
+    assert _named([first], digits) is first
+    with pytest.raises(WalletStoreError) as caught:
+        _named([first, Held(2, record, KEPT, parcel)], digits)
+    assert caught.value.code == "record_ambiguous"
+
+
+@pytest.mark.parametrize("name", ["9" * 5_000, "07", "\u0661", "\udcff"])
+def test_what_is_no_number_of_a_record_is_unknown(folder: Path, name: str) -> None:
+    for command in (["show", name], ["erase", name, "-y"]):
+        assert code(*command) == "record_unknown"
