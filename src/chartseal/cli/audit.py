@@ -199,7 +199,7 @@ def statement(vault: VaultPlace, is_all: bool, output: str, as_json: bool) -> No
 
 @audit.command()
 @vault_option
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=click.IntRange(1, 2**63 - 1))
 @_output
 @_json
 def receipt(vault: VaultPlace, number: int, output: str, as_json: bool) -> None:

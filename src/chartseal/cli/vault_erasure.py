@@ -193,7 +193,7 @@ def hold(vault: VaultPlace, chosen: _Chosen, basis: str, actor: str, as_json: bo
 
 
 @click.command()
-@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.argument("number", type=click.IntRange(1, 2**63 - 1), required=False)
 @vault_options
 @actor_option
 @_json
