@@ -34,6 +34,11 @@ def clear_parts(folder: Path, now: float) -> None:
                 part.unlink()
 
 
+def with_companions(path: Path) -> list[Path]:
+    """A database of SQLite, and the files that SQLite keeps beside one."""
+    return [path, *(path.with_name(f"{path.name}{ending}") for ending in ("-wal", "-shm", "-journal"))]
+
+
 def sync(folder: Path) -> None:
     """Let the names in a folder be on the disk.
 

@@ -148,6 +148,7 @@ def export(
     as_json: bool,
 ) -> None:
     """Write entries as FHIR R4: AuditEvent and Provenance, one resource a line. The log keeps that it was done."""
+    vault.require_apart(output)
     held = vault.open()
     log, name = held.audit, _named(held, patient)
     with writing(held.engine) as connection:
@@ -188,6 +189,7 @@ def accounting(vault: VaultPlace, patient: str, exempt: bool, actor: str, as_jso
 @_json
 def statement(vault: VaultPlace, is_all: bool, output: str, as_json: bool) -> None:
     """Write signed statements, one a line, for others to keep: `audit verify --statement` compares them."""
+    vault.require_apart(output)
     with reading(vault.database()) as connection:
         found = list(read_statements(connection).values())
     lines = [each.to_json() + b"\n" for each in (found if is_all else found[-1:])]
@@ -197,11 +199,12 @@ def statement(vault: VaultPlace, is_all: bool, output: str, as_json: bool) -> No
 
 @audit.command()
 @vault_option
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=click.IntRange(1, 2**63 - 1))
 @_output
 @_json
 def receipt(vault: VaultPlace, number: int, output: str, as_json: bool) -> None:
     """Write the receipt of entry NUMBER, for whom it is about: `audit verify --receipt` compares it."""
+    vault.require_apart(output)
     with reading(vault.database()) as connection:
         found = give(connection, number)
     write_private(output, found.to_json() + b"\n")

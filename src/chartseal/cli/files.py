@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import secrets
 import stat
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from chartseal._whole_files import clear_parts, part_of
 from chartseal.disclosure.form import LARGEST_DISCLOSURE, UnverifiedDisclosure
-from chartseal.errors import DisclosureFormError
+from chartseal.errors import DisclosureFormError, LimitError
 
 
 @contextmanager
@@ -47,6 +49,28 @@ def read_disclosure(path: str) -> bytes:
         return read_rest(stream, path)
 
 
+def read_lines(stream: BinaryIO, *, longest: int, most: int) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not blank, with their numbers, as they come: at most `most`, of at most `longest` bytes each.
+
+    Raises:
+        LimitError: `limit_exceeded`: a line is longer, or there are more, blank ones included.
+        DisclosureFormError: `file_unreadable`.
+    """
+    for number in itertools.count(1):
+        try:
+            line = stream.readline(longest + 1)
+        except OSError as exc:
+            raise _unreadable("", exc) from exc
+        if not line:
+            return
+        if len(line) > longest:
+            raise LimitError(f"a line has more than {longest} bytes", path=f"line {number}")
+        if number > most:
+            raise LimitError(f"there are more than {most} lines: give them in several files", path=f"line {number}")
+        if not line.isspace():
+            yield number, line
+
+
 def parse_disclosure(data: bytes) -> UnverifiedDisclosure:
     """A disclosure of either form, JSON or text; nothing of it is verified.
 
@@ -73,13 +97,26 @@ def read_rest(stream: BinaryIO, path: str, first: bytes = b"") -> bytes:
     return data
 
 
+def is_one_of(path: str | Path, own: Iterable[Path]) -> bool:
+    """Whether a path leads to one of these files, by a link of either kind too, or will once that one is there."""
+    place = os.path.realpath(path)
+    return any(place == os.path.realpath(each) or _is_same(place, each) for each in own)
+
+
+def _is_same(place: str, other: Path) -> bool:
+    try:
+        return os.path.samefile(place, other)
+    except OSError:  # one of them is not there
+        return False
+
+
 def write_public(path: Path, data: bytes) -> None:
     """Write a file that others may read, in a folder that is made where it is missing: beside it, then into its place.
 
     Raises:
         DisclosureFormError: `file_unwritable`.
     """
-    beside = path.with_name(f".{secrets.token_hex(8)}.part")
+    beside = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -94,8 +131,8 @@ def write_public(path: Path, data: bytes) -> None:
 def write_private(path: str, data: bytes) -> None:
     """Write a file that only its owner reads (mode 0600, an older one's too), or standard output for `-`.
 
-    A file is written beside and moved into its place, so that an older one is kept until the new one is whole; a
-    device, a pipe and what a link leads to are written in place.
+    A file is written beside and moved into its place, so that an older one is kept until the new one is whole; what a
+    killed command left beside goes first. A device, a pipe and what a link leads to are written in place.
 
     Raises:
         DisclosureFormError: `file_unwritable`.
@@ -122,7 +159,8 @@ def _is_in_place(path: Path) -> bool:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    beside = path.with_name(f".{secrets.token_hex(8)}.part")  # no longer than a name may be, whatever the file's is
+    beside = part_of(path)  # no longer than a name may be, whatever the file's is
+    clear_parts(path.parent, time.time())
     try:
         _write(beside, os.O_EXCL, data)
         beside.replace(path)

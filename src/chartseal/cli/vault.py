@@ -17,7 +17,7 @@ from rich.table import Table
 
 from chartseal.attestation import Domain, to_hex
 from chartseal.chain.anchors import AnchorQueue
-from chartseal.cli.files import opened, write_private
+from chartseal.cli.files import opened, read_lines, write_private
 from chartseal.cli.vault_backup import backup, backup_key, restore, rotate_keys
 from chartseal.cli.vault_erasure import (
     erase,
@@ -34,6 +34,7 @@ from chartseal.cli.vault_names import Name
 from chartseal.cli.vault_options import VaultPlace, actor_option, purpose_option, vault_options
 from chartseal.errors import ChartsealError, DeliveryError
 from chartseal.keys import DeliveryReceipt, SealingAddress
+from chartseal.keys.delivery import LONGEST_LINE
 from chartseal.sealing import SealedLine, SealedRecord, read_records
 from chartseal.vault import DELIVERY_DAYS, MOST_LINES, Entry, Finding, Opened, Vault
 from chartseal.vault.audit import Action
@@ -44,6 +45,8 @@ from chartseal.vault.tables import ERASED
 DAMAGED = 3
 """Exit status when something of the vault is damaged or was refused, and the rest was done."""
 
+_MOST_RECEIPTS = 250_000
+"""Lines of one file of receipts of deliveries, all of which are read before one counts."""
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"([1-9][0-9]{0,11})([KMGT]?)", re.ASCII)
 
@@ -195,6 +198,7 @@ def _time(seconds: int) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Tell what was written as JSON, on standard error.")
 def get(record: tuple[bytes, bytes], vault: VaultPlace, output: str, actor: str, purpose: str, as_json: bool) -> None:
     """Write one sealed record, with everything in it; RECORD is as `vault list` shows it. The audit log says who."""
+    vault.require_apart(output)
     found = vault.open().get(*record, actor=actor, now=_now(), purpose=purpose)
     write_private(output, found.to_json() + b"\n")
     if as_json:
@@ -227,6 +231,7 @@ def export(
 
     What is damaged is named and left out, and the exit status is 3.
     """
+    vault.require_apart(output)
     held = vault.open()
     live = [each for each in _found(held, wanted) if each.state != ERASED]
     if wanted["patient"] is not None and not several_wallets:
@@ -302,7 +307,8 @@ def take_accepted(context: click.Context, source: str, vault: VaultPlace, actor:
     A receipt that whoever opened the delivery did not write is refused, and the exit status is then 3.
     """
     with opened(source) as stream:
-        receipts = [_receipt(line, number) for number, line in enumerate(stream, 1) if not line.isspace()]
+        lines = read_lines(stream, longest=LONGEST_LINE, most=_MOST_RECEIPTS)
+        receipts = [_receipt(line, number) for number, line in lines]
     done = accepted(vault.open(), receipts, actor=actor, now=_now())
     findings = [Finding.of(f"delivery {to_hex(locator)}", error) for locator, error in done.refused]
     members = {"deliveries": done.deleted, "refused": [each._asdict() for each in findings]}

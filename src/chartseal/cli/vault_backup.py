@@ -55,6 +55,7 @@ def backup_key(output: Path, passphrase_fd: int | None, as_json: bool) -> None:
 @_json
 def backup(vault: VaultPlace, actor: str, output: Path, recipients: tuple[str, ...], as_json: bool) -> None:
     """Copy the vault as it is at this moment, while it is in use. Its keys are not in the copy: keep them elsewhere."""
+    vault.require_apart(output)
     now = datetime.now(UTC)
     clear_parts(output.parent, now.timestamp())
     with whole(output, PRIVATE) as stream:

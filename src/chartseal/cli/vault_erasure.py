@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,20 +15,25 @@ from chartseal.attestation import Address, checksum_address, to_hex
 from chartseal.attestation.signer import LocalSigner
 from chartseal.cli.addresses import Account
 from chartseal.cli.chain_options import KEY_VARIABLE, read_signer
-from chartseal.cli.files import opened, write_private
+from chartseal.cli.files import opened, read_lines, write_private
 from chartseal.cli.times import Day
 from chartseal.cli.vault_names import Name
 from chartseal.cli.vault_options import VaultPlace, actor_option, vault_options
-from chartseal.errors import ErasureError
+from chartseal.errors import ErasureError, LimitError
 from chartseal.keys import SealingAddress
 from chartseal.vault import Entry, Vault
 from chartseal.vault.erasure import Basis, Hold, Holds, Receipt, SignedReceipt, erased_of, give, vacuum
 from chartseal.vault.erasure import erase as erase_records
 from chartseal.vault.erasure import retain as retain_records
+from chartseal.vault.erasure.receipts import LARGEST_RECEIPT
 from chartseal.vault.traces import twins
 
 SOME_REFUSED = 3
 """Exit status when some records had to stay, and the others are erased."""
+
+_MOST_RECEIPTS = 100_000
+_LARGEST_RECEIPTS = 256 << 20
+"""Lines, and bytes, of one file of receipts of erasure."""
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -154,6 +159,8 @@ def erase(
     Ends with status 3 if some must be kept; they are named, and the others are erased. Of a record that moved, what it
     became and what it was are other records: those that stay are named.
     """
+    if output is not None:
+        vault.require_apart(output, key)
     signer = None if output is None else read_signer(key, None, key_passphrase_fd)  # no key, no erasing
     held, now = vault.open(), datetime.now(UTC)
     unknown: ErasureError | None = None
@@ -212,7 +219,7 @@ def hold(vault: VaultPlace, chosen: _Chosen, basis: str, actor: str, as_json: bo
 
 
 @click.command()
-@click.argument("number", type=click.IntRange(min=1), required=False)
+@click.argument("number", type=click.IntRange(1, 2**63 - 1), required=False)
 @vault_options
 @actor_option
 @_json
@@ -270,13 +277,29 @@ def retain(
 @_json
 def receipt(source: str, providers: tuple[Address, ...], as_json: bool) -> None:
     """Check receipts of erasure, and say what they say. Needs no vault and no keys."""
-    with opened(source) as stream:
-        found = [SignedReceipt.from_json(line).read() for line in stream if not line.isspace()]
-    for each in found:
-        if providers and each.provider not in providers:
-            raise ErasureError("signed by another than you named", "receipt_other_provider", "erasure-receipt")
+    found = list(_checked(source, providers))
     told = "\n".join(map(_told, found))
     _tell(as_json, told, {"receipts": [_shown(each) for each in found]})
+
+
+def _checked(source: str, providers: Sequence[Address]) -> Iterator[Receipt]:
+    """The receipts of a file, each with its signature checked.
+
+    Raises:
+        ErasureError: `receipt_malformed`, `receipt_unsigned`, `receipt_other_provider`.
+        LimitError: `limit_exceeded`.
+        DisclosureFormError: `file_unreadable`.
+    """
+    size = 0
+    with opened(source) as stream:
+        for number, line in read_lines(stream, longest=2 * LARGEST_RECEIPT, most=_MOST_RECEIPTS):
+            size += len(line)
+            if size > _LARGEST_RECEIPTS:
+                raise LimitError("the file is too long: give it in several", path=f"line {number}")
+            found = SignedReceipt.from_json(line).read()
+            if providers and found.provider not in providers:
+                raise ErasureError("signed by another than you named", "receipt_other_provider", "erasure-receipt")
+            yield found
 
 
 def _shown(receipt: Receipt) -> dict[str, Any]:

@@ -13,14 +13,19 @@ from __future__ import annotations
 
 import functools
 import getpass
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from chartseal._whole_files import with_companions
+from chartseal.cli.files import is_one_of
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
+from chartseal.errors import VaultError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -98,6 +103,30 @@ class VaultPlace:
         from chartseal.vault.blobs import open_blobs
 
         return None if self.blobs_place is None else open_blobs(self.blobs_place)
+
+    def require_apart(self, output: str | Path, *others: Path | None) -> None:
+        """Let nothing be written over the vault's database, its keys or its ciphertexts, or over `others`.
+
+        Raises:
+            VaultError: `output_is_own`; `vault_url`.
+        """
+        if output == "-":
+            return
+        own = [*self._files(), *(each for each in others if each is not None)]
+        blobs = self.blobs_place or os.environ.get(BLOBS_VARIABLE) or ""
+        inside = blobs and "://" not in blobs and Path(output).resolve().is_relative_to(Path(blobs).resolve())
+        if inside or is_one_of(output, own):
+            raise VaultError("it would be written over a file of the vault's own, or over a key", "output_is_own")
+
+    def _files(self) -> list[Path]:
+        from chartseal.vault.database import file_of
+        from chartseal.vault.keys.places import file_of as keys_file_of
+
+        file = file_of(self.place)
+        beside = None if file is None else f"{self.place}.keys"
+        keys = self.keys_place or os.environ.get(KEYS_VARIABLE) or beside
+        keys_file = None if keys is None else keys_file_of(keys)
+        return [*([] if file is None else with_companions(file)), *([] if keys_file is None else [keys_file])]
 
     def open(self) -> Vault:
         """The vault.

@@ -37,6 +37,7 @@ _COMMANDS = {
     "list": ("wallet_records", "list_records"),
     "prove": ("prove", "prove"),
     "proxy": ("wallet_proxies", "proxy"),
+    "receipts": ("wallet_records", "receipts"),
     "restore": ("wallet_records", "restore"),
     "scan": ("wallet_records", "scan"),
     "show": ("wallet_records", "show"),

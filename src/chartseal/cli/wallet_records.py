@@ -1,4 +1,4 @@
-"""`chartseal wallet scan|accept|list|show|erase|backup|restore`: the records that a wallet keeps."""
+"""`chartseal wallet scan|accept|receipts|list|show|erase|backup|restore`: the records that a wallet keeps."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from chartseal._whole_files import with_companions
 from chartseal.attestation import checksum_address, to_hex
 from chartseal.cli.chain_view import View, view_options
 from chartseal.cli.opened import new_table, print_record
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
+from chartseal.cli.wallet_receipts import adding
 from chartseal.errors import ChartsealError, WalletStoreError
-from chartseal.keys import Answers, DeliveryReceipt, Wallet
+from chartseal.keys import Answers, Wallet
 from chartseal.sealing import read_records
 from chartseal.wallet import (
     CANDIDATE,
@@ -62,6 +64,8 @@ class _Opened:
     wallet: Wallet
     store: WalletStore
     memory: Path
+    files: tuple[Path, ...]
+    """The wallet's own, which nothing else may be written into."""
 
 
 def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,9 +81,11 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
         *args: Any, wallet_path: Path, store_path: Path | None, passphrase_fd: int | None, **options: Any
     ) -> Any:
         wallet = Wallet.load(wallet_path, read_passphrase(passphrase_fd))
-        with WalletStore.open(store_path or WalletStore.beside(wallet_path), wallet) as store:
-            memory = wallet_path.with_name(f"{wallet_path.name}.answers")
-            return command(*args, opened=_Opened(wallet, store, memory), **options)
+        place = store_path or WalletStore.beside(wallet_path)
+        memory = wallet_path.with_name(f"{wallet_path.name}.answers")
+        files = (wallet_path, *with_companions(place), *with_companions(memory))
+        with WalletStore.open(place, wallet) as store:
+            return command(*args, opened=_Opened(wallet, store, memory, files), **options)
 
     return wrapped
 
@@ -175,16 +181,14 @@ def accept(
 
     Checked are fields, claims and signature, that it is yours, and with --rpc or --index that it is not revoked.
     """
-    taken, refused = _taken(opened, paths, addresses)
-    chosen = taken if paths and not wanted else _chosen(opened.store, wanted, CANDIDATE)
     with ExitStack() as stack:
+        add = None if receipts is None else stack.enter_context(adding(receipts, opened.files))
+        taken, refused = _taken(opened, paths, addresses)
+        chosen = taken if paths and not wanted else _chosen(opened.store, wanted, CANDIDATE)
         answers = stack.enter_context(Answers.open(opened.memory, opened.wallet))
         view = stack.enter_context(chain())
-        done = accept_candidates(opened.store, opened.wallet, chosen, answers, chain=view)
-    if receipts is not None:
-        kept = [each.held for each in done if each.is_kept and each.held.parcel.source]
-        with receipts.open("ab") as stream:  # earlier ones may not have been sent yet
-            stream.writelines(DeliveryReceipt.of(each.parcel.locator, each.record.seed).to_line() for each in kept)
+        tell = None if add is None else functools.partial(_add_kept, add)
+        done = accept_candidates(opened.store, opened.wallet, chosen, answers, chain=view, tell=tell)
     if as_json:
         told = [{"uid": to_hex(uid), "code": error.code} for uid, error in refused]
         click.echo(json.dumps({"records": [_acceptance_to_json(each) for each in done], "refused": told}))
@@ -193,6 +197,23 @@ def accept(
             click.echo(f"refused: {to_hex(uid)}: {error.code}: {error}", err=True)
         _print_acceptances(done)
     context.exit(SOME_REFUSED if refused or any(not each.is_kept for each in done) else 0)
+
+
+def _add_kept(add: Callable[[Held], bool], done: Acceptance) -> None:
+    if done.is_kept:
+        add(done.held)
+
+
+@click.command("receipts")
+@_select
+@click.option("-o", "--output", required=True, type=_FILE, help="Add them to this file.")
+@store_options
+@_json
+def receipts(wanted: tuple[str, ...], output: Path, opened: _Opened, as_json: bool) -> None:
+    """Make the receipts of deliveries again: of all that is kept, or of the RECORDs named."""
+    with adding(output, opened.files) as add:
+        count = sum(map(add, _chosen(opened.store, wanted, KEPT)))
+    click.echo(json.dumps({"receipts": count}) if as_json else f"{count} receipts written")
 
 
 def _taken(
@@ -337,9 +358,8 @@ def _among(held: Sequence[Held], wanted: Sequence[str]) -> list[Held]:
 
 
 def _named(held: Sequence[Held], name: str) -> Held:
-    if name.isdecimal():
-        same = [each for each in held if each.number == int(name)]
-    else:
+    same = [each for each in held if str(each.number) == name]
+    if not same:  # the beginning of a uid may be digits alone
         digits = name.lower().removeprefix("0x")
         same = [each for each in held if len(digits) >= _LEAST_PREFIX and each.record.uid.hex().startswith(digits)]
     if len(same) == 1:

@@ -13,6 +13,8 @@ from chartseal.keys.address import SealingAddress
 from chartseal.keys.wallet import Received, Wallet
 
 _RECEIPT, _RECEIPT_SIZE = b"chartseal/1/accepted\0", 32
+LONGEST_LINE = 256
+"""Bytes of a receipt's line, with its end: more than any has."""
 _LINE = re.compile(rb"([0-9a-f]{64}) ([0-9a-f]{64})\s*")
 
 

@@ -53,6 +53,16 @@ def open_database(place: str, *, create: bool) -> Engine:
     return engine
 
 
+def file_of(place: str) -> Path | None:
+    """The file of a vault in SQLite; None for one elsewhere.
+
+    Raises:
+        VaultError: `vault_url`.
+    """
+    url = _KIND.url(place)
+    return Path(str(url.database)) if url.drivername == "sqlite" else None
+
+
 def _take_any_text(connection: Any, _: Any) -> None:
     """A damaged value that says that it is a text, and is none, hides no other row."""
     connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from chartseal._whole_files import part_of
+from chartseal._whole_files import clear_parts, part_of
 from chartseal.errors import VaultError
 
 PRIVATE, PUBLIC = 0o600, 0o644
@@ -19,10 +20,16 @@ PRIVATE, PUBLIC = 0o600, 0o644
 def write_lines(path: Path, lines: Iterable[bytes], mode: int) -> int:
     """Write lines, each with its end; returns how many. An older file stays until the new one is whole.
 
+    What a killed process left beside of such a file goes first: it may be sealed records, which anybody reads.
+
     Raises:
         VaultError: `file_unwritable`, `disk_full`.
     """
     count = 0
+    try:
+        clear_parts(path.parent, time.time())
+    except OSError as exc:
+        raise unwritable(exc, path) from exc
     with whole(path, mode) as stream:
         for line in lines:
             stream.write(line + b"\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from chartseal.attestation import recover_offchain
@@ -35,12 +35,14 @@ def accept(
     answers: Answers,
     *,
     chain: ChainView | None = None,
+    tell: Callable[[Acceptance], None] | None = None,
 ) -> list[Acceptance]:
     """Check candidates and keep those that hold: a refused one stays a candidate, to be looked at or erased.
 
     Checked are the fields against the sealed root, the claims, slots, names and pads, the seal's signature, the
     credential, that the subject is the one that this wallet computes, that its claimId stands for no other event, and,
-    where a chain is given, that its attester did not revoke it.
+    where a chain is given, that its attester did not revoke it. `tell` hears of each as soon as it is settled: what was
+    kept stays so, also where the chain fails at a later one.
 
     Raises:
         ChainError: as the view.
@@ -57,6 +59,8 @@ def accept(
             found.append(Acceptance(held, exc))
         else:
             found.append(Acceptance(held, revocation=told))
+        if tell is not None:
+            tell(found[-1])
     return found
 
 

@@ -58,13 +58,18 @@ def open_mailbox(place: str) -> Mailbox:
     """The mailbox at a folder's path or at an http(s) URL.
 
     Raises:
-        WalletStoreError: `mailbox_place`: neither.
+        WalletStoreError: `mailbox_place`: neither, or a URL with a user's name or password, which it would show.
     """
     if "://" not in place:
         return FolderMailbox(place)
-    parts = urlsplit(place)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise WalletStoreError("a mailbox is a folder, or at an http(s) URL without query", "mailbox_place")
+    try:
+        parts = urlsplit(place)
+        is_web = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_web = False
+    if not is_web or "@" in parts.netloc or parts.query or parts.fragment:
+        detail = "a mailbox is a folder, or at an http(s) URL without query, user or password"
+        raise WalletStoreError(detail, "mailbox_place")
     return WebMailbox(place)
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chartseal._whole_files import clear_parts, give_name, part_of, sync
+from chartseal._whole_files import clear_parts, give_name, part_of, sync, with_companions
 from chartseal.errors import ChartsealError, WalletStoreError
 from chartseal.sealing import SealedRecord
 
@@ -323,8 +323,7 @@ class WalletStore:
         Raises:
             WalletStoreError: `backup_exists`, `store_unavailable`, `store_full`.
         """
-        if path.exists():
-            raise WalletStoreError("there is such a file already", "backup_exists")
+        _require_free(path, "there is such a file already", "backup_exists")
         beside = part_of(path)
         try:
             clear_parts(path.parent, time.time())
@@ -349,8 +348,7 @@ class WalletStore:
         Raises:
             WalletStoreError: `store_exists`, or as `open` says of the copy.
         """
-        if path.exists():
-            raise WalletStoreError("there are records already", "store_exists")
+        _require_free(path, "there are records already", "store_exists")
         if not copy.is_file():
             raise WalletStoreError("there is no such copy", "store_unavailable")
         with translated(), closing(sqlite3.connect(f"{copy.absolute().as_uri()}?mode=ro", uri=True)) as source:
@@ -362,10 +360,24 @@ class WalletStore:
 
     def _require_own(self) -> None:
         [application] = self._database.execute("PRAGMA application_id").fetchone()
-        if application != _APPLICATION:
+        [version] = self._database.execute("PRAGMA user_version").fetchone()
+        if (application, version) != (_APPLICATION, VERSION):
             raise WalletStoreError("the file holds no wallet's records of this form", "store_version")
         if self._database.execute("SELECT mark FROM wallet").fetchall() != [(self._keys.mark("wallet"),)]:
             raise WalletStoreError("the records are another wallet's", "store_other_wallet")
+
+
+def _require_free(path: Path, detail: str, code: str) -> None:
+    """SQLite would take what an older file of that name left beside it for a part of the new one.
+
+    Raises:
+        WalletStoreError: `code`.
+    """
+    _, *companions = with_companions(path)
+    if os.path.lexists(path):
+        raise WalletStoreError(detail, code)
+    for each in filter(os.path.lexists, companions):
+        raise WalletStoreError(f"what records that are gone left is there still: move {each.name} away", code)
 
 
 def _uncopied(error: OSError) -> WalletStoreError:

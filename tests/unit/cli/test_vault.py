@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from click.testing import CliRunner
 from eth_keyfile import keyfile
 
 from chartseal.cli import cli
-from chartseal.errors import ChartsealError, DeliveryError, VaultError, VaultKeyError, WrongPassphraseError
+from chartseal.errors import ChartsealError, DeliveryError, LimitError, VaultError, VaultKeyError, WrongPassphraseError
 from chartseal.keys import IssuerKey, Wallet
 from chartseal.sealing import SealedRecord, read_records
 from chartseal.vault.backup import BackedUp, back_up, new_identity
@@ -221,3 +223,73 @@ def test_what_is_whole_is_exported_and_the_rest_is_named(shell: Shell) -> None:
     assert len(exported) == 3
     assert not any(each.startswith(done["findings"][0]["place"]) for each in exported)
     assert shell.run("vault", "export", shell.path("all.ndjson"), status=3) == "3 records written\n"
+
+
+def own_files(shell: Shell) -> list[str]:
+    """The database, what SQLite keeps beside it, the keys, a ciphertext, and links to the first of both kinds."""
+    (shell.folder / "hard").hardlink_to(shell.folder / "vault.db")
+    (shell.folder / "soft").symlink_to(shell.folder / "vault.db")
+    names = ["vault.db", "vault.db-wal", "vault.db-shm", "vault.db-journal", "hard", "soft"]
+    return [*names, f"../{shell.folder.name}/vault.db", "vault.keys", "blobs/00/ciphertext"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("vault", "export"),
+        ("vault", "get", f"0x{'00' * 20}/0x{'00' * 32}", "-o"),
+        ("vault", "backup", "--to", "age1", "-o"),
+        ("vault", "erase", "--basis", "patient-request", "--patient", "Patient/p", "-o"),
+        ("audit", "export", "-o"),
+        ("audit", "statement", "-o"),
+        ("audit", "receipt", "1", "-o"),
+    ],
+)
+def test_nothing_is_written_over_the_vaults_own_files(shell: Shell, command: tuple[str, ...]) -> None:
+    shell.environment["CHARTSEAL_VAULT_KEYS"] = shell.path("vault.keys")
+    shell.environment["CHARTSEAL_VAULT_BLOBS"] = shell.path("blobs")
+    before = (shell.folder / "vault.db").stat().st_ino
+    for own in own_files(shell):
+        with pytest.raises(VaultError) as caught:
+            shell.run(*command, shell.path(own))
+        assert (own, caught.value.code) == (own, "output_is_own")
+    assert (shell.folder / "vault.db").stat().st_ino == before
+    assert shell.told("audit", "list")["entries"] == []
+    assert not (shell.folder / "vault.keys").exists()
+
+
+def test_receipts_are_not_written_over_the_key_that_signs_them(shell: Shell) -> None:
+    options = ("--basis", "patient-request", "--patient", "Patient/p", "-k", shell.issuer, "-o", shell.issuer)
+    with pytest.raises(VaultError) as caught:
+        shell.run("vault", "erase", *options)
+    assert caught.value.code == "output_is_own"
+
+
+def test_a_file_beside_the_vault_is_no_file_of_it(shell: Shell) -> None:
+    assert shell.told("vault", "export", shell.path("vault.db.ndjson"))["records"] == 0
+
+
+@pytest.mark.parametrize("command", [("vault", "export"), ("audit", "statement", "-o")])
+def test_what_a_killed_command_left_beside_goes(shell: Shell, command: tuple[str, ...]) -> None:
+    (shell.folder / "out").mkdir()
+    old, fresh, other = (shell.folder / "out" / f"{name}.part" for name in (f".{'0a' * 8}", f".{'0b' * 8}", "my"))
+    for each in (old, fresh, other):
+        each.write_text("a sealed record")
+    for each in (old, other):
+        os.utime(each, (time.time() - 4_000,) * 2)
+    shell.run(*command, shell.path("out/all.ndjson"))
+    assert {each.name for each in (shell.folder / "out").iterdir()} == {fresh.name, "my.part", "all.ndjson"}
+
+
+def test_receipts_of_deliveries_are_read_within_limits(shell: Shell) -> None:
+    line = f"{'00' * 32} {'00' * 32}"
+    (shell.folder / "long").write_text(line.ljust(255) + "\n")
+    assert shell.told("vault", "accepted", shell.path("long"))["deliveries"] == 0
+    (shell.folder / "longer").write_text("\n" + line.ljust(256) + "\n")
+    (shell.folder / "many").write_bytes(b"\n" * 250_001)
+    for name, place in (("longer", "line 2"), ("many", "line 250001")):
+        with pytest.raises(LimitError) as caught:
+            shell.run("vault", "accepted", shell.path(name))
+        assert caught.value.path == place
+    with pytest.raises(LimitError):
+        shell.run("vault", "accepted", "/dev/zero")

@@ -5,17 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from chartseal.attestation import LocalSigner, checksum_address
 from chartseal.cli import cli
-from chartseal.errors import ErasureError, KeyFormatError, VaultError
+from chartseal.errors import AuditError, ChartsealError, ErasureError, KeyFormatError, LimitError, VaultError
 from chartseal.keys import Wallet
+from chartseal.vault.audit import Act, Action
+from chartseal.vault.audit.entry import decode, encode
 from chartseal.vault.blobs import Blobs, FolderBlobs
 from chartseal.vault.database import open_database, writing
+from chartseal.vault.erasure.bases import Basis
+from chartseal.vault.erasure.receipts import Receipt, SignedReceipt, receipt_digest
 from tests.unit.cli.test_vault import BASE, Shell, issuer_file, seal
 
 SECRET = "13" * 32
@@ -202,3 +208,54 @@ def test_without_a_key_for_the_receipt_nothing_is_erased(shell: Shell) -> None:
 )
 def test_records_or_a_patient_must_be_named(shell: Shell, options: list[str]) -> None:
     shell.run("vault", "erase", "--basis", "duplicate", *options, status=2)
+
+
+def test_receipts_of_erasure_are_read_within_limits(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Path(shell.path("receipts.ndjson"))
+    erase(shell, "--patient", "Patient/p", "-o", str(file))
+    monkeypatch.setattr("chartseal.cli.vault_erasure._MOST_RECEIPTS", 4)
+    monkeypatch.setattr("chartseal.cli.vault_erasure._LARGEST_RECEIPTS", file.stat().st_size)
+    assert len(shell.told("vault", "receipt", str(file))["receipts"]) == 4
+    monkeypatch.setattr("chartseal.cli.vault_erasure._LARGEST_RECEIPTS", file.stat().st_size - 1)
+    with pytest.raises(LimitError):
+        shell.run("vault", "receipt", str(file))
+    monkeypatch.setattr("chartseal.cli.vault_erasure._MOST_RECEIPTS", 3)
+    with pytest.raises(LimitError) as caught:
+        shell.run("vault", "receipt", str(file))
+    assert caught.value.path == "line 4"
+    with pytest.raises(LimitError):
+        shell.run("vault", "receipt", "/dev/zero")
+
+
+@pytest.mark.parametrize("command", [("vault", "release"), ("audit", "receipt")])
+def test_a_number_that_no_database_has_is_refused(shell: Shell, command: tuple[str, ...]) -> None:
+    shell.run(*command, "9" * 20, status=2)
+    with pytest.raises(ChartsealError) as caught:
+        shell.run(*command, str(2**63 - 1))
+    assert caught.value.code in ("hold_unknown", "entry_missing")
+
+
+@pytest.mark.parametrize("name", ["erased_at", "stated_at", "epochs"])
+def test_a_receipt_has_times_that_are_dates(name: str) -> None:
+    signer = LocalSigner(bytes.fromhex(SECRET))
+    basis = next(iter(Basis))
+    made = Receipt(signer.address, bytes(16), bytes(20), bytes(32), 1, basis, 1, bytes(32), 1, ((1, 0),))
+    for at, is_read in ((253_402_300_799, True), (253_402_300_800, False)):
+        changes: dict[str, Any] = {name: ((1, at),) if name == "epochs" else at}
+        data = replace(made, **changes).to_bytes()
+        signed = SignedReceipt(data, signer.sign_digest(receipt_digest(data)))
+        if is_read:
+            assert signed.read().provider == signer.address
+            continue
+        with pytest.raises(ErasureError) as caught:
+            signed.read()
+        assert caught.value.code == "receipt_malformed"
+
+
+def test_an_entry_has_a_time_that_is_a_date() -> None:
+    act = Act("clerk-7", Action.READ, "chart")
+    assert decode(encode(act, 2**63 - 1, bytes(16), 253_402_300_799)).at == 253_402_300_799
+    for sequence, at in ((1, 253_402_300_800), (2**63, 1)):
+        with pytest.raises(AuditError) as caught:
+            decode(encode(act, sequence, bytes(16), at))
+        assert caught.value.code == "entry_malformed"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from chartseal.cli import cli
+from chartseal.cli import cli, wallet_records
+from chartseal.cli.wallet_records import _named
+from chartseal.errors import NodeError, WalletStoreError
 from chartseal.keys import IssuerKey, Wallet
-from chartseal.wallet import Held, WalletStore
+from chartseal.wallet import KEPT, Held, Parcel, WalletStore, accept
 from tests.mailboxes import MadeMailbox, delivered
 
 ISSUER = IssuerKey.generate()
@@ -128,3 +131,82 @@ def test_listing_and_erasing_open_each_record_once(folder: Path, monkeypatch: py
     opened.clear()
     assert told("erase", "2", "-y")["erased"] == [2]
     assert opened == [1, 2, 3]
+
+
+def test_receipts_that_cannot_be_written_keep_nothing(folder: Path) -> None:
+    MadeMailbox(folder / "mailbox").deliver(ISSUER, loaded().sealing_address(), [1])
+    told("scan", "mailbox")
+    assert code("accept", "--receipts", "nowhere/receipts.txt") == "receipts_unwritable"
+    assert told("list")["counts"]["kept"] == 0
+    (folder / "link").hardlink_to(folder / "wallet.json")
+    for own in ("wallet.json", "wallet.json.records", "wallet.json.records-wal", "wallet.json.answers", "link"):
+        assert code("accept", "--receipts", own) == "output_is_own"
+    assert told("list")["counts"]["kept"] == 0
+    assert told("accept", "--receipts", "receipts.txt")["records"][0]["kept"] is True
+    assert len((folder / "receipts.txt").read_text().splitlines()) == 1
+
+
+class FailingView:
+    """A chain that knows of one seal, and is then out of reach."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def revocation(self, *_: object) -> None:
+        self.asked += 1
+        if self.asked > 1:
+            raise NodeError("not to be reached")
+
+
+def test_what_is_kept_has_its_receipt_where_a_later_check_fails(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    MadeMailbox(folder / "mailbox").deliver(ISSUER, loaded().sealing_address(), [1, 2])
+    told("scan", "mailbox")
+    view: Any = FailingView()
+    failing = partial(accept, chain=view)
+    monkeypatch.setattr(wallet_records, "accept_candidates", lambda *args, **rest: failing(*args, tell=rest["tell"]))
+    assert code("accept", "--receipts", "receipts.txt") == "node_unreachable"
+    assert told("list")["counts"]["kept"] == 1
+    written = (folder / "receipts.txt").read_bytes()
+    assert len(written.splitlines()) == 1
+    assert told("receipts", "-o", "again.txt") == {"receipts": 1}
+    assert (folder / "again.txt").read_bytes() == written
+    assert code("receipts", "-o", "wallet.json") == "output_is_own"
+
+
+def test_what_came_as_a_file_has_no_receipt(folder: Path) -> None:
+    record = delivered(ISSUER, loaded().sealing_address())[0]
+    (folder / "record.ndjson").write_bytes(record.to_json() + b"\n")
+    assert told("accept", "--file", "record.ndjson", "--receipts", "receipts.txt")["records"][0]["kept"] is True
+    assert (folder / "receipts.txt").read_bytes() == b""
+    assert told("receipts", "-o", "receipts.txt") == {"receipts": 0}
+
+
+def test_a_uid_may_begin_with_digits_alone(folder: Path) -> None:
+    address = loaded().sealing_address()
+    made = (delivered(ISSUER, address)[0] for _ in range(10_000))
+    record = next(each for each in made if each.uid.hex()[:6].isdecimal())
+    (folder / "record.ndjson").write_bytes(record.to_json() + b"\n")
+    assert told("accept", "--file", "record.ndjson")["records"][0]["number"] == 1
+    prefix = record.uid.hex()[:6]
+    assert json.loads(run("show", prefix, "--json").stdout)["kind"] == "sealed-record"
+    assert code("show", prefix[:5]) == "record_unknown"
+    assert told("erase", prefix, "-y")["erased"] == [1]
+
+
+def test_a_number_goes_before_the_beginning_of_a_uid(folder: Path) -> None:
+    made = (delivered(ISSUER, loaded().sealing_address())[0] for _ in range(10_000))
+    record = next(each for each in made if each.uid.hex()[0] != "0" and each.uid.hex()[:6].isdecimal())
+    other, digits = delivered(ISSUER, loaded().sealing_address())[0], record.uid.hex()[:6]
+    parcel = Parcel(record.enc, bytes(32), 0, 0, "")
+    first, second = Held(1, record, KEPT, parcel), Held(int(digits), other, KEPT, parcel)
+    assert _named([first, second], digits) is second
+    assert _named([first], digits) is first
+    with pytest.raises(WalletStoreError) as caught:
+        _named([first, Held(2, record, KEPT, parcel)], digits)
+    assert caught.value.code == "record_ambiguous"
+
+
+@pytest.mark.parametrize("name", ["9" * 5_000, "07", "\u0661", "\udcff"])
+def test_what_is_no_number_of_a_record_is_unknown(folder: Path, name: str) -> None:
+    for command in (["show", name], ["erase", name, "-y"]):
+        assert code(*command) == "record_unknown"

@@ -96,7 +96,14 @@ def test_a_server_that_errs_ends_no_other_scan(fault: str, server: Server, store
 
 
 def test_what_is_no_mailbox_is_refused() -> None:
-    for place in ("ftp://hospital.example", "https://hospital.example/?q=1", "https://"):
+    wrong = (
+        "http://[::1",
+        "http://hospital.example:99999",
+        "http://u:secret@hospital.example",
+        "http://@hospital.example",
+    )
+    for place in ("ftp://hospital.example", "https://hospital.example/?q=1", "https://", *wrong):
         with pytest.raises(WalletStoreError) as caught:
             open_mailbox(place)
         assert caught.value.code == "mailbox_place"
+        assert "secret" not in str(caught.value)

@@ -8,7 +8,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -387,3 +387,31 @@ def test_nothing_is_taken_over_from_a_page_alone(store: WalletStore, mailbox: Ma
     found = scan(store, WALLET, [open_mailbox(mailbox.place)])
     assert (found.announcements, found.fetched) == (50, [])
     assert store.counts() == {CANDIDATE: 0, KEPT: 0, ERASED: 0, "waiting": found.matched}
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
+def test_a_copy_is_not_put_beside_what_gone_records_left(ending: str, tmp_path: Path) -> None:
+    with WalletStore.open(tmp_path / "records", WALLET) as store:
+        take_in(store, WALLET, delivered(ISSUER, WALLET.sealing_address(), 1)[0])
+        store.back_up(tmp_path / "copy")
+        stale = (tmp_path / "records-wal").read_bytes()
+        left = tmp_path / f"again{ending}"
+        left.write_bytes(stale)
+        with refusal("store_exists"):
+            WalletStore.restore(tmp_path / "copy", tmp_path / "again", WALLET)
+        with refusal("backup_exists"):
+            store.back_up(tmp_path / "again")
+    assert left.read_bytes() == stale
+    assert not (tmp_path / "again").exists()
+    left.unlink()
+    assert WalletStore.restore(tmp_path / "copy", tmp_path / "again", WALLET)[CANDIDATE] == 1
+
+
+def test_a_copy_of_a_later_program_is_not_put_in_place(tmp_path: Path) -> None:
+    with WalletStore.open(tmp_path / "records", WALLET) as store:
+        store.back_up(tmp_path / "copy")
+    with closing(sqlite3.connect(tmp_path / "copy")) as copy:
+        copy.execute("PRAGMA user_version = 2")
+    with refusal("store_version"):
+        WalletStore.restore(tmp_path / "copy", tmp_path / "again", WALLET)
+    assert not (tmp_path / "again").exists()

@@ -25,6 +25,8 @@ LARGEST_ENTRY = 4_096
 _DOMAIN = b"chartseal/1/audit\0"
 _LONGEST = {"actor": 128, "what": 256, "purpose": 64, "basis": 128}
 _BELOW = 2**63
+_LAST_MOMENT = 253_402_300_799
+"""9999-12-31T23:59:59Z: later times are no dates."""
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _FORM = re.compile(
     rb'\{"v":1,"seq":([1-9]\d{0,18}),"nonce":"[0-9a-f]{32}","at":(0|[1-9]\d{0,18}),"actor":"[^"\\]*(?:\\.[^"\\]*)*"'
@@ -152,6 +154,8 @@ def outline(data: bytes) -> Outline:
     if found is None or len(data) > LARGEST_ENTRY:
         raise AuditError("not an entry", "entry_malformed")
     sequence, at, patient, detail, keep = found.groups()
+    if int(at) > _LAST_MOMENT or max(int(sequence), int(keep)) >= _BELOW:
+        raise AuditError("not an entry", "entry_malformed")
     return Outline(
         int(sequence),
         int(at),

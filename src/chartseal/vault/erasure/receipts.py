@@ -38,6 +38,8 @@ REMAINS = ("tombstone", "audit-entries", "anchor-leaf", "copies-given-out", "bac
 
 _CHUNK = 500
 _BELOW = 2**63
+_LAST_MOMENT = 253_402_300_799
+"""9999-12-31T23:59:59Z: later times are no dates."""
 _KINDS = [abi.parse_type(kind) for kind in ("string", "bytes")]
 
 
@@ -98,12 +100,12 @@ class Receipt:
                 bytes.fromhex(members["vault"]),
                 from_hex(members["attester"], "attester", 20),
                 from_hex(members["uid"], "uid", 32),
-                _number(members["erasedAt"]),
+                _moment(members["erasedAt"]),
                 Basis(members["basis"]),
                 _number(members["entry"]),
                 from_hex(members["entryHash"], "entryHash", 32),
-                _number(members["statedAt"]),
-                tuple((_number(number), _number(destroyed)) for number, destroyed in members["epochs"]),
+                _moment(members["statedAt"]),
+                tuple((_number(number), _moment(destroyed)) for number, destroyed in members["epochs"]),
             )
             is_read = found.to_bytes() == data
         except (ValueError, KeyError, TypeError, PackageError):
@@ -164,6 +166,12 @@ def _number(value: Any) -> int:
     if type(value) is not int or not 0 <= value < _BELOW:
         raise ValueError("not a number of a receipt")
     return value
+
+
+def _moment(value: Any) -> int:
+    if (at := _number(value)) > _LAST_MOMENT:
+        raise ValueError("not a time of a receipt")
+    return at
 
 
 def receipt_digest(receipt: bytes) -> Digest:

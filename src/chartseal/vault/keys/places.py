@@ -15,6 +15,13 @@ from chartseal.vault.keys.system import KeyringKeys
 from chartseal.vault.keys.token import TokenKeys
 
 _PIN_FROM = "env:"
+_ELSEWHERE = {"keyring", "env", "pkcs11"}
+"""Schemes of places that are no files."""
+
+
+def file_of(place: str) -> Path | None:
+    """The file that keys are in; None where they are elsewhere."""
+    return None if place.partition(":")[0] in _ELSEWHERE else Path(place)
 
 
 def open_keys(place: str, passphrase: Callable[[], str] | None) -> KeyProvider:
