@@ -99,7 +99,7 @@ class Kind:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
             try:
                 command.upgrade(config, "head")
-            except CommandError:  # a version that this program has no migration of
+            except (CommandError, AssertionError):  # a version that this program has no migration of, or that is none
                 detail = f"the {self.name}'s tables are of a newer version than this program"
                 raise self.error(detail, f"{self.name}_version") from None
 

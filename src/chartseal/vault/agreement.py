@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 from chartseal.errors import AuditError
 from chartseal.vault.audit import Action
 from chartseal.vault.audit.entry import Outline, decode, outline
-from chartseal.vault.database import storing
+from chartseal.vault.database import bytes_of, storing
 from chartseal.vault.findings import Finding
 from chartseal.vault.opening import record_name
 from chartseal.vault.storing import Identity, of_identities
@@ -38,6 +38,7 @@ def against_log(connection: Connection) -> Iterator[Finding]:
 
     Raises:
         VaultError: `vault_unavailable`.
+        VaultDamageError: `vault_damaged`; a record's row tells no identity.
     """
     told, duties, last = set[tuple[str, str]](), _Duties(), 0
     while True:
@@ -109,7 +110,11 @@ def _rows(connection: Connection, identities: dict[Identity, int]) -> dict[Ident
     columns = select(RECORD.c.attester, RECORD.c.uid, *own)
     with storing():
         rows = connection.execute(columns.where(of_identities(identities))).all() if identities else []
-    return {(bytes(row.attester), bytes(row.uid)): row for row in rows}
+    return {_identity_of(row): row for row in rows}
+
+
+def _identity_of(row: Any) -> Identity:
+    return bytes_of(row.attester, RECORD), bytes_of(row.uid, RECORD)
 
 
 class _Hold(NamedTuple):
@@ -173,8 +178,9 @@ class _Duties:
 
 
 def _held(row: Any) -> _Hold:
-    record = "" if row.uid is None else record_name(bytes(row.attester), bytes(row.uid))
-    return _Hold(None if row.patient is None else bytes(row.patient), record, row.basis, row.lifted_at is not None)
+    """A row's hold, whatever a damaged row has in place of a pseudonym or a basis: the log knows no such hold."""
+    record = "" if row.uid is None else record_name(*_identity_of(row))
+    return _Hold(row.patient, record, row.basis, row.lifted_at is not None)
 
 
 def _seconds(text: str) -> int:
@@ -195,7 +201,7 @@ def _unlogged(connection: Connection) -> Iterator[Finding]:
     with storing():
         rows = connection.execution_options(yield_per=_CHUNK).execute(joined.order_by(RECORD.c.id))
         for row in rows:
-            identity = bytes(row.attester), bytes(row.uid)
+            identity = _identity_of(row)
             found = _NAMED.search(_bytes(row.entry))
             if found is None or found[1] != _ERASE or _identity(found) != identity:
                 yield Finding(record_name(*identity), "erasure_unlogged", "the log has no erasure of the record")

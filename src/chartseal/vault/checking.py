@@ -15,7 +15,7 @@ from chartseal.sealing import SealedRecord
 from chartseal.vault.agreement import against_log
 from chartseal.vault.blobs.digests import digest_of, name
 from chartseal.vault.blobs.inline import named
-from chartseal.vault.database import hold_moment, reading, storing, trusting_rows
+from chartseal.vault.database import bytes_of, hold_moment, reading, storing, trusting_rows
 from chartseal.vault.finding import Wanted, find
 from chartseal.vault.findings import Finding
 from chartseal.vault.opening import Entry, Opened, chunks, decrypt, record_name
@@ -132,7 +132,7 @@ def _check_delivery(connection: Connection, record: SealedRecord, opened: Opened
     """What waits under a record's name must be its own delivery, which is the same however often it is made."""
     columns = select(DELIVERY.c.locator, DELIVERY.c.blob).where(DELIVERY.c.record_id == opened.id)
     with trusting_rows(DELIVERY):
-        there = {(bytes(row.locator), bytes(row.blob)) for row in connection.execute(columns)}
+        there = {(row.locator, row.blob) for row in connection.execute(columns)}
     if not there:
         return
     items = [(_core.parse_address(record.address), opened.ikm, opened.line)] if opened.ikm else []
@@ -154,7 +154,8 @@ def _check_erased(_: Vault, connection: Connection) -> Iterator[Finding]:
         graves = select(RECORD.c.attester, RECORD.c.uid).where(RECORD.c.state == ERASED)
         left = graves.where(RECORD.c.id.in_(ids)).order_by(RECORD.c.id)
         with trusting_rows(RECORD):
-            places = [record_name(bytes(row.attester), bytes(row.uid)) for row in connection.execute(left)]
+            found = connection.execute(left).all()
+            places = [record_name(bytes_of(row.attester, RECORD), bytes_of(row.uid, RECORD)) for row in found]
         for place in places:
             yield Finding(place, "erasure_incomplete", f"the record is erased, and {what} is left")
 

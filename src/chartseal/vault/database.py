@@ -148,6 +148,17 @@ def trusting_rows(table: Table) -> Iterator[None]:
         raise VaultDamageError("a row holds what its columns cannot", "vault_damaged", table.name) from None
 
 
+def bytes_of(value: object, table: Table, size: int | None = None) -> bytes:
+    """A value of a row, of a column of bytes, of which each has `size`: SQLite keeps anything in any column.
+
+    Raises:
+        VaultDamageError: `vault_damaged`.
+    """
+    if not isinstance(value, bytes) or size not in (None, len(value)):
+        raise VaultDamageError("a row holds what its columns cannot", "vault_damaged", table.name)
+    return value
+
+
 def empty_log(engine: Engine) -> bool:
     """Bring SQLite's write-ahead log into the file and cut it to nothing, so that what was deleted stands in neither.
 

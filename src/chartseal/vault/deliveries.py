@@ -8,6 +8,7 @@ how many records there are, their padded sizes, and when they came; not whose th
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select
 from chartseal import _core
 from chartseal._whole_files import clear_parts
 from chartseal.chain.anchors import AnchorTree, AnnouncementPage, announcements_leaf, read_pages
+from chartseal.chain.anchors.leaves import ENTRY
 from chartseal.chain.anchors.tables import ANNOUNCEMENT, BATCH, FINAL
 from chartseal.errors import ChartsealError, VaultDamageError, VaultError
 from chartseal.keys import DeliveryReceipt
@@ -27,7 +29,7 @@ from chartseal.sealing import SealedRecord
 from chartseal.vault.audit import Act, Action, record_text
 from chartseal.vault.audit.log import lock_head
 from chartseal.vault.blobs import digests
-from chartseal.vault.database import reading, storing, trusting_rows, writing
+from chartseal.vault.database import bytes_of, reading, storing, trusting_rows, writing
 from chartseal.vault.exporting import PUBLIC, unwritable, write_bytes, write_lines
 from chartseal.vault.moves import moves
 from chartseal.vault.opening import COLUMNS, Entry, Opened, Reason, chunks, decrypt, patient_of
@@ -67,7 +69,7 @@ def publish(vault: Vault, folder: Path, *, actor: str, now: datetime, early: boo
 
     Raises:
         VaultError: `mailbox_other_vault`, `file_unwritable`, `disk_full`, `vault_unavailable`, `blobs_unavailable`.
-        VaultDamageError: `blob_missing`, `blob_damaged`; the other deliveries are written.
+        VaultDamageError: `blob_missing`, `blob_damaged`, `vault_damaged`; the other deliveries are written.
         QueueError: `queue_unavailable`.
     """
     try:
@@ -137,7 +139,7 @@ def _write(
 
 
 def _locator(row: Any) -> bytes:
-    return bytes(row.locator)
+    return bytes_of(row.locator, DELIVERY)
 
 
 def _rows(connection: Connection, condition: ColumnElement[bool]) -> Sequence[Any]:
@@ -149,12 +151,13 @@ def _rows(connection: Connection, condition: ColumnElement[bool]) -> Sequence[An
 
 def _about(row: Any, act: Act) -> Act:
     """The act, about the delivery's record."""
-    what = record_text(bytes(row.attester), bytes(row.uid), row.version)
+    what = record_text(bytes_of(row.attester, RECORD), bytes_of(row.uid, RECORD), row.version)
     return Act(act.actor, act.action, what, patient_of(row), act.purpose, act.basis)
 
 
 def _pages(connection: Connection, *, early: bool) -> Iterator[AnnouncementPage]:
-    yield from read_pages(connection)
+    with trusting_rows(ANNOUNCEMENT):
+        yield from read_pages(connection)
     if not early:
         return
     final = select(BATCH.c.id).where(BATCH.c.state == FINAL)
@@ -163,10 +166,12 @@ def _pages(connection: Connection, *, early: bool) -> Iterator[AnnouncementPage]
     with storing():
         found = connection.execute(rows.order_by(ANNOUNCEMENT.c.id)).all()
     for chunk in (found[at : at + _MOST_ENTRIES] for at in range(0, len(found), _MOST_ENTRIES)):
-        page = b"".join(sorted({bytes(row.entry) for row in chunk}))
+        page = b"".join(sorted({bytes_of(row.entry, ANNOUNCEMENT, ENTRY) for row in chunk}))
         leaf = announcements_leaf(page)
         tree = AnchorTree([leaf])
-        yield AnnouncementPage(tree.root, max(row.time for row in chunk), page, tree.proof(leaf))
+        with trusting_rows(ANNOUNCEMENT):
+            newest = max(operator.index(row.time) for row in chunk)
+        yield AnnouncementPage(tree.root, newest, page, tree.proof(leaf))
 
 
 def accepted(vault: Vault, receipts: Iterable[DeliveryReceipt], *, actor: str, now: datetime) -> Accepted:
@@ -193,9 +198,10 @@ def _proven(
         by_locator.setdefault(receipt.locator, []).append(receipt)
     with reading(vault.engine) as connection:
         columns = select(DELIVERY.c.locator, *COLUMNS).join(RECORD, RECORD.c.id == DELIVERY.c.record_id)
-        with storing():
+        with trusting_rows(RECORD):
             rows = connection.execute(columns.where(DELIVERY.c.locator.in_(by_locator))).all()
-        found = decrypt(vault, connection, [Entry.of(row) for row in rows])
+            entries = [Entry.of(row) for row in rows]
+        found = decrypt(vault, connection, entries)
     for row, opened in zip(rows, found, strict=True):
         locator = _locator(row)
         try:
@@ -215,13 +221,18 @@ def expire(vault: Vault, *, actor: str, now: datetime) -> int:
 
     Raises:
         VaultError: as `accepted`.
+        VaultDamageError: `vault_damaged`; the other deliveries are deleted.
     """
     past = DELIVERY.c.expires_at <= int(now.timestamp())
     with reading(vault.engine) as connection, storing():
-        locators = list(map(bytes, connection.scalars(select(DELIVERY.c.locator).where(past))))
+        found = connection.scalars(select(DELIVERY.c.locator).where(past)).all()
+    locators = list(filter(digests.is_digest, found))
     act = Act(actor, Action.EXPIRE, "")
     # Asked again when it goes: somebody may have made it wait longer since.
-    return sum(_remove(vault, past & DELIVERY.c.locator.in_(chunk), act, now) for chunk in _chunks(locators))
+    gone = sum(_remove(vault, past & DELIVERY.c.locator.in_(chunk), act, now) for chunk in _chunks(locators))
+    if len(locators) < len(found):
+        raise VaultDamageError("a row holds what its columns cannot", "vault_damaged", DELIVERY.name)
+    return gone
 
 
 def withdraw(vault: Vault, records: Iterable[int], *, actor: str, now: datetime, basis: str) -> int:
@@ -235,7 +246,7 @@ def withdraw(vault: Vault, records: Iterable[int], *, actor: str, now: datetime,
 
 
 def _remove(vault: Vault, condition: ColumnElement[bool], act: Act, now: datetime) -> int:
-    with writing(vault.engine) as connection, storing():
+    with writing(vault.engine) as connection, trusting_rows(DELIVERY):
         lock_head(connection, vault.settings.id)  # before any delivery, as whoever makes or erases them
         rows = _rows(connection, condition)
         if rows:

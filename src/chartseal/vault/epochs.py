@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert,
 from sqlalchemy.sql import Select
 
 from chartseal import _core
-from chartseal.errors import CoreError, VaultKeyError
-from chartseal.vault.database import reading, storing, write_anew, writing
+from chartseal.errors import CoreError, VaultDamageError, VaultKeyError
+from chartseal.vault.database import bytes_of, reading, storing, write_anew, writing
 from chartseal.vault.keys.provider import KeyProvider, epoch_name
 from chartseal.vault.keys.secret import missing
 from chartseal.vault.settings import require_keys
@@ -23,6 +23,9 @@ from chartseal.vault.tables import EPOCH, KEY, META, NO_KEY, RECORD
 BATCH = 500
 """Data keys that one transaction wraps anew."""
 _DOMAIN = b"chartseal/1/vault-key\0"
+_READER_SIZE = 32
+_LARGEST = 2**32 - 1
+"""Number of an epoch."""
 _NEXT = "epoch_next"
 """Name in `vault_meta` of the epoch that is about to begin, 4 bytes: only a secret of that name is taken, not made."""
 _ROTATION = "rotation"
@@ -35,6 +38,16 @@ class Epoch:
 
     number: int
     reader: bytes
+
+    def __post_init__(self) -> None:
+        """See that a row of the database may be an epoch's.
+
+        Raises:
+            VaultDamageError: `vault_damaged`.
+        """
+        is_reader = isinstance(self.reader, bytes) and len(self.reader) == _READER_SIZE
+        if not is_reader or not 0 < self.number <= _LARGEST:
+            raise _damaged()
 
     def info(self, attester: bytes, uid: bytes) -> bytes:
         """What HPKE binds a record's wrapped data key to. Source: format specification, vault."""
@@ -54,6 +67,7 @@ class Epochs:
         Raises:
             VaultKeyError: `key_missing`; the vault has no epoch.
             VaultError: `vault_unavailable`.
+            VaultDamageError: `vault_damaged`.
         """
         newest = select(EPOCH.c.number, EPOCH.c.reader).order_by(EPOCH.c.number.desc()).limit(1)
         with storing():
@@ -80,12 +94,15 @@ class Epochs:
         Raises:
             VaultKeyError: `keys_unavailable`.
             VaultError: `vault_unavailable`, `disk_full`.
+            VaultDamageError: `vault_damaged`.
         """
         with storing():
             value = connection.scalar(select(META.c.value).where(META.c.name == _NEXT))
-        if value is not None and (number := int.from_bytes(value)) > _newest(connection):
+        if value is not None and (number := int.from_bytes(bytes_of(value, META))) > _newest(connection):
             return number
         number = self.known(connection) + 1
+        if number > _LARGEST:
+            raise _damaged()
         with storing():
             connection.execute(delete(META).where(META.c.name == _NEXT))
             connection.execute(insert(META).values(name=_NEXT, value=number.to_bytes(4, "big")))
@@ -125,6 +142,7 @@ class Epochs:
             VaultKeyError: `key_missing`, `key_destroyed`, `key_mismatch`: the KeyProvider has another vault's;
                 `keys_damaged`, `keys_unavailable`.
             VaultError: `vault_unavailable`.
+            VaultDamageError: `vault_damaged`.
         """
         of_epoch = select(EPOCH.c.reader, EPOCH.c.destroyed_at).where(EPOCH.c.number == number)
         with reading(self._engine) as connection:
@@ -226,6 +244,7 @@ def rotate(
         VaultKeyError: `keys_other_vault`, `keys_read_only`, `keys_unavailable`, `key_missing`, `key_mismatch`; of
             another vault's keys, or none, nothing was changed.
         VaultError: `vault_unavailable`, `disk_full`.
+        VaultDamageError: `vault_damaged`; an epoch's row, or a record's that tells no identity.
     """
     rotating = _Rotating(engine, Epochs(engine, keys), batch, noted)
     with reading(engine) as connection:
@@ -315,8 +334,14 @@ class _Rotating:
     def _wrapped_anew(self, target: Epoch, rows: Sequence[Row[Any]]) -> tuple[list[dict[str, Any]], list[Refused]]:
         new, refused = list[dict[str, Any]](), list[Refused]()
         for (number, reader), group in groupby(sorted(rows, key=_epoch_of), _epoch_of):
-            of_epoch, old = list(group), Epoch(number, reader)
-            items = [(row.wrapped, *(each.info(row.attester, row.uid) for each in (old, target))) for row in of_epoch]
+            old, of_epoch, items = Epoch(number, reader), list[Row[Any]](), list[tuple[bytes, bytes, bytes]]()
+            for row in group:
+                identity = bytes_of(row.attester, RECORD), bytes_of(row.uid, RECORD)
+                if not isinstance(row.wrapped, bytes):  # SQLite keeps anything in any column
+                    refused.append(Refused(*identity, VaultDamageError.code))
+                    continue
+                of_epoch.append(row)
+                items.append((row.wrapped, old.info(*identity), target.info(*identity)))
             wraps = _core.rewrap_keys(self._epochs.secret(number), target.reader, items)
             for row, wrapped in zip(of_epoch, wraps, strict=True):
                 if isinstance(wrapped, CoreError):
@@ -351,6 +376,10 @@ def kept_epochs(keys: KeyProvider) -> list[int]:
     """
     start = epoch_name(0).removesuffix("0")
     return sorted(int(each.removeprefix(start)) for each in keys.names() if each.startswith(start))
+
+
+def _damaged() -> VaultDamageError:
+    return VaultDamageError("a row holds what its columns cannot", "vault_damaged", EPOCH.name)
 
 
 def _newest(connection: Connection) -> int:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from chartseal.vault.database import storing
+from chartseal.vault.database import bytes_of, storing
 from chartseal.vault.tables import MOVE, RECORD
 
 _CHUNK = 500
@@ -69,7 +69,7 @@ def due(connection: Connection, ground: Ground, attester: bytes) -> list[Due]:
     own = (MOVE.c.succession == ground.succession, MOVE.c.domain == ground.domain, RECORD.c.attester == attester)
     with storing():
         rows = connection.execute(columns.where(*own, MOVE.c.revoked_at.is_(None)).order_by(RECORD.c.id)).all()
-    return [Due(row.id, bytes(row.attester), bytes(row.uid)) for row in rows]
+    return [Due(row.id, bytes_of(row.attester, RECORD), bytes_of(row.uid, RECORD)) for row in rows]
 
 
 def moved_by(connection: Connection, succession: bytes) -> list[int]:

@@ -27,10 +27,10 @@ from chartseal.sealing import Issuing, SealedLine, SealedRecord
 from chartseal.sealing.reseal import DOCUMENT, Resealing, references_of
 from chartseal.vault.audit import Act, Action, record_text
 from chartseal.vault.audit.log import lock_head
-from chartseal.vault.database import reading, storing, writing
+from chartseal.vault.database import bytes_of, reading, storing, trusting_rows, writing
 from chartseal.vault.deliveries import withdraw
 from chartseal.vault.moves import Ground, add_moves, due, moved_by, moves, set_revoked
-from chartseal.vault.opening import COLUMNS, Entry, Opened, decrypt
+from chartseal.vault.opening import COLUMNS, Entry, Opened, decrypt, patient_of
 from chartseal.vault.staying import Seen, Survey
 from chartseal.vault.storing import Identity, Order, of_identities, put
 from chartseal.vault.succession import BASIS, PURPOSE, is_passed, is_taken, mark
@@ -248,9 +248,8 @@ class _Run:
             with storing():
                 rows = connection.execute(select(RECORD).where(RECORD.c.id.in_(part)).order_by(RECORD.c.id)).all()
             for row in rows:
-                what = record_text(bytes(row.attester), bytes(row.uid), row.version)
-                patient = None if row.patient is None else bytes(row.patient)
-                yield Act(self.mover.actor, Action.REVOKE, what, patient, PURPOSE, BASIS)
+                what = record_text(bytes_of(row.attester, RECORD), bytes_of(row.uid, RECORD), row.version)
+                yield Act(self.mover.actor, Action.REVOKE, what, patient_of(row), PURPOSE, BASIS)
 
 
 def _leave(survey: Survey, entries: Iterable[Entry]) -> None:
@@ -266,9 +265,9 @@ def _identity(line: SealedLine) -> Identity:
 
 def _entries(connection: Connection, ids: Sequence[int]) -> list[Entry]:
     """Live records."""
-    with storing():
+    with trusting_rows(RECORD):
         rows = connection.execute(select(*COLUMNS).where(RECORD.c.id.in_(ids), RECORD.c.state == LIVE)).all()
-    return [Entry.of(row) for row in rows]
+        return [Entry.of(row) for row in rows]
 
 
 def _live(connection: Connection, records: Collection[int]) -> set[int]:

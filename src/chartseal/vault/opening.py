@@ -65,7 +65,7 @@ class Entry(NamedTuple):
         """
         if (len(row.attester), len(row.uid)) != (20, 32):
             raise ValueError("not a row of a record")
-        numbers = map(_number, (row.sealed_at, row.stored_at, row.size, row.state))
+        numbers = map(number_of, (row.sealed_at, row.stored_at, row.size, row.state))
         return cls(row.id, (bytes(row.attester), bytes(row.uid)), *numbers)
 
     @property
@@ -107,7 +107,8 @@ class Reason:
         return Act(self.actor, self.action, opened.what, opened.patient, self.purpose, self.basis)
 
 
-def _number(value: object) -> int:
+def number_of(value: object) -> int:
+    """A time or a size on a row; `NO_NUMBER` for what can be neither."""
     return value if isinstance(value, int) and 0 <= value <= _LARGEST_NUMBER else NO_NUMBER
 
 
@@ -256,5 +257,6 @@ def _absent(entry: Entry, rows: dict[int, Any]) -> VaultError:
         return VaultDamageError("a record names no ciphertext", "blob_missing", entry.name)
     if row.state != ERASED:
         return VaultDamageError("the row bears a state that there is none of", "state_unknown", entry.name)
-    at = "" if row.erased_at is None else f" since {datetime.fromtimestamp(row.erased_at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    erased_at = number_of(row.erased_at)
+    at = "" if erased_at == NO_NUMBER else f" since {datetime.fromtimestamp(erased_at, UTC):%Y-%m-%dT%H:%M:%SZ}"
     return VaultError(f"the record is erased{at}", "record_erased", entry.name)

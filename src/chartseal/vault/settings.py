@@ -6,11 +6,12 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select
 
 from chartseal.errors import VaultDamageError, VaultError, VaultKeyError
-from chartseal.vault.database import reading, storing, writing
+from chartseal.vault.database import bytes_of, reading, storing, writing
 from chartseal.vault.keys.provider import PSEUDONYMS, TAKEN, KeyProvider
 from chartseal.vault.rows import NOTHING, insert_rows
 from chartseal.vault.tables import META, OWNER
@@ -76,18 +77,28 @@ class Settings:
             VaultKeyError: `keys_other_vault`.
             VaultDamageError: `settings_damaged`.
         """
-        with storing():
-            rows = connection.execute(select(META.c.name, META.c.value)).all()
-        found = {row.name: bytes(row.value) for row in rows}
+        found = _found(connection)
         if ID not in found:
             raise VaultError("there is no vault: `chartseal vault init` makes one", "vault_missing")
+        if not all(isinstance(found.get(name), bytes) for name in (ID, _SEARCHABLE, _QUOTA, _BASE, _KEYS)):
+            raise _damaged()
+        if not hmac.compare_digest(found[_KEYS], _check(found[ID], pseudonyms)):
+            raise VaultKeyError("the keys are another vault's", "keys_other_vault")
         try:
-            if not hmac.compare_digest(found[_KEYS], _check(found[ID], pseudonyms)):
-                raise VaultKeyError("the keys are another vault's", "keys_other_vault")
-            quota = int.from_bytes(found[_QUOTA])
-            return cls(found[ID], found[_SEARCHABLE] == b"\1", quota or None, found[_BASE].decode())
-        except (KeyError, UnicodeDecodeError):
-            raise VaultDamageError("the vault's settings are damaged", "settings_damaged", META.name) from None
+            base = found[_BASE].decode()
+        except UnicodeDecodeError:
+            raise _damaged() from None
+        return cls(found[ID], found[_SEARCHABLE] == b"\1", int.from_bytes(found[_QUOTA]) or None, base)
+
+
+def _damaged() -> VaultDamageError:
+    return VaultDamageError("the vault's settings are damaged", "settings_damaged", META.name)
+
+
+def _found(connection: Connection) -> dict[str, Any]:
+    """Single values by name: bytes, or what a damaged row has in their place."""
+    with storing():
+        return {row.name: row.value for row in connection.execute(select(META.c.name, META.c.value))}
 
 
 def take_keys(connection: Connection, keys: KeyProvider) -> None:
@@ -97,13 +108,12 @@ def take_keys(connection: Connection, keys: KeyProvider) -> None:
         VaultError: `vault_exists`, `vault_unavailable`.
         VaultKeyError: `keys_taken`: another vault has them; or they cannot be used.
     """
-    with storing():
-        found = {row.name: bytes(row.value) for row in connection.execute(select(META.c.name, META.c.value))}
+    found = _found(connection)
     if ID in found:
         raise VaultError("there is a vault already", "vault_exists")
     names = keys.names()
     own = _check(b"", keys.get(PSEUDONYMS) if PSEUDONYMS in names else keys.make(PSEUDONYMS))
-    is_own = hmac.compare_digest(found.get(_MAKING, b""), own)
+    is_own = hmac.compare_digest(bytes_of(found.get(_MAKING, b""), META), own)
     if TAKEN in names and not is_own:
         raise VaultKeyError("another vault has these keys: give each its own", "keys_taken")
     if not is_own:
@@ -155,10 +165,11 @@ def use_blobs(engine: Engine, kind: str) -> None:
 
     Raises:
         VaultError: `blobs_missing`: there is a place, and none is given; `blobs_other`; `vault_unavailable`.
+        VaultDamageError: `vault_damaged`.
     """
     with reading(engine) as connection, storing():
         found = connection.execute(select(META.c.value).where(META.c.name == _BLOBS)).scalar()
-    known = bytes(found or b"").decode("ascii", "replace")
+    known = bytes_of(found or b"", META).decode("ascii", "replace")
     if known == kind:
         if kind:
             _be_owner(engine)

@@ -22,7 +22,7 @@ from chartseal.keys import SealingAddress, SuccessorNotice, verify_successor
 from chartseal.sealing import MapFile
 from chartseal.vault.audit import Act, Action
 from chartseal.vault.audit.log import lock_head
-from chartseal.vault.database import reading, storing, writing
+from chartseal.vault.database import bytes_of, reading, storing, writing
 from chartseal.vault.tables import RECORD, SUCCESSION
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def _next(connection: Connection, at: bytes) -> bytes | None:
     """The mark of the address that follows an address (its mark), where that was left."""
     with storing():
         found = connection.scalar(select(SUCCESSION.c.new).where(SUCCESSION.c.old == at))
-    return None if found is None else bytes(found)
+    return None if found is None else bytes_of(found, SUCCESSION)
 
 
 def mark(vault: Vault, address: SealingAddress) -> bytes:
@@ -241,7 +241,7 @@ def pseudonyms_of(connection: Connection, ids: Sequence[int]) -> list[bytes]:
     for at in range(0, len(ids), _CHUNK):
         rows = select(RECORD.c.patient).where(RECORD.c.id.in_(ids[at : at + _CHUNK])).order_by(RECORD.c.id)
         with storing():
-            found += [bytes(each) for each in connection.scalars(rows) if each is not None]
+            found += [bytes_of(each, RECORD) for each in connection.scalars(rows) if each is not None]
     return found
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from chartseal.attestation import Address
 from chartseal.chain.seals import Outcome
-from chartseal.vault.database import reading, storing
+from chartseal.vault.database import bytes_of, reading, storing, trusting_rows
 from chartseal.vault.erasure.receipts import erased_under
 from chartseal.vault.moves import moves
 from chartseal.vault.opening import COLUMNS, Entry, record_name
@@ -77,7 +77,7 @@ def twins(vault: Vault, entries: Iterable[Entry]) -> list[Entry]:
         VaultError: `vault_unavailable`.
     """
     given = {each.id for each in entries}
-    with reading(vault.engine) as connection, storing():
+    with reading(vault.engine) as connection, trusting_rows(RECORD):
         found, new = set(given), sorted(given)
         while new:
             near = {each for at in range(0, len(new), _CHUNK) for each in _near(connection, new[at : at + _CHUNK])}
@@ -107,4 +107,4 @@ def _later(connection: Connection, succession: bytes) -> set[int]:
 def _names(connection: Connection, condition: ColumnElement[bool]) -> dict[int, str]:
     with storing():
         rows = connection.execute(select(RECORD.c.id, RECORD.c.attester, RECORD.c.uid).where(condition)).all()
-    return {row.id: record_name(bytes(row.attester), bytes(row.uid)) for row in rows}
+    return {row.id: record_name(bytes_of(row.attester, RECORD), bytes_of(row.uid, RECORD)) for row in rows}

@@ -5,22 +5,24 @@ from __future__ import annotations
 import io
 import sqlite3
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
-from chartseal.errors import AuditError, VaultDamageError
+from chartseal.errors import AuditError, ChartsealError, VaultDamageError
 from chartseal.vault import Vault
 from chartseal.vault.audit import verify_log
 from chartseal.vault.backup import back_up, new_identity
 from chartseal.vault.blobs import Blobs, FolderBlobs
 from chartseal.vault.database import reading, writing
-from chartseal.vault.deliveries import publish
-from chartseal.vault.erasure import Basis, erase
+from chartseal.vault.deliveries import expire, publish
+from chartseal.vault.epochs import rotate
+from chartseal.vault.erasure import Basis, Holds, erase, give
 from chartseal.vault.opening import Opened
 from chartseal.vault.tables import DELIVERY, RECORD
-from tests.charts import NOW
+from tests.charts import ISSUING, NOW
 from tests.vault_records import create, lines_of, put
 
 
@@ -90,7 +92,13 @@ def test_a_damaged_entry_of_the_log_ends_no_check(vault: Vault, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("change_to", "code"),
-    [("entry = 'x'", "entry_altered"), ("entry = 7", "entry_altered"), ("patient = 'x'", "entry_misfiled")],
+    [
+        ("entry = 'x'", "entry_altered"),
+        ("entry = 7", "entry_altered"),
+        ("patient = 'x'", "entry_misfiled"),
+        ("at = 'x'", "entry_misfiled"),
+        ("at = 9e999", "entry_misfiled"),
+    ],
 )
 def test_a_damaged_entry_of_the_log_is_named(vault: Vault, tmp_path: Path, change_to: str, code: str) -> None:
     change(tmp_path, f"UPDATE vault_audit SET {change_to} WHERE sequence = 2")
@@ -114,6 +122,93 @@ def test_what_could_never_be_restored_is_not_backed_up(
     with pytest.raises(VaultDamageError) as caught:
         back_up(vault.engine, vault.blobs, io.BytesIO(), [new_identity()[1]], actor="c", now=NOW)
     assert (caught.value.code, caught.value.path) == ("vault_damaged", table)
+
+
+@pytest.mark.parametrize("patient", ["'x'", "7", "4611686018427387904"])
+def test_a_damaged_hold_is_named(vault: Vault, tmp_path: Path, patient: str) -> None:
+    for basis in ("case-1", "case-2"):
+        Holds(vault).place(basis=basis, actor="c", now=NOW, patient="Patient/p1")
+    assert list(vault.verify()) == []
+    change(tmp_path, f"UPDATE vault_hold SET patient = {patient} WHERE id = 2")
+    assert [(each.place, each.code) for each in vault.verify()] == [("hold 2", "hold_other")]
+    for act in (lambda: Holds(vault).all(), lambda: Holds(vault).lift(2, actor="c", now=NOW)):
+        with pytest.raises(VaultDamageError) as caught:
+            act()
+        assert caught.value.path == "hold 2"
+
+
+@pytest.mark.parametrize("reader", ["7", "'x'", "x'01'"])
+def test_a_damaged_epoch_is_named_for_each_of_its_records(vault: Vault, tmp_path: Path, reader: str) -> None:
+    change(tmp_path, f"UPDATE vault_epoch SET reader = {reader}")
+    found = [(each.place, each.code) for each in vault.verify()]
+    assert found == [(each.name, "vault_damaged") for each in vault.find()]
+    with pytest.raises(VaultDamageError) as caught:
+        put(vault, lines_of(1, "p2"))
+    assert caught.value.path == "vault_epoch"
+
+
+@pytest.mark.parametrize("name", ["id", "base", "searchable", "quota", "keys"])
+@pytest.mark.parametrize("value", ["'text'", "7", "4611686018427387904"])
+def test_damaged_settings_are_told_at_opening(vault: Vault, tmp_path: Path, name: str, value: str) -> None:
+    change(tmp_path, f"UPDATE vault_meta SET value = {value} WHERE name = '{name}'")
+    with pytest.raises(VaultDamageError) as caught:
+        Vault.open(str(tmp_path / "vault.db"), vault.keys)
+    assert (caught.value.code, caught.value.path) == ("settings_damaged", "vault_meta")
+
+
+def test_a_damaged_version_of_the_tables_is_told(vault: Vault, tmp_path: Path) -> None:
+    change(tmp_path, "UPDATE anchor_alembic_version SET version_num = -1")
+    with pytest.raises(ChartsealError) as caught:
+        Vault.open(str(tmp_path / "vault.db"), vault.keys)
+    assert caught.value.code == "queue_version"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE vault_erasure SET basis = 'x'",
+        "UPDATE vault_erasure SET erased_at = 'x'",
+        "UPDATE vault_epoch SET destroyed_at = 'x'",
+    ],
+)
+def test_no_receipt_is_signed_of_a_damaged_erasure(vault: Vault, tmp_path: Path, statement: str) -> None:
+    erase(vault, vault.find()[:1], basis=Basis.PATIENT_REQUEST, actor="c", now=NOW)
+    assert len(list(give(vault, vault.find(), ISSUING.signer, now=NOW))) == 1
+    change(tmp_path, statement)
+    with pytest.raises(VaultDamageError) as caught:
+        list(give(vault, vault.find(), ISSUING.signer, now=NOW))
+    assert (caught.value.code, caught.value.path) == ("vault_damaged", "vault_erasure")
+
+
+def test_a_day_of_retention_that_is_none_keeps_the_record(vault: Vault, tmp_path: Path) -> None:
+    change(tmp_path, "UPDATE vault_record SET retain_until = 'x' WHERE id = 2")
+    done = erase(vault, vault.find(), basis=Basis.PATIENT_REQUEST, actor="c", now=NOW)
+    assert (done.erased, [each.code for each in done.refused]) == (2, ["record_retained"])
+
+
+def test_a_damaged_delivery_keeps_no_other_from_expiring(vault: Vault, tmp_path: Path) -> None:
+    change(tmp_path, "UPDATE vault_delivery SET locator = 'x' WHERE record_id = 2")
+    with pytest.raises(VaultDamageError) as caught:
+        expire(vault, actor="c", now=NOW + timedelta(days=365))
+    assert caught.value.path == "vault_delivery"
+    with reading(vault.engine) as connection:
+        assert connection.scalars(select(DELIVERY.c.record_id)).all() == [2]
+
+
+@pytest.mark.parametrize("entry", ["'x'", "7", "x'01'"])
+def test_a_damaged_announcement_is_told(vault: Vault, tmp_path: Path, entry: str) -> None:
+    change(tmp_path, f"UPDATE anchor_announcement SET entry = {entry} WHERE id = 2")
+    with pytest.raises(VaultDamageError) as caught:
+        publish(vault, tmp_path / "mailbox", actor="c", now=NOW, early=True)
+    assert caught.value.path == "anchor_announcement"
+    assert len(list((tmp_path / "mailbox" / "deliveries").iterdir())) == 3
+
+
+def test_rotating_passes_over_a_damaged_data_key(vault: Vault, tmp_path: Path) -> None:
+    change(tmp_path, "UPDATE vault_key SET wrapped = 'x' WHERE record_id = 2")
+    done = rotate(vault.engine, vault.keys, now=NOW, destroy_old=True)
+    assert (done.moved, [each.code for each in done.refused], done.destroyed) == (2, ["vault_damaged"], ())
+    assert exported(vault) == [1, 3]
 
 
 def test_a_delivery_that_names_no_ciphertext_keeps_no_other(place: str, tmp_path: Path) -> None:

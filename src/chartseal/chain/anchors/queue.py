@@ -32,7 +32,7 @@ from chartseal.chain.anchors.tables import (
     STATEMENT,
     STATEMENT_TEXT,
 )
-from chartseal.errors import QueueError
+from chartseal.errors import DomainError, QueueError
 from chartseal.sealing import SealedRecord
 
 MOST_LEAVES = 100_000
@@ -250,11 +250,14 @@ def queues(connection: Connection) -> list[AnchorQueue]:
     """All queues of a database.
 
     Raises:
-        QueueError: `queue_unavailable`.
+        QueueError: `queue_unavailable`, `queue_damaged`.
     """
     with storing():
         rows = connection.execute(select(QUEUE).order_by(QUEUE.c.id)).all()
-    return [AnchorQueue(Domain(row.version, row.chain_id, row.contract)) for row in rows]
+    try:
+        return [AnchorQueue(Domain(row.version, row.chain_id, row.contract)) for row in rows]
+    except (TypeError, DomainError):  # SQLite keeps anything in any column
+        raise QueueError("a row holds what its columns cannot", "queue_damaged", QUEUE.name) from None
 
 
 def _announcement(queue: int, entry: bytes, time: int) -> dict[str, Any]:

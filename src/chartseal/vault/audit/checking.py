@@ -16,7 +16,7 @@ from chartseal.errors import AuditError
 from chartseal.vault.audit.entry import entry_hash, first_hash, has_detail, is_filed, outline, seconds
 from chartseal.vault.audit.log import Head, log_id
 from chartseal.vault.audit.statements import SignedStatement, Statement, place, read_statements
-from chartseal.vault.database import storing
+from chartseal.vault.database import bytes_of, storing
 from chartseal.vault.tables import AUDIT, DETAIL, HEAD, META
 
 _CHUNK = 5_000
@@ -62,6 +62,7 @@ def verify_log(
             `detail_unknown`, `statement_missing`, `statement_malformed`, `statement_unsigned`, `statement_foreign`,
             `statement_misfiled`, `statement_contradicts`, `statement_forked`, `statement_unanchored`, `log_missing`.
         VaultError: `vault_unavailable`.
+        VaultDamageError: `vault_damaged`; a row beside the entries, of its table.
     """
     log = log_id(connection)
     signed = read_statements(connection)  # before the head: no statement is newer than what is walked
@@ -178,7 +179,9 @@ def _queued(connection: Connection) -> list[tuple[SignedStatement, bool]]:
     joined = columns.join(LEAF, LEAF.c.id == STATEMENT_TEXT.c.leaf_id).outerjoin(BATCH, BATCH.c.id == LEAF.c.batch_id)
     with storing():
         rows = connection.execute(joined.order_by(STATEMENT_TEXT.c.leaf_id)).all()
-    return [(SignedStatement(bytes(row.statement), bytes(row.signature)), row.state == FINAL) for row in rows]
+    return [
+        (SignedStatement(*(bytes_of(each, STATEMENT_TEXT) for each in row[:2])), row.state == FINAL) for row in rows
+    ]
 
 
 def _require_same(log: bytes, stated: Sequence[Statement], others: Iterable[SignedStatement]) -> None:
@@ -207,7 +210,7 @@ def _ends(connection: Connection, log: bytes) -> tuple[Head, int]:
     with storing():
         found = connection.execute(select(head.label("head"), newest.label("newest"))).one()
     if found.head is not None:
-        return Head.from_bytes(bytes(found.head)), found.newest
+        return Head.from_bytes(found.head), found.newest
     if found.newest:
         raise AuditError("there are entries, but no head", "head_missing", "head")
     return Head(0, first_hash(log)), 0

@@ -171,11 +171,14 @@ def is_filed(data: bytes, sequence: int, at: int, patient: bytes | None) -> bool
     A text's own quotes are escaped, so that none of these parts can stand inside one.
     """
     who = patient.hex().encode() if patient is not None else b""
-    return (
-        data.startswith(b'{"v":1,"seq":%d,"nonce":"' % sequence)
-        and b'","at":%d,"actor":"' % at in data
-        and b'","patient":"%b","action":"' % who in data
-    )
+    try:
+        return (
+            data.startswith(b'{"v":1,"seq":%d,"nonce":"' % sequence)
+            and b'","at":%d,"actor":"' % at in data
+            and b'","patient":"%b","action":"' % who in data
+        )
+    except (TypeError, ValueError, OverflowError):  # no number: in a damaged row of SQLite anything may stand
+        return False
 
 
 def has_detail(data: bytes) -> bool:

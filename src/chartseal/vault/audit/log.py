@@ -33,7 +33,7 @@ from chartseal.vault.audit.entry import (
     first_hash,
     seconds,
 )
-from chartseal.vault.database import storing
+from chartseal.vault.database import bytes_of, storing
 from chartseal.vault.rows import insert_rows
 from chartseal.vault.tables import AUDIT, DETAIL, HEAD, META
 
@@ -66,13 +66,13 @@ class Head(NamedTuple):
         return self.sequence.to_bytes(_SEQUENCE_SIZE) + self.hash
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Head:
-        """Read it.
+    def from_bytes(cls, data: object) -> Head:
+        """Read it; a damaged row of SQLite may have anything in its place.
 
         Raises:
             AuditError: `head_malformed`.
         """
-        if len(data) != _SEQUENCE_SIZE + hashlib.sha256().digest_size:
+        if not isinstance(data, bytes) or len(data) != _SEQUENCE_SIZE + hashlib.sha256().digest_size:
             raise AuditError("the head is malformed", "head_malformed", "head")
         return cls(int.from_bytes(data[:_SEQUENCE_SIZE]), data[_SEQUENCE_SIZE:])
 
@@ -158,7 +158,7 @@ class AuditLog:
             rows = select(AUDIT.c.sequence, AUDIT.c.entry).where(*wanted, AUDIT.c.sequence > last)
             with storing():
                 found = connection.execute(rows.order_by(AUDIT.c.sequence).limit(_CHUNK)).all()
-            yield from (decode(bytes(row.entry)) for row in found)
+            yield from map(_read, found)
             if len(found) < _CHUNK:
                 return
             last = found[-1].sequence
@@ -170,6 +170,7 @@ class AuditLog:
             AuditError: `detail_refused`.
             VaultKeyError: `key_missing`.
             VaultError: `vault_unavailable`.
+            VaultDamageError: `vault_damaged`.
         """
         if entry.detail is None:
             return None
@@ -178,7 +179,9 @@ class AuditLog:
         with storing():
             log = log_id(connection)
             data = connection.execute(select(DETAIL.c.data).where(DETAIL.c.sequence == entry.sequence)).scalar()
-        return None if data is None else details.decrypt(self._accounting, log, entry.sequence, entry.nonce, data)
+        if data is None:
+            return None
+        return details.decrypt(self._accounting, log, entry.sequence, entry.nonce, bytes_of(data, DETAIL))
 
     def expire(self, connection: Connection, *, now: datetime) -> int:
         """Delete the details whose term has passed; returns how many. The chain stays whole.
@@ -196,12 +199,19 @@ def log_id(connection: Connection) -> bytes:
     Raises:
         AuditError: `log_missing`.
         VaultError: `vault_unavailable`.
+        VaultDamageError: `vault_damaged`.
     """
     with storing():
         found = connection.execute(select(META.c.value).where(META.c.name == LOG_ID)).scalar()
     if found is None:
         raise AuditError("there is no vault here", "log_missing")
-    return bytes(found)
+    return bytes_of(found, META)
+
+
+def _read(row: Any) -> Entry:
+    if not isinstance(row.entry, bytes):
+        raise AuditError("not an entry", "entry_malformed", f"entry {row.sequence}")
+    return decode(row.entry)
 
 
 def lock_head(connection: Connection, log: bytes) -> Head:
@@ -215,7 +225,7 @@ def lock_head(connection: Connection, log: bytes) -> Head:
     if found is None:
         _begin(connection, log)
         found = connection.execute(touch).scalar_one()
-    return Head.from_bytes(bytes(found))
+    return Head.from_bytes(found)
 
 
 def _begin(connection: Connection, log: bytes) -> None:

@@ -13,7 +13,7 @@ from chartseal.errors import AuditError, PackageError
 from chartseal.vault.audit.entry import LARGEST_ENTRY, decode, entry_hash, first_hash
 from chartseal.vault.audit.log import log_id
 from chartseal.vault.audit.statements import Statement
-from chartseal.vault.database import storing
+from chartseal.vault.database import bytes_of, storing
 from chartseal.vault.tables import AUDIT
 
 KIND = "audit-receipt"
@@ -100,8 +100,9 @@ def give(connection: Connection, sequence: int) -> GivenReceipt:
     """The receipt of an entry.
 
     Raises:
-        AuditError: `entry_missing`.
+        AuditError: `entry_missing`, `entry_altered`, `entry_malformed`.
         VaultError: `vault_unavailable`.
+        VaultDamageError: `vault_damaged`.
     """
     log = log_id(connection)
     near = select(AUDIT.c.sequence, AUDIT.c.hash, AUDIT.c.entry).where(AUDIT.c.sequence.in_([sequence - 1, sequence]))
@@ -109,5 +110,9 @@ def give(connection: Connection, sequence: int) -> GivenReceipt:
         rows = {row.sequence: row for row in connection.execute(near)}
     if sequence not in rows or (sequence > 1 and sequence - 1 not in rows):
         raise AuditError("there is no such entry", "entry_missing", f"entry {sequence}")
-    previous = bytes(rows[sequence - 1].hash) if sequence > 1 else first_hash(log)
-    return GivenReceipt(log, sequence, previous, bytes(rows[sequence].hash), bytes(rows[sequence].entry))
+    previous = bytes_of(rows[sequence - 1].hash, AUDIT) if sequence > 1 else first_hash(log)
+    entry, own = (bytes_of(each, AUDIT) for each in (rows[sequence].entry, rows[sequence].hash))
+    if entry_hash(previous, entry) != own:  # nobody could read such a receipt
+        raise AuditError("does not follow from the one before it", "entry_altered", f"entry {sequence}")
+    decode(entry)
+    return GivenReceipt(log, sequence, previous, own, entry)

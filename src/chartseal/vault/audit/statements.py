@@ -19,9 +19,9 @@ from chartseal.attestation import Address, Digest, abi, address_from, from_hex, 
 from chartseal.attestation.signer import Signer
 from chartseal.chain.anchors import DAY, AnchorQueue
 from chartseal.errors import AuditError, PackageError
-from chartseal.vault.audit.entry import first_hash, seconds
+from chartseal.vault.audit.entry import first_hash, outline, seconds
 from chartseal.vault.audit.log import lock_head, log_id
-from chartseal.vault.database import storing
+from chartseal.vault.database import bytes_of, storing
 from chartseal.vault.signing import is_signed_by
 from chartseal.vault.tables import AUDIT, STATEMENT
 
@@ -152,9 +152,10 @@ def close_periods(
     transaction.
 
     Raises:
-        AuditError: `log_missing`, `head_missing`, `statement_malformed`.
+        AuditError: `log_missing`, `head_missing`, `head_malformed`, `entry_malformed`, `statement_malformed`.
         QueueError: `queue_unavailable`.
         VaultError: `vault_unavailable`.
+        VaultDamageError: `vault_damaged`.
     """
     with storing():
         lock_head(connection, log_id(connection))
@@ -175,11 +176,12 @@ def _due(connection: Connection, provider: Address, now: int, length: int) -> It
     log = log_id(connection)
     newest = connection.execute(select(STATEMENT.c.statement).order_by(STATEMENT.c.period.desc()).limit(1)).scalar()
     if newest is not None:
-        last = Statement.from_bytes(bytes(newest))
+        last = Statement.from_bytes(bytes_of(newest, STATEMENT))
     else:
-        first = connection.execute(select(AUDIT.c.at).order_by(AUDIT.c.sequence).limit(1)).scalar()
-        if first is None:
+        entry = connection.execute(select(AUDIT.c.entry).order_by(AUDIT.c.sequence).limit(1)).scalar()
+        if entry is None:
             return
+        first = outline(bytes_of(entry, AUDIT)).at
         last = Statement(provider, log, first // length * length - length, length, 0, first_hash(log))
     while last.end + length <= now:
         sequence, head = _end(connection, last, last.end + length)
@@ -192,7 +194,7 @@ def _end(connection: Connection, last: Statement, before: int) -> tuple[int, byt
     newer = select(func.max(AUDIT.c.sequence)).where(AUDIT.c.sequence > last.sequence, AUDIT.c.at < before)
     row = connection.execute(select(AUDIT.c.sequence, AUDIT.c.hash).where(AUDIT.c.sequence == newer.scalar_subquery()))
     found: Any = row.one_or_none()
-    return (last.sequence, last.head) if found is None else (found.sequence, bytes(found.hash))
+    return (last.sequence, last.head) if found is None else (found.sequence, bytes_of(found.hash, AUDIT))
 
 
 def _signed(statement: Statement, signer: Signer) -> SignedStatement:
@@ -205,7 +207,8 @@ def read_statements(connection: Connection) -> dict[int, SignedStatement]:
 
     Raises:
         VaultError: `vault_unavailable`.
+        VaultDamageError: `vault_damaged`.
     """
     with storing():
         rows = connection.execute(select(STATEMENT).order_by(STATEMENT.c.period))
-        return {row.period: SignedStatement(bytes(row.statement), bytes(row.signature)) for row in rows}
+        return {row.period: SignedStatement(*(bytes_of(each, STATEMENT) for each in row[1:])) for row in rows}

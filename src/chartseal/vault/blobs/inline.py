@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, delete, select, union_all
 from chartseal.errors import VaultDamageError, VaultError
 from chartseal.vault.blobs import digests
 from chartseal.vault.blobs.store import BlobStore
-from chartseal.vault.database import storing, writing
+from chartseal.vault.database import bytes_of, storing, writing
 from chartseal.vault.rows import insert_rows
 from chartseal.vault.tables import BLOB, DELIVERY, HEAD, META, OWNER, RECORD
 
@@ -56,13 +56,14 @@ class Blobs:
         if self.store is None:
             return
         with storing():
-            value = connection.execute(select(META.c.value).where(META.c.name == OWNER)).scalar()
+            found = connection.execute(select(META.c.value).where(META.c.name == OWNER)).scalar()
+        value = None if found is None else bytes_of(found, META)
         mark = "" if value is None else hashlib.sha256(_DOMAIN + value[1:]).hexdigest()
-        found = self.store.mark()
-        if found == "" and value is not None and (value[0] or next(iter(self.store.digests()), None) is None):
+        there = self.store.mark()
+        if there == "" and value is not None and (value[:1] > b"\0" or next(iter(self.store.digests()), None) is None):
             self.store.set_mark(mark)
-            found = self.store.mark()
-        if not hmac.compare_digest(found.encode(), mark.encode()):
+            there = self.store.mark()
+        if not hmac.compare_digest(there.encode(), mark.encode()):
             told = "the ciphertexts there are another vault's, or of the vault that this is a copy of"
             raise VaultError(told, "blobs_other_vault")
         self._is_own = True

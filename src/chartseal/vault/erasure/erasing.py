@@ -41,10 +41,15 @@ class Order:
         name = record_name(row.attester, row.uid)
         if row.id in held_ids and not (self.override and self.basis.ends_hold):
             return ErasureError("the record is under a legal hold", "record_held", name)
-        is_retained = row.retain_until is not None and int(self.now.timestamp()) < row.retain_until
+        is_retained = _is_retained(row.retain_until, int(self.now.timestamp()))
         if is_retained and not (self.override and self.basis.ends_retention):
             return ErasureError("the record must still be kept", "record_retained", name)
         return None
+
+
+def _is_retained(until: object, now: int) -> bool:
+    """Whether a record must be kept: also where a damaged row of SQLite does not tell until when."""
+    return until is not None and not (isinstance(until, int) and until <= now)
 
 
 class Erasing(NamedTuple):

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, Select, insert, select, update
 
-from chartseal.errors import ErasureError, VaultError
+from chartseal.errors import ErasureError, VaultDamageError, VaultError
 from chartseal.vault.audit import Act, Action
+from chartseal.vault.audit.entry import PATIENT_SIZE
 from chartseal.vault.audit.log import lock_head
 from chartseal.vault.database import reading, storing, writing
-from chartseal.vault.opening import Entry, patient_of
+from chartseal.vault.opening import NO_NUMBER, Entry, number_of, patient_of
 from chartseal.vault.tables import ERASED, HOLD, RECORD
 
 if TYPE_CHECKING:
@@ -70,11 +71,13 @@ class Holds:
         Raises:
             ErasureError: `hold_unknown`.
             VaultError: `vault_unavailable`, `disk_full`.
+            VaultDamageError: `vault_damaged`.
         """
         with writing(self._vault.engine) as connection:
-            found = connection.execute(select(HOLD).where(HOLD.c.id == number).with_for_update()).one_or_none()
-            if found is None:
+            row = connection.execute(select(HOLD).where(HOLD.c.id == number).with_for_update()).one_or_none()
+            if row is None:
                 raise ErasureError("there is no such hold", "hold_unknown", f"hold {number}")
+            found = _whole(Hold(*row))
             if found.lifted_at is not None:
                 return
             lifted = update(HOLD).where(HOLD.c.id == number).values(lifted_at=int(now.timestamp()))
@@ -88,9 +91,10 @@ class Holds:
 
         Raises:
             VaultError: `vault_unavailable`.
+            VaultDamageError: `vault_damaged`; its path names the hold.
         """
         with reading(self._vault.engine) as connection, storing():
-            return [Hold(*row) for row in connection.execute(select(HOLD).order_by(HOLD.c.id))]
+            return [_whole(Hold(*row)) for row in connection.execute(select(HOLD).order_by(HOLD.c.id))]
 
     def _enter(self, connection: Connection, act: Act, now: datetime) -> None:
         self._vault.audit.append(connection, [act], now=now)
@@ -99,6 +103,16 @@ class Holds:
 def _patient(connection: Connection, record: int) -> bytes | None:
     """The pseudonym of the patient whose a record is."""
     return patient_of(connection.execute(select(RECORD.c.patient).where(RECORD.c.id == record)).one())
+
+
+def _whole(hold: Hold) -> Hold:
+    """The hold, where its row holds what its columns may: SQLite keeps anything in any column."""
+    is_patient = hold.patient is None or (isinstance(hold.patient, bytes) and len(hold.patient) == PATIENT_SIZE)
+    numbers = (hold.record_id or 0, hold.placed_at, hold.lifted_at or 0)
+    is_whole = is_patient and isinstance(hold.basis, str) and all(number_of(each) != NO_NUMBER for each in numbers)
+    if not is_whole:
+        raise VaultDamageError("the hold's row holds what its columns cannot", "vault_damaged", f"hold {hold.id}")
+    return hold
 
 
 def _is_erased(entry: Entry) -> Select[tuple[int]]:

@@ -18,7 +18,7 @@ from chartseal import _core, _json
 from chartseal.attestation import Address, Digest, abi, address_from, from_hex, to_hex
 from chartseal.attestation.signer import Signer
 from chartseal.errors import ErasureError, PackageError
-from chartseal.vault.database import reading, storing
+from chartseal.vault.database import bytes_of, reading, storing, trusting_rows
 from chartseal.vault.epochs import kept_epochs
 from chartseal.vault.erasure.bases import Basis
 from chartseal.vault.opening import COLUMNS, Entry
@@ -186,6 +186,7 @@ def give(vault: Vault, entries: Iterable[Entry], signer: Signer, *, now: datetim
 
     Raises:
         VaultError: `vault_unavailable`.
+        VaultDamageError: `vault_damaged`.
         VaultKeyError: `keys_unavailable`.
     """
     rest, kept = iter(entries), kept_epochs(vault.keys)
@@ -195,7 +196,8 @@ def give(vault: Vault, entries: Iterable[Entry], signer: Signer, *, now: datetim
             known = connection.execute(select(EPOCH)).all()
         epochs = _epochs(known, kept)
         for row in rows:
-            receipt = _receipt(vault, row, epochs, signer.address, int(now.timestamp())).to_bytes()
+            with trusting_rows(ERASURE):
+                receipt = _receipt(vault, row, epochs, signer.address, int(now.timestamp())).to_bytes()
             yield SignedReceipt(receipt, signer.sign_digest(receipt_digest(receipt)))
 
 
@@ -221,13 +223,14 @@ def _graves() -> Any:
 
 def _receipt(vault: Vault, row: Any, epochs: Iterable[_Epoch], provider: Address, stated_at: int) -> Receipt:
     told = tuple(
-        (each.number, each.destroyed_at or 0)
+        (_number(each.number), _number(each.destroyed_at or 0))
         for each in epochs
         if each.number <= row.epoch and (each.destroyed_at is None or each.destroyed_at >= row.stored_at)
     )
-    entry = (row.sequence, bytes(row.hash))
-    identity = (bytes(row.attester), bytes(row.uid))
-    return Receipt(provider, vault.settings.id, *identity, row.erased_at, Basis(row.basis), *entry, stated_at, told)
+    entry = (_number(row.sequence), bytes_of(row.hash, AUDIT))
+    identity = (bytes_of(row.attester, RECORD), bytes_of(row.uid, RECORD))
+    erased_at = _number(row.erased_at)
+    return Receipt(provider, vault.settings.id, *identity, erased_at, Basis(row.basis), *entry, stated_at, told)
 
 
 def erased_of(vault: Vault, patient: str) -> list[Entry]:
@@ -250,6 +253,6 @@ def erased_under(vault: Vault, pseudonym: bytes) -> list[Entry]:
         .join(ERASURE, ERASURE.c.record_id == RECORD.c.id)
         .join(AUDIT, AUDIT.c.sequence == ERASURE.c.sequence)
     )
-    with reading(vault.engine) as connection, storing():
+    with reading(vault.engine) as connection, trusting_rows(RECORD):
         rows = connection.execute(graves.where(AUDIT.c.patient == pseudonym).order_by(RECORD.c.id))
         return [Entry.of(row) for row in rows]

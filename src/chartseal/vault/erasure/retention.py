@@ -11,7 +11,7 @@ from sqlalchemy import or_, select, update
 
 from chartseal.vault.audit import Act, Action, record_text
 from chartseal.vault.database import storing, writing
-from chartseal.vault.opening import Entry
+from chartseal.vault.opening import Entry, patient_of
 from chartseal.vault.tables import LIVE, RECORD
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _retain(vault: Vault, ids: list[int], until: datetime, actor: str, now: date
         connection.execute(update(RECORD).where(RECORD.c.id.in_([row.id for row in rows])).values(retain_until=at))
         basis = f"retained until {until:%Y-%m-%dT%H:%M:%SZ}"
         acts = [
-            Act(actor, Action.HOLD, record_text(row.attester, row.uid, row.version), row.patient, basis=basis)
+            Act(actor, Action.HOLD, record_text(row.attester, row.uid, row.version), patient_of(row), basis=basis)
             for row in rows
         ]
         vault.audit.append(connection, acts, now=now)
