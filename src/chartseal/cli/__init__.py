@@ -27,6 +27,7 @@ _COMMANDS = {
     "authority": "authority",
     "ceremony": "ceremony",
     "chain": "chain",
+    "consent": "consent",
     "credit": "credit",
     "disclose": "disclose",
     "eas": "eas",

@@ -23,7 +23,7 @@ LONGEST_CODE = 512
 LAST_MOMENT = 253_402_300_799
 """The end of the year 9999, in Unix seconds."""
 
-_CODED = re.compile(r"[\x21-\x7b\x7d\x7e]+\|[^\s|](?:[^|\x00-\x1f\x7f]*[^\s|])?")
+_CODED = re.compile(r"[\x21-\x7b\x7d\x7e]+\|[^\s|](?:[^|]*[^\s|])?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 FIELDS = (
@@ -213,7 +213,7 @@ def malformed(detail: str, place: str = "") -> ConsentError:
 
 def _require_coded(coded: Iterable[str], place: str) -> None:
     for each in coded:
-        if len(each) > LONGEST_CODE or not _CODED.fullmatch(each):
+        if len(each) > LONGEST_CODE or not each.isprintable() or not _CODED.fullmatch(each):
             raise malformed("expected system|code", place)
 
 

@@ -215,6 +215,8 @@ def resigned(name: str, value: Any) -> Consent:
         ("codes", ["http://loinc.org|"]),
         ("labels", ["|HIV"]),
         ("labels", ["a|b|c"]),
+        ("labels", ["a|b\x9bc"]),
+        ("labels", ["a|b\u202ec"]),
         ("labels", ["a|" + "b" * 511]),
         ("except.codes", ["http://loinc.org| 1"]),
         ("except.labels", ["a b|c"]),
