@@ -38,7 +38,7 @@ REASONS = {
     "not_accredited": "nobody whom the site trusts stands for the requester now",
     "notes_not_own": "psychotherapy notes are not among what a patient's own app reads here",
     "type_excepted": "a consent for the requester excepts its type",
-    "code_excepted": "a consent for the requester excepts a code of it",
+    "code_excepted": "a consent for the requester excepts a code or category of it",
     "label_excepted": "a consent for the requester excepts a label of it",
     "label_excluded": "a consent for the requester excepts a label: this could speak of it, and is withheld",
     "consent_missing": "no consent of the patient is for the requester",
@@ -141,7 +141,7 @@ def _excepted(case: _Case) -> list[str]:
         excepts = each.terms.exceptions
         if record.resource_type in excepts.types:
             reasons.append("type_excepted")
-        if excepts.codes and not excepts.codes.isdisjoint(record.codes):
+        if excepts.codes and _has_one(record, excepts.codes):
             reasons.append("code_excepted")
         if excepts.labels:
             if not excepts.labels.isdisjoint(record.labels):
@@ -175,13 +175,17 @@ def _shut(terms: Terms, case: _Case) -> list[str]:
     record, reasons = case.record, []
     if terms.types and record.resource_type not in terms.types:
         reasons.append("type_not_granted")
-    if terms.codes and terms.codes.isdisjoint(record.codes):
+    if terms.codes and not _has_one(record, terms.codes):
         reasons.append("code_not_granted")
     if (terms.since or terms.until) and record.resource_type not in _UNDATED:
         reasons += _other_day(terms, record)
     if case.labels or terms.labels or case.is_note:
         reasons += _other_labels(terms, case)
     return reasons
+
+
+def _has_one(record: RecordFacts, coded: frozenset[str]) -> bool:
+    return not (coded.isdisjoint(record.codes) and coded.isdisjoint(record.categories))
 
 
 def _other_day(terms: Terms, record: RecordFacts) -> list[str]:
@@ -223,7 +227,7 @@ def _by_emergency(case: _Case, glass: BreakGlass) -> Decision:
         return _denied("emergency_role_missing")
     if not requester.person.strip() or not requester.organisation.strip():
         return _denied("clinician_missing")
-    if record.resource_type not in glass.types and glass.codes.isdisjoint(record.codes | record.categories):
+    if record.resource_type not in glass.types and not _has_one(record, glass.codes):
         return _denied("not_in_emergency_set")
     if case.is_note or not case.labels <= glass.labels:
         return _denied("label_not_open")

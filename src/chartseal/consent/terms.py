@@ -85,7 +85,7 @@ class Exceptions:
     types: frozenset[str] = frozenset()
     """Resource types."""
     codes: frozenset[str] = field(default=frozenset(), repr=False)
-    """"system|code"."""
+    """"system|code", of a code or category."""
     labels: frozenset[str] = field(default=frozenset(), repr=False)
     """Security labels, "system|code"."""
 
@@ -110,7 +110,7 @@ class Terms:
     """Unix seconds: from this second on it counts no more."""
     types: frozenset[str] = frozenset()
     codes: frozenset[str] = field(default=frozenset(), repr=False)
-    """"system|code": records that have one of them."""
+    """"system|code": records that have one of them, as code or category."""
     since: date | None = None
     """Records of this day and later."""
     until: date | None = None

@@ -25,6 +25,7 @@ from chartseal.consent import (
 )
 from tests.consents import (
     ACT,
+    CATEGORY,
     ETH,
     GLUCOSE,
     HIV,
@@ -44,6 +45,8 @@ HOLDER = PATIENT.sealing_address().spend_key
 SITE = SitePolicy((Permit(frozenset({"TREAT"}), frozenset({"hospital"})),))
 NOTHING = SitePolicy()
 GLASS = BreakGlass(frozenset({"hospital"}))
+REASON_NOTE = "http://terminology.hl7.org/CodeSystem/v3-ActReason|HIPAAPsyNotes"
+"""In a system whose labels need not be named."""
 EMERGENCY = replace(REQUESTER, purpose="ETREAT")
 OWN = replace(
     REQUESTER, account=None, roles=frozenset(), is_accredited=False, purpose="PATRQT", holder=HOLDER,
@@ -83,6 +86,9 @@ def test_a_consent_opens() -> None:
         ({"codes": frozenset({"http://loinc.org|1-8"})}, {}, "code_not_granted"),
         ({"codes": frozenset({"http://loinc.org|1-8", GLUCOSE})}, {}, ""),
         ({"codes": frozenset({GLUCOSE})}, {"codes": frozenset()}, "code_not_granted"),
+        ({"codes": frozenset({f"{CATEGORY}|laboratory"})}, {}, ""),
+        ({"codes": frozenset({f"{CATEGORY}|vital-signs"})}, {}, "code_not_granted"),
+        ({"exceptions": Exceptions(codes=frozenset({f"{CATEGORY}|laboratory"}))}, {}, "code_excepted"),
         ({"since": date(2026, 5, 4)}, {}, ""),
         ({"since": date(2026, 5, 5)}, {}, "date_not_granted"),
         ({"until": date(2026, 5, 4)}, {}, ""),
@@ -115,6 +121,7 @@ def test_a_consent_opens() -> None:
         ({}, {"confidentiality": "M", "is_labelled": True}, ""),
         ({}, {"labels": frozenset({NOTE}), "is_labelled": True}, "notes_need_own_grant"),
         ({"labels": frozenset({ETH})}, {"labels": frozenset({NOTE}), "is_labelled": True}, "notes_need_own_grant"),
+        ({}, {"labels": frozenset({REASON_NOTE})}, "notes_need_own_grant"),
         ({"labels": frozenset({NOTE})}, {}, "notes_alone"),
         ({"labels": frozenset({NOTE})}, {"labels": frozenset({NOTE, HIV}), "is_labelled": True}, "label_not_granted"),
         ({"labels": frozenset({NOTE, HIV})}, {"labels": frozenset({NOTE, HIV}), "is_labelled": True}, ""),
@@ -147,7 +154,8 @@ def test_where_a_label_is_excepted_claims_and_attachments_stay_shut(kind: str) -
     normal: dict[str, Any] = {"confidentiality": "N", "is_labelled": True}
     excepting = verified(exceptions=Exceptions(labels=frozenset({HIV})))
     assert decided(verified(), resource_type=kind, **normal).is_permitted
-    assert decided(excepting, resource_type=kind, **normal).reasons == ("label_excluded",)
+    shut = decided(excepting, resource_type=kind, **normal)
+    assert (shut.is_permitted, shut.reasons) == (False, ("label_excluded",))
     other = decided(excepting, resource_type="DocumentReference", **normal)
     assert (other.is_permitted, other.withheld, other.reasons) == (True, frozenset(Part), ("label_excluded",))
 
@@ -223,6 +231,13 @@ def test_substance_use_goes_with_its_notice(code: str) -> None:
         label = frozenset({f"{system}|{code}"})
         assert decided(verified(labels=label), labels=label, is_labelled=True).duties == {"part2-notice"}
     assert decided(verified()).duties == frozenset()
+
+
+def test_notes_are_told_by_their_code_alone() -> None:
+    policy = SitePolicy(SITE.permits, GLASS)
+    note: dict[str, Any] = {"labels": frozenset({REASON_NOTE}), "is_labelled": True, "resource_type": "Condition"}
+    assert not decided(verified(), policy=policy, **note).is_permitted
+    assert decided(policy=policy, requester=EMERGENCY, **note).reasons == ("label_not_open",)
 
 
 def test_no_site_opens_part_2_or_notes() -> None:
@@ -302,6 +317,8 @@ def test_exceptions_in_an_emergency() -> None:
     assert decided(excepting, policy=kept, **asked).reasons == ("label_excluded", "type_excepted")
     found = decided(excepting, policy=broken, **asked)
     assert (found.basis, found.withheld) == (Basis.BREAK_GLASS, frozenset())
+    own = replace(excepting, terms=replace(excepting.terms, purposes=frozenset({"ETREAT"})))
+    assert decided(own, policy=broken, **asked).basis == Basis.BREAK_GLASS  # what she excepted is opened with a notice
     normal: dict[str, Any] = {"requester": EMERGENCY, "resource_type": "Patient", "is_labelled": True}
     assert decided(excepting, policy=kept, **normal).withheld == frozenset(Part)
 
