@@ -20,6 +20,7 @@ NAMES = (
     "seal_signature",
     "multiproof",
     "disclosure",
+    "consent",
     "keys",
     "reading",
     "limits",
