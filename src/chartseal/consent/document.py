@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from chartseal import _core, _json
-from chartseal.attestation import Address, Digest, PrivateData, from_hex, to_hex
+from chartseal.attestation import Address, Digest, PrivateData, abi, digest_from, from_hex, to_hex
 from chartseal.consent.terms import FIELDS, FORMAT, KIND, MOST_ENTRIES, Terms, malformed
 from chartseal.errors import AttestationError, ConsentError, FieldEncodingError, SignatureError
 from chartseal.keys import SealingAddress
@@ -120,25 +120,47 @@ class Consent:
         """
         if len(text) > LARGEST_CONSENT:
             raise ConsentError("the consent is too long", "limit_exceeded")
-        try:
-            members = _json.loads(text)
-        except ValueError as exc:
-            raise malformed("not JSON") from exc
-        if not isinstance(members, dict) or members.keys() != _MEMBERS:
-            raise malformed("expected an object with exactly the members of a consent")
-        if (members["format"], members["kind"]) != (FORMAT, KIND):
-            raise malformed("not a consent of a format that is read here", "format")
+        members = _members(text)
         try:
             data = PrivateData.from_json({"root": members["root"], "values": members["values"]})
             signature = from_hex(members["signature"], "signature", 64)
         except (AttestationError, FieldEncodingError) as exc:
             raise malformed(exc.detail, exc.path) from exc
-        return cls(Terms.from_values(_values(data)), data, signature)
+        if not data.salts_sound:
+            raise malformed("a salt is short, zero or stands twice", "values")
+        return cls(Terms.from_values({each.name: each.value for each in data.values}), data, signature)
 
 
-def _values(data: PrivateData) -> dict[str, Any]:
-    if not data.salts_sound:
-        raise malformed("a salt is short, zero or stands twice", "values")
-    if tuple((each.type, each.name) for each in data.values) != FIELDS:
+def kept_consent(text: bytes) -> VerifiedConsent:
+    """A consent that this site verified before and kept where nobody else writes: neither tree nor signature again.
+
+    Raises:
+        ConsentError: `consent_malformed`.
+    """
+    members = _members(text)
+    try:
+        values = {
+            each["name"]: abi.normalise(abi.parse_type(each["type"]), each["value"]) for each in members["values"]
+        }
+        root = digest_from(members["root"], "root")
+    except (AttestationError, FieldEncodingError, KeyError) as exc:
+        raise malformed("not as it was kept") from exc
+    return VerifiedConsent(root, Terms.from_values(values))
+
+
+def _members(text: bytes) -> dict[str, Any]:
+    """The members of a consent's JSON, its values being of exactly the format's types and names."""
+    try:
+        members = _json.loads(text)
+    except ValueError as exc:
+        raise malformed("not JSON") from exc
+    if not isinstance(members, dict) or members.keys() != _MEMBERS:
+        raise malformed("expected an object with exactly the members of a consent")
+    if (members["format"], members["kind"]) != (FORMAT, KIND):
+        raise malformed("not a consent of a format that is read here", "format")
+    values = members["values"]
+    if not isinstance(values, list) or any(not isinstance(each, dict) for each in values):
+        raise malformed("expected a list of values", "values")
+    if [(each.get("type"), each.get("name")) for each in values] != list(FIELDS):
         raise malformed("expected exactly the fields of a consent, in their order", "values")
-    return {each.name: each.value for each in data.values}
+    return members

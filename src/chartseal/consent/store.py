@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from chartseal import _json
 from chartseal.attestation import Address, Digest, to_hex
 from chartseal.chain.database import Kind
-from chartseal.consent.document import Consent, VerifiedConsent
+from chartseal.consent.document import Consent, VerifiedConsent, kept_consent
 from chartseal.consent.tables import GIVEN, WITHDRAWN
 from chartseal.consent.terms import Grantee
 from chartseal.consent.withdrawal import Withdrawal
@@ -247,12 +247,12 @@ class ConsentStore:
     def _verified(self, root: Digest, sealed: bytes) -> VerifiedConsent:
         """What was verified when it was added: that nobody else wrote it, its encryption tells."""
         try:
-            consent = Consent.loads(self._open(sealed, _DOCUMENT, root))
+            kept = kept_consent(self._open(sealed, _DOCUMENT, root))
         except ConsentError as exc:
             raise _damaged() from exc
-        if consent.root != root:
+        if kept.root != root:
             raise _damaged()
-        return VerifiedConsent(root, consent.terms)
+        return kept
 
     def _open(self, sealed: bytes, kind: str, *parts: bytes) -> bytes:
         try:

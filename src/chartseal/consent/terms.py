@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from chartseal.attestation import Address, checksum_address
@@ -187,7 +188,7 @@ class Terms:
             raise malformed("not a consent of a format that is read here", "format")
         account = _address(values["grantee.account"])
         try:
-            patient = SealingAddress(bytes(values["patient"]))
+            patient = _sealing_address(bytes(values["patient"]))
         except KeyFormatError as exc:
             raise malformed("expected a sealing address", "patient") from exc
         return cls(
@@ -209,6 +210,12 @@ class Terms:
 def malformed(detail: str, place: str = "") -> ConsentError:
     """The refusal of what is no consent."""
     return ConsentError(detail, "consent_malformed", place)
+
+
+@lru_cache(maxsize=1_024)
+def _sealing_address(data: bytes) -> SealingAddress:
+    """The address, its point checked once: a patient's consents are read at each of a requester's queries."""
+    return SealingAddress(data)
 
 
 def _require_coded(coded: Iterable[str], place: str) -> None:
