@@ -583,3 +583,12 @@ class SitePolicyError(CoreError):
     """A site policy is malformed, or would permit what no site may."""
 
     code = "site_policy_malformed"
+
+
+# node
+
+
+class PullError(CoreError):
+    """Another node cannot be asked, refuses, or does not answer as a node does; nothing of its answer was shown."""
+
+    code = "pull_refused"

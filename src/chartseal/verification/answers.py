@@ -141,6 +141,18 @@ def verify_answer(
     )
 
 
+def check_channel(custodian: Address, given: bytes, *, channel: Address, nonce: bytes) -> None:
+    """Step 11: who says that it answers is whom the channel led to, and the nonce given back is the request's.
+
+    Raises:
+        AudienceError: `channel_mismatch`, `nonce_mismatch`.
+    """
+    if custodian != channel:
+        raise AudienceError("answered by another custodian than was asked", "channel_mismatch", "custodian")
+    if not secrets.compare_digest(given, nonce):
+        raise AudienceError("an answer to another request", "nonce_mismatch", "nonce")
+
+
 def _read(answer: UnverifiedAnswer, trust: TrustPolicy) -> tuple[UnverifiedAnswerRecord, ...]:
     if answer.size > trust.limits.size:
         raise FormError("the answer is too long", "limit_exceeded")
@@ -199,7 +211,7 @@ class _Custodian:
             report.checked(10, f"{words}; whose the records are is the custodian's word")
         else:
             report.skipped(10, f"{words}: the custodian's word")
-        self._require_ours()
+        check_channel(self._answer.custodian, self._answer.nonce, channel=self._channel, nonce=self._nonce)
         report.checked(11, f"answered by {checksum_address(self._channel)}")  # 11. by whom we asked, to this request
         return [None] * len(contents)
 
@@ -220,12 +232,6 @@ class _Custodian:
                 checked = self._check(basis.document, custodian=self._answer.custodian, now=self._now)
             self._consents[basis.document] = checked
         return self._consents[basis.document]
-
-    def _require_ours(self) -> None:
-        if self._answer.custodian != self._channel:
-            raise AudienceError("answered by another custodian than was asked", "channel_mismatch", "custodian")
-        if not secrets.compare_digest(self._answer.nonce, self._nonce):
-            raise AudienceError("an answer to another request", "nonce_mismatch", "nonce")
 
 
 def _words(grounds: Sequence[CheckedConsent | Ground]) -> str:
