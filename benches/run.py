@@ -21,6 +21,7 @@ NAMES = (
     "multiproof",
     "disclosure",
     "consent",
+    "answers",
     "keys",
     "reading",
     "limits",
