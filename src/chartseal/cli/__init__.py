@@ -36,6 +36,7 @@ _COMMANDS = {
     "policy": "policy",
     "proving-key": "proving_key",
     "prove": "prove",
+    "pull": "pull",
     "revoke": "revoke",
     "sample": "sample",
     "seal": "seal",
