@@ -47,7 +47,7 @@ def _entries(record: SealedRecord, at: int) -> list[str]:
     provenance = {
         "resourceType": "Provenance",
         "target": [{"reference": url}],
-        "policy": ["urn:chartseal:1:basis:site-policy"],
+        "policy": ["urn:chartseal:basis:site-policy"],
         "signature": [signature],
     }
     return [f'{{"fullUrl":{json.dumps(url)},"resource":{text}}}', json.dumps({"resource": provenance})]

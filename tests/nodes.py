@@ -11,22 +11,30 @@ from typing import Any
 import httpx
 
 from chartseal.attestation import Address, checksum_address
-from chartseal.disclosure import Selection, answer_record, everything
+from chartseal.disclosure import Selection, answer_record
 from chartseal.disclosure.answers import SIGNATURE_FORMAT
 from chartseal.record import rebuild
 from chartseal.sealing import SealedRecord
 from tests.answering import CONSENT, CUSTODIAN, root_of
 
 BASE = "https://a.example/fhir"
-BY_CONSENT = f"urn:chartseal:1:consent:0x{root_of(CONSENT).hex()}"
-SITE_POLICY = "urn:chartseal:1:basis:site-policy"
+
+
+def by_consent(root: bytes) -> list[str]:
+    return ["urn:chartseal:basis:consent", f"urn:chartseal:consent:0x{root.hex()}"]
+
+
+BY_CONSENT = by_consent(root_of(CONSENT))
+SITE_POLICY = ["urn:chartseal:basis:site-policy"]
 
 
 def resource_of(record: SealedRecord, opened: Selection | None = None) -> dict[str, Any]:
     """What an honest node tells of a record."""
-    names = {each.name for each in (opened or everything(record)).choices[0].opened}
-    fields = [each for each in record.fields if each.name in names]
-    text = rebuild(record.resource_type, fields, record.detached, partial=True).text
+    fields, is_cut = list(record.fields), opened is not None
+    if opened is not None:
+        names = {each.name for each in opened.choices[0].opened}
+        fields = [each for each in fields if each.name in names]
+    text = rebuild(record.resource_type, fields, record.detached, partial=is_cut).text
     made: dict[str, Any] = json.loads(text, parse_float=_Number)
     return made
 
@@ -45,13 +53,15 @@ class _Number(float):
         return self.text
 
 
-def provenance_of(record: SealedRecord, target: str, *, policy: str = BY_CONSENT, **changes: Any) -> dict[str, Any]:
+def provenance_of(
+    record: SealedRecord, target: str, *, policy: Sequence[str] = tuple(BY_CONSENT), **changes: Any
+) -> dict[str, Any]:
     data = changes.pop("data", None) or answer_record(record, changes.pop("opened", None))
     return {
         "resourceType": "Provenance",
         "target": [{"reference": target}],
         "recorded": "2026-12-31T00:00:00Z",
-        "policy": [policy],
+        "policy": list(policy),
         "agent": [{"who": {"display": "A"}}],
         "signature": [
             {

@@ -47,6 +47,7 @@ class Ground(StrEnum):
 
     SITE_POLICY = "site-policy"
     BREAK_GLASS = "break-glass"
+    OWN_RECORD = "own-record"
 
 
 @dataclass(frozen=True, slots=True)

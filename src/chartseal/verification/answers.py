@@ -43,7 +43,11 @@ from chartseal.verification.seals import Anchors, Setting
 
 _NONCE_SIZE = 32
 _NO_ANCHORS: Anchors = {}
-_WORDS = {Ground.SITE_POLICY: "by site policy", Ground.BREAK_GLASS: "by break-glass"}
+_WORDS = {
+    Ground.SITE_POLICY: "by site policy",
+    Ground.BREAK_GLASS: "by break-glass",
+    Ground.OWN_RECORD: "as the requester's own",
+}
 
 
 class CheckedConsent(NamedTuple):

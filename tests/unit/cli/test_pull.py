@@ -24,7 +24,7 @@ from chartseal.keys import IssuerKey, Wallet
 from chartseal.sealing import SealedRecord, seal_fields
 from tests.answering import CUSTODIAN, GRANTEE
 from tests.charts import texts
-from tests.nodes import SITE_POLICY, Node, entries_of
+from tests.nodes import SITE_POLICY, Node, by_consent, entries_of
 
 WALLET = Wallet(b"\1" * 32)
 EVERYTHING = "Patient/p/$everything"
@@ -94,8 +94,8 @@ class Hospital:
         return seal_fields("Condition", texts(fields), issuing, WALLET.sealing_address().data)
 
     @property
-    def policy(self) -> str:
-        return f"urn:chartseal:1:consent:0x{self.consent.root.hex()}"
+    def policy(self) -> list[str]:
+        return by_consent(self.consent.root)
 
     def pull(self, *arguments: str, trust: str = "trust.toml") -> Result:
         with served(self.node) as base:
@@ -168,7 +168,7 @@ def test_a_liars_text_is_not_shown(hospital: Hospital) -> None:
 
 
 def test_a_record_that_does_not_hold_is_named_by_its_step(hospital: Hospital) -> None:
-    for entry in entries_of(hospital.records[:1], policy="urn:chartseal:1:basis:because"):
+    for entry in entries_of(hospital.records[:1], policy=["urn:chartseal:basis:because"]):
         hospital.node.pages[EVERYTHING].append(entry)
     hospital.node.pages[EVERYTHING] = hospital.node.pages[EVERYTHING][2:]
     result = hospital.by_consent("--patient", "p")

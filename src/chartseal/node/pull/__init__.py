@@ -9,13 +9,11 @@ In: an HTTP client, the node, what is asked, a trust policy, consents. Out: veri
 Nothing but verified facts is in what is returned: of a resource's own text only whether it tells the same.
 """
 
-from chartseal.node.pull.pages import CUSTODIAN_HEADER, NONCE_HEADER, HttpClient, Peer, PullLimits
+from chartseal.node.pull.pages import HttpClient, Peer, PullLimits
 from chartseal.node.pull.pulling import Pulled, RefusedRecord, State, ToldState, pull
 from chartseal.node.pull.questions import everything_of, everything_under, search
 
 __all__ = [
-    "CUSTODIAN_HEADER",
-    "NONCE_HEADER",
     "HttpClient",
     "Peer",
     "PullLimits",

@@ -18,12 +18,14 @@ from chartseal.disclosure import Ground
 from chartseal.disclosure.answers import SIGNATURE_FORMAT
 from chartseal.errors import AttestationError, PullError
 
-CONSENT_URN, BASIS_URN = "urn:chartseal:1:consent:", "urn:chartseal:1:basis:"
-"""What Provenance.policy says of why a record is shown."""
+CONSENT_URN, BASIS_URN = "urn:chartseal:consent:", "urn:chartseal:basis:"
+"""What Provenance.policy says of why a record is shown: on what basis, and by which consent."""
 
 _TYPE = re.compile(r"[A-Z][A-Za-z]{0,63}", re.ASCII)
 _LONGEST_NAME = 2_048
 _NOTHING_OF_A_PATIENT = frozenset({"OperationOutcome"})
+_CONSENT = "consent"
+_MASKED = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "masked"}]}
 _APART = frozenset({"id", "meta"})
 """What a node says of its copy, and not of the patient."""
 
@@ -129,13 +131,13 @@ def _proof(provenance: dict[str, Any], signatures: list[dict[str, Any]], place: 
 
 def _basis(policy: Any) -> Digest | Ground | None:
     """Why the record is shown; None where that is not said in a way that is known here."""
-    uri = policy[0] if isinstance(policy, list) and len(policy) == 1 else None
-    if not isinstance(uri, str):
-        return None
+    uris = [uri for uri in policy if isinstance(uri, str)] if isinstance(policy, list) else []
+    bases = [uri.removeprefix(BASIS_URN) for uri in uris if uri.startswith(BASIS_URN)]
+    roots = [uri.removeprefix(CONSENT_URN) for uri in uris if uri.startswith(CONSENT_URN)]
     try:
-        if uri.startswith(CONSENT_URN):
-            return digest_from(uri.removeprefix(CONSENT_URN), "policy")
-        return Ground(uri.removeprefix(BASIS_URN)) if uri.startswith(BASIS_URN) else None
+        if bases == [_CONSENT] and len(roots) == 1:
+            return digest_from(roots[0], "policy")
+        return Ground(bases[0]) if len(bases) == 1 and not roots else None
     except (AttestationError, ValueError):
         return None
 
@@ -150,7 +152,14 @@ def _told(resource: dict[str, Any], full_url: Any) -> ToldResource:
 
 
 def _plain(resource: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in resource.items() if name not in _APART}
+    return {name: _unmasked(value) for name, value in resource.items() if name not in _APART and value != _MASKED}
+
+
+def _unmasked(value: Any) -> Any:
+    """A value without what says that a required element is withheld, or was never there: only verifying adds it."""
+    if isinstance(value, dict):
+        return {name: _unmasked(each) for name, each in value.items() if each != _MASKED}
+    return [_unmasked(each) for each in value] if isinstance(value, list) else value
 
 
 def _following(bundle: dict[str, Any]) -> str | None:

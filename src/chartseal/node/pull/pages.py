@@ -13,11 +13,9 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from chartseal.attestation import Address, address_from, from_hex, to_hex
 from chartseal.errors import AttestationError, PullError
+from chartseal.node.binding import CUSTODIAN_HEADER, NONCE_HEADER
 from chartseal.node.pull.bundles import BundlePage, read_page
 from chartseal.verification.answers import check_channel
-
-NONCE_HEADER, CUSTODIAN_HEADER = "Chartseal-Nonce", "Chartseal-Custodian"
-"""A request's nonce, which the answer repeats, and the account that answers: format specification, "Answers"."""
 
 _ATTEMPTS = 3
 _LONGEST_READ_SECONDS = 20.0

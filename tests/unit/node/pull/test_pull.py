@@ -20,7 +20,7 @@ from chartseal.sealing import SealedRecord
 from chartseal.verification import CheckedConsent, VerifiedRecord
 from tests.answering import CONSENT, CUSTODIAN, TRUST, MadeConsents, consent, root_of
 from tests.charts import NOW, chart, issuing, sealed, texts
-from tests.nodes import BASE, BY_CONSENT, SITE_POLICY, Node, entries_of, provenance_of
+from tests.nodes import BASE, BY_CONSENT, SITE_POLICY, Node, by_consent, entries_of, provenance_of
 
 PEER = Peer(CUSTODIAN, BASE)
 ALL = everything_of("p")
@@ -198,7 +198,7 @@ def test_consents_are_our_own_and_hold_before_anything_is_asked(node: Node) -> N
 def test_a_record_that_the_consent_does_not_open_is_refused(node: Node) -> None:
     some = consent(types=["Observation"])
     for entry in node.pages[ALL][1::2]:
-        entry["resource"]["policy"] = [f"urn:chartseal:1:consent:0x{root_of(some).hex()}"]
+        entry["resource"]["policy"] = by_consent(root_of(some))
     pulled = ask(node, consents=[some])
     assert {record.resource_type for record in records_of(pulled)} == {"Observation"}
     assert pulled.refused == (RefusedRecord(10, "consent_type"),) * 2
@@ -214,13 +214,29 @@ def test_the_custodians_word_is_told_as_that_or_refused(records: tuple[SealedRec
     assert [record.resource_type for record in records_of(strict)] == ["Condition"]
 
 
-@pytest.mark.parametrize("policy", ["", "urn:chartseal:1:consent:0x00", "urn:chartseal:1:basis:because", "x"])
-def test_a_ground_that_is_not_known_opens_nothing(policy: str, records: tuple[SealedRecord, ...]) -> None:
+@pytest.mark.parametrize(
+    "policy",
+    [
+        [],
+        ["x"],
+        ["urn:chartseal:basis:"],
+        ["urn:chartseal:basis:none"],
+        ["urn:chartseal:basis:consent"],
+        BY_CONSENT[1:],
+        ["urn:chartseal:basis:consent", "urn:chartseal:consent:0x00"],
+        [*BY_CONSENT, f"urn:chartseal:consent:0x{'11' * 32}"],
+        [*BY_CONSENT, *SITE_POLICY],
+        [*SITE_POLICY, BY_CONSENT[1]],
+        [*SITE_POLICY, "urn:chartseal:basis:break-glass"],
+    ],
+)
+def test_a_ground_that_is_not_known_opens_nothing(policy: list[str], records: tuple[SealedRecord, ...]) -> None:
     pulled = ask(Node({ALL: entries_of(records[:1], policy=policy)}))
     assert (pulled.refused, pulled.facts) == ((RefusedRecord(10, "basis_unknown"),), ())
-    both = Node({ALL: entries_of(records[:1])})
-    both.pages[ALL][1]["resource"]["policy"] = [BY_CONSENT, SITE_POLICY]
-    assert ask(both).refused == (RefusedRecord(10, "basis_unknown"),)
+    further = Node({ALL: entries_of(records[:1], policy=["https://law.example/1", *BY_CONSENT])})
+    assert ask(further).holds_whole
+    further.pages[ALL][1]["resource"]["policy"] = "x"
+    assert ask(further).refused == (RefusedRecord(10, "basis_unknown"),)
 
 
 def test_a_replayed_answer_is_refused(node: Node) -> None:
