@@ -261,6 +261,12 @@ def test_a_token_comes_out_of_a_file(hospital: Hospital) -> None:
         refused(hospital.by_consent("--patient", "p", "--token-file", str(path)), PullError, "token_malformed")
 
 
+def test_no_proxy_of_the_environment_sees_a_request(hospital: Hospital, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert hospital.by_consent("--patient", "p").exit_code == 0
+
+
 def test_a_node_without_tls_is_not_asked(hospital: Hospital) -> None:
     given = [
         "--custodian",
