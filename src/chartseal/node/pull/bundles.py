@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +27,8 @@ _TYPE = re.compile(r"[A-Z][A-Za-z]{0,63}", re.ASCII)
 _LONGEST_NAME = 2_048
 _NOTHING_OF_A_PATIENT = frozenset({"OperationOutcome"})
 _CONSENT = "consent"
+_NUMBER = "\0number"
+"""Stands for a lexeme where values are hashed; no element has such a name."""
 _MASKED = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "masked"}]}
 _APART = frozenset({"id", "meta"})
 """What a node says of its copy, and not of the patient."""
@@ -43,12 +47,12 @@ class ToldResource:
     resource_type: str
     names: frozenset[str]
     """What a Provenance may call it: its full URL, and its type and id."""
-    content: Mapping[str, Any] = field(repr=False)
+    digest: bytes = field(repr=False)
+    """Of what it tells, SHA-256: all that is kept of it."""
 
     def says(self, verified: str) -> bool:
         """Whether it tells just what is verified (FHIR JSON), number lexemes included, its id and meta apart."""
-        proved = _json.loads(verified, parse_float=Lexeme)
-        return _plain(self.content) == _plain(proved)
+        return self.digest == _digest(_json.loads(verified, parse_float=Lexeme))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +152,22 @@ def _told(resource: dict[str, Any], full_url: Any) -> ToldResource:
     names = {f"{resource_type}/{named}"} if isinstance(named, str) else set()
     if isinstance(full_url, str):
         names.add(full_url)
-    return ToldResource(resource_type, frozenset(names), resource)
+    return ToldResource(resource_type, frozenset(names), _digest(resource))
 
 
-def _plain(resource: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _unmasked(value) for name, value in resource.items() if name not in _APART and value != _MASKED}
+def _digest(resource: Mapping[str, Any]) -> bytes:
+    """Of a resource's members in any order, its id and meta apart."""
+    told = {name: _plain(value) for name, value in resource.items() if name not in _APART and value != _MASKED}
+    return hashlib.sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
-def _unmasked(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     """A value without what says that a required element is withheld, or was never there: only verifying adds it."""
+    if isinstance(value, Lexeme):
+        return {_NUMBER: value.text}
     if isinstance(value, dict):
-        return {name: _unmasked(each) for name, each in value.items() if each != _MASKED}
-    return [_unmasked(each) for each in value] if isinstance(value, list) else value
+        return {name: _plain(each) for name, each in value.items() if each != _MASKED}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
 def _following(bundle: dict[str, Any]) -> str | None:

@@ -265,6 +265,34 @@ def test_a_page_of_another_shape(body: bytes) -> None:
     assert caught.value.code == "answer_malformed"
 
 
+VERIFIED = '{"resourceType":"Observation","id":"a","valueQuantity":{"value":1.0,"unit":"g"},"note":[{"text":"x"}]}'
+
+
+@pytest.mark.parametrize(
+    ("resource", "same"),
+    [
+        (VERIFIED, True),
+        ('{"valueQuantity":{"unit":"g","value":1.0},"note":[{"text":"x"}],"resourceType":"Observation"}', True),
+        (VERIFIED.replace('"id":"a"', '"id":"b","meta":{"versionId":"7"}'), True),
+        (VERIFIED.replace("1.0", "1.00"), False),
+        (VERIFIED.replace("1.0", "1"), False),
+        (VERIFIED.replace("1.0", '"1.0"'), False),
+        (VERIFIED.replace("1.0", '["1.0"]'), False),
+        (VERIFIED.replace('"g"', '"mg"'), False),
+        (VERIFIED.replace('"unit":"g"', '"unit":"g","comparator":"<"'), False),
+        (VERIFIED.replace(',"note":[{"text":"x"}]', ""), False),
+        (VERIFIED.replace('[{"text":"x"}]', '[{"text":"x"},{"text":"x"}]'), False),
+        (VERIFIED.replace('"Observation"', '"Condition"'), False),
+    ],
+)
+def test_what_is_told_is_held_against_what_is_verified(resource: str, same: bool) -> None:
+    body = f'{{"resourceType":"Bundle","entry":[{{"resource":{resource}}}]}}'.encode()
+    (told,) = read_page(body).resources
+    assert told.says(VERIFIED) is same
+    masked = '{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}'
+    assert told.says(VERIFIED.replace('"id":"a"', f'"_status":{masked},"subject":{masked}')) is same
+
+
 def sealing(**changes: Any) -> bytes:
     signature = {"sigFormat": "application/chartseal+json", "data": "AA==", **changes.pop("signature", {})}
     provenance = {"resourceType": "Provenance", "target": [{"reference": "A/1"}], "signature": [signature], **changes}
