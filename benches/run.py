@@ -20,6 +20,8 @@ NAMES = (
     "seal_signature",
     "multiproof",
     "disclosure",
+    "consent",
+    "answers",
     "keys",
     "reading",
     "limits",

@@ -556,3 +556,39 @@ class WalletStoreError(CoreError):
     """A wallet's records cannot be used, or a record may not be taken in."""
 
     code = "wallet_refused"
+
+
+# consent
+
+
+class ConsentError(CoreError):
+    """A consent or its withdrawal is malformed, not signed by the patient, not in force, or for another custodian."""
+
+    code = "consent_invalid"
+
+
+class ConsentStoreError(CoreError):
+    """The register of consents that a provider keeps cannot be used."""
+
+    code = "register_unavailable"
+
+
+class ScopeError(CoreError):
+    """An OAuth scope is not one that is understood here."""
+
+    code = "scope_refused"
+
+
+class SitePolicyError(CoreError):
+    """A site policy is malformed, or would permit what no site may."""
+
+    code = "site_policy_malformed"
+
+
+# node
+
+
+class PullError(CoreError):
+    """Another node cannot be asked, refuses, or does not answer as a node does; nothing of its answer was shown."""
+
+    code = "pull_refused"

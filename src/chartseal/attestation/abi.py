@@ -45,9 +45,16 @@ def parse_type(spelling: str) -> Kind:
         parsed.validate()  # type: ignore[no-untyped-call]  # eth-abi leaves it untyped
     except (ABITypeError, ParseError, RecursionError) as exc:
         raise FieldEncodingError("no such ABI type", code="abi_type") from exc
-    if isinstance(parsed, grammar.BasicType) and parsed.base in {"fixed", "ufixed", "function"}:
+    if not _is_known(parsed):
         raise FieldEncodingError("no such ABI type", code="abi_type")
     return parsed
+
+
+def _is_known(kind: Kind) -> bool:
+    """Whether it is made of types that there are: eth-abi's grammar takes any word, and fails when it encodes."""
+    if isinstance(kind, grammar.TupleType):
+        return all(_is_known(part) for part in kind.components)
+    return kind.base in {"uint", "int", "bool", "string", "bytes", "address"}
 
 
 def canonical(spelling: str) -> str:

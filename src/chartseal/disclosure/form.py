@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from chartseal import _core, _json
 from chartseal.attestation import Digest, Multiproof, PrivateValue, UnverifiedPackage, digest_from, from_hex, packages
@@ -44,6 +44,52 @@ _ABOVE_UINT64 = 1 << 64
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
+class OpenedRecord(Protocol):
+    """One record of which something is opened, whoever stands behind showing it; nothing of it is verified."""
+
+    @property
+    def package(self) -> UnverifiedPackage:
+        """Its seal."""
+
+    @property
+    def multiproof(self) -> Multiproof:
+        """What is opened, and what leads from it to the sealed root."""
+
+    @property
+    def detached(self) -> tuple[tuple[str, str], ...]:
+        """Base64 texts too long for a leaf, by the name of the field that holds their hash."""
+
+
+class RecordParts(NamedTuple):
+    """What a record of a disclosure and of an answer have in common, as read."""
+
+    package: UnverifiedPackage
+    multiproof: Multiproof
+    detached: tuple[tuple[str, str], ...]
+
+
+def record_parts(data: Mapping[str, Any], place: str) -> RecordParts:
+    """Read `seal`, `multiproof` and, where it stands, `detached`.
+
+    Raises:
+        DisclosureFormError: malformed.
+    """
+    try:
+        package = packages.from_json(data["seal"])
+        multiproof = Multiproof.from_json(data["multiproof"])
+    except (AttestationError, FieldEncodingError) as exc:
+        raise DisclosureFormError(exc.detail, exc.code, f"{place} {exc.path}".rstrip()) from exc
+    for at, leaf in enumerate(multiproof.leaves):
+        _require_field(leaf, f"{place} leaves[{at}]")
+    detached = _detached(data["detached"], place) if "detached" in data else ()
+    return RecordParts(package, multiproof, detached)
+
+
+def parts_to_json(record: OpenedRecord) -> dict[str, Any]:
+    """`seal` and `multiproof`: what a record's object begins with."""
+    return {"seal": packages.to_json(record.package), "multiproof": record.multiproof.to_json()}
+
+
 @dataclass(frozen=True, slots=True)
 class UnverifiedRecord:
     """One record of a disclosure: its seal, what is opened of it, and its holder's signature (64 bytes).
@@ -75,11 +121,7 @@ class UnverifiedRecord:
 
     def to_json(self) -> dict[str, Any]:
         """The record's members in the format's order."""
-        data: dict[str, Any] = {
-            "seal": packages.to_json(self.package),
-            "multiproof": self.multiproof.to_json(),
-            "signature": to_hex(self.signature),
-        }
+        data = {**parts_to_json(self), "signature": to_hex(self.signature)}
         if self.detached:
             data["detached"] = dict(self.detached)
         if self.delegation is not None:
@@ -94,15 +136,11 @@ class UnverifiedRecord:
             DisclosureFormError: malformed.
         """
         data = _object(data, _RECORD, place, optional={"detached", "delegation"})
+        package, multiproof, detached = record_parts(data, place)
         try:
-            package = packages.from_json(data["seal"])
-            multiproof = Multiproof.from_json(data["multiproof"])
             signature = from_hex(data["signature"], "signature", 64)
-        except (AttestationError, FieldEncodingError) as exc:
+        except AttestationError as exc:
             raise DisclosureFormError(exc.detail, exc.code, f"{place} {exc.path}".rstrip()) from exc
-        for at, leaf in enumerate(multiproof.leaves):
-            _require_field(leaf, f"{place} leaves[{at}]")
-        detached = _detached(data["detached"], place) if "detached" in data else ()
         place = f"{place} delegation"
         delegation = Delegation.from_json(data["delegation"], place) if "delegation" in data else None
         return cls(package, multiproof, signature, detached, delegation)

@@ -19,9 +19,9 @@ from chartseal.disclosure.form import (
     UnverifiedProof,
     UnverifiedRecord,
 )
+from chartseal.disclosure.opening import open_choice
 from chartseal.disclosure.selection import Choice, HeldRecord, Selection
 from chartseal.errors import DelegationError, DisclosureError, SignatureError
-from chartseal.record import recount
 
 
 class HolderSigner(Protocol):
@@ -160,18 +160,9 @@ def _identity(record: HeldRecord) -> tuple[bytes, bytes]:
 
 def _opened(choice: Choice) -> UnverifiedRecord:
     """The record with its multiproof, not signed yet."""
-    record = choice.record
-    record.check()
-    names = {opened.name for opened in choice.opened}
-    recount(record.resource_type, [each for each in record.fields if each.name in names])
-    data = record.private_data
-    if not data.salts_sound:
-        raise DisclosureError("one opened leaf could give away others", "salts_unsound", record.resource_type)
-    positions = {value.name: at for at, value in enumerate(data.values)}
-    multiproof = data.multiproof([positions[opened.name] for opened in choice.opened])
-    shown = {leaf.name.split("+")[0] for leaf in multiproof.leaves if leaf.type == "bytes32"}
-    detached = tuple((name, text) for name, text in record.detached if name.split("+")[0] in shown)
-    return UnverifiedRecord(record.package, multiproof, bytes(64), detached)
+    choice.record.check()
+    multiproof, detached = open_choice(choice)
+    return UnverifiedRecord(choice.record.package, multiproof, bytes(64), detached)
 
 
 class Row(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -106,6 +106,37 @@ def select(records: Iterable[HeldRecord], patterns: Iterable[str] = (), *, about
             if names
         )
     )
+
+
+def everything(record: HeldRecord, *, control: Collection[str] = (), without: Iterable[str] = ()) -> Selection:
+    """One record with all of its resource open, but for what the paths `without` name (see `paths`; those may name
+    nothing). Control fields that are opened by choice stay shut, but those named exactly in `control`.
+
+    Raises:
+        SelectionError: a path is malformed (`pattern_malformed`), a control field is a pad (`pad_chosen`) or not there
+            (`pattern_unmatched`), nothing is left to open (`nothing_selected`), or what a path names travels with what
+            is left (`withheld_travels`): then the record cannot be shown without it.
+    """
+    shut = _shut(record, [Pattern.parse(text) for text in without])
+    names = {each.name: CHOSEN for each in record.fields if not each.name.startswith(CONTROL) and each.name not in shut}
+    if not names:
+        raise SelectionError("nothing is left to open", "nothing_selected", record.resource_type)
+    named, _ = _parted([name if name.startswith(CONTROL) else CONTROL + name for name in control])
+    _choose_control(Chart([record]), named, [names])
+    opened = tuple(_opened(record, names))
+    for each in opened:
+        if each.name in shut:
+            raise SelectionError("what was to stay shut travels with what opens", "withheld_travels", each.name)
+    return Selection((Choice(record, opened),))
+
+
+def _shut(record: HeldRecord, patterns: Sequence[Pattern]) -> set[str]:
+    """The record's fields that these paths name."""
+    if not patterns:
+        return set()
+    reader = NameReader(record.resource_type, record.fields)
+    names = [each.name for each in record.fields if not each.name.startswith(CONTROL)]
+    return {name for name in names if any(pattern.matches(reader.steps(name)) for pattern in patterns)}
 
 
 def about_code(records: Iterable[HeldRecord], code: str) -> Selection:

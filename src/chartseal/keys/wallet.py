@@ -15,7 +15,7 @@ from chartseal.attestation.signer import make_secret
 from chartseal.errors import KeyFileError, WordsError
 from chartseal.keys import _files
 from chartseal.keys.address import SealingAddress
-from chartseal.predicates.hashes import delegation_message
+from chartseal.predicates.hashes import consent_message, delegation_message, withdrawal_message
 
 if TYPE_CHECKING:
     from chartseal.circuits import Proof, Prover
@@ -252,6 +252,22 @@ class Wallet:
         context = f"chartseal/1/{purpose}".encode()
         encryption, lookup = HKDF(self._secret, 32, b"", SHA256, num_keys=2, context=context)
         return ContentKeys(bytes(encryption), bytes(lookup))
+
+    def sign_consent(self, root: bytes, custodian: bytes) -> bytes:
+        """Sign a consent's root (32 bytes) for its custodian (20 bytes) with the spend key: 64 bytes.
+
+        Raises:
+            FieldEncodingError: a part has another size.
+        """
+        return self.sign_message(consent_message(root, custodian))
+
+    def sign_withdrawal(self, root: bytes) -> bytes:
+        """Sign the withdrawal of a consent by its root (32 bytes) with the spend key: 64 bytes.
+
+        Raises:
+            FieldEncodingError: the root has another size.
+        """
+        return self.sign_message(withdrawal_message(root))
 
     def sign_message(self, message: bytes) -> bytes:
         """Sign a field element (32 bytes, big-endian) with the spend key, as registrations and consents need."""

@@ -51,3 +51,23 @@ def delegation_message(
     audience_hash = _core.keccak256(audience.encode()) if audience else bytes(32)
     kinds = "bytes32,bytes32,bytes32,uint64,uint64,uint64"
     return to_bytes(field_element("delegation", kinds, subject, proxy, audience_hash, not_before, expiry, majority))
+
+
+def consent_message(root: bytes, custodian: bytes) -> bytes:
+    """What a holder signs to let a custodian answer by a consent: F("consent"; bytes32 root, address custodian).
+
+    32 bytes, big-endian. Wallets and custodians share it, and the next.
+
+    Raises:
+        FieldEncodingError: a part does not fit its type.
+    """
+    return to_bytes(field_element("consent", "bytes32,address", root, custodian))
+
+
+def withdrawal_message(root: bytes) -> bytes:
+    """What a holder signs to withdraw a consent: F("consent-withdrawal"; bytes32 root), 32 bytes, big-endian.
+
+    Raises:
+        FieldEncodingError: the root has not 32 bytes.
+    """
+    return to_bytes(field_element("consent-withdrawal", "bytes32", root))

@@ -7,9 +7,11 @@ what was and was not checked.
     for fact in result.facts:
         fact.resource, fact.provenance
 
-With `policies=[…]`, our own questions, a presentation's proofs become `result.predicates`.
+With `policies=[…]`, our own questions, a presentation's proofs become `result.predicates`. What a custodian shows
+without the holder's signature goes through `verify_answer`.
 """
 
+from chartseal.verification.answers import CheckedConsent, ConsentCheck, VerifiedAnswer, verify_answer
 from chartseal.verification.chain import (
     ROLES,
     Accreditation,
@@ -45,6 +47,8 @@ __all__ = [
     "AttestedTrustRoot",
     "BatchChainView",
     "ChainView",
+    "CheckedConsent",
+    "ConsentCheck",
     "Fact",
     "IssuedUnder",
     "Issuer",
@@ -59,6 +63,7 @@ __all__ = [
     "TrustedAuthority",
     "TrustedIssuer",
     "UnsafeTrustAnyone",
+    "VerifiedAnswer",
     "VerifiedDisclosure",
     "VerifiedPredicate",
     "VerifiedRecord",
@@ -66,6 +71,7 @@ __all__ = [
     "anchor_leaf",
     "bundle",
     "verify",
+    "verify_answer",
     "verify_many",
     "verify_seals",
 ]

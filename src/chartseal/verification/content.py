@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from chartseal import _core
-from chartseal.disclosure.form import UnverifiedRecord
+from chartseal.disclosure.form import OpenedRecord
 from chartseal.errors import ContentError, CoreError, MultiproofError, NothingOpenedError, VerificationError
 from chartseal.record import Container, Field, rebuild, recount
 
@@ -63,7 +63,7 @@ def refusing(error: type[VerificationError], place: str) -> Iterator[None]:
         raise error(exc.detail, exc.code, f"{place} {exc.path}".strip()) from exc
 
 
-def require_some_leaf(records: Sequence[UnverifiedRecord], *, has_proofs: bool) -> None:
+def require_some_leaf(records: Sequence[OpenedRecord], *, has_proofs: bool) -> None:
     """An empty multiproof fits any root that it carries. Proofs can stand without a record.
 
     Raises:
@@ -76,7 +76,7 @@ def require_some_leaf(records: Sequence[UnverifiedRecord], *, has_proofs: bool) 
             raise NothingOpenedError("no leaf is opened", path=f"records[{at}]")
 
 
-def check_leaves(record: UnverifiedRecord, place: str) -> tuple[Field, ...]:
+def check_leaves(record: OpenedRecord, place: str) -> tuple[Field, ...]:
     """The opened fields sorted by name, if they are leaves under the root that the seal states.
 
     Raises:
@@ -98,7 +98,7 @@ def _natural(field: Field) -> tuple[str | int, ...]:
     return tuple(int(part) if at % 2 else part for at, part in enumerate(_INDEX.split(field.name)))
 
 
-def check_content(record: UnverifiedRecord, fields: tuple[Field, ...], place: str, *, allow_test: bool) -> Content:
+def check_content(record: OpenedRecord, fields: tuple[Field, ...], place: str, *, allow_test: bool) -> Content:
     """Check what a record's opened fields say of themselves and of each other.
 
     Raises:
@@ -114,7 +114,7 @@ def check_content(record: UnverifiedRecord, fields: tuple[Field, ...], place: st
     return Content(fields, resource_type, tuple(containers), _is_complete(fields), *rebuilt)
 
 
-def _check_salts(record: UnverifiedRecord, place: str) -> None:
+def _check_salts(record: OpenedRecord, place: str) -> None:
     salts = [bytes(leaf.salt) for leaf in record.multiproof.leaves]
     if _NO_SALT in salts or any(len(salt) != len(_NO_SALT) for salt in salts):
         raise ContentError("a leaf has no salt", "salt_zero", place)

@@ -1,9 +1,10 @@
-"""Steps 10 and 11: every record's holder made this disclosure, for us, for this request, and in time."""
+"""Steps 10 and 11 of a disclosure: every record's holder made it, for us, for this request, and in time."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -12,8 +13,10 @@ from chartseal.attestation import Digest
 from chartseal.disclosure.delegation import Delegation
 from chartseal.disclosure.form import UnverifiedDisclosure
 from chartseal.errors import AudienceError, HolderError
-from chartseal.verification.content import refusing
-from chartseal.verification.report import Proxy
+from chartseal.verification.content import Content, refusing
+from chartseal.verification.inside import Inside
+from chartseal.verification.report import Proxy, Report
+from chartseal.verification.seals import Setting
 
 _LAST_MOMENT = 253_402_300_799
 
@@ -23,6 +26,38 @@ class NonceStore(Protocol):
 
     def spend(self, nonce: bytes, expires_at: datetime) -> bool:
         """Whether this nonce was given out and is spent now for the first time; must be atomic."""
+
+
+@dataclass(frozen=True)
+class Holders:
+    """Who stands behind a disclosure: the holder of each record, or her proxy, signed it for one request."""
+
+    disclosure: UnverifiedDisclosure
+    setting: Setting
+    audience: str | None
+    """Ours, or None where we do not know it; likewise the nonce that we gave."""
+    nonce: bytes | None
+    has_store: bool
+    """Whether a store of nonces will be asked."""
+
+    def check(self, contents: Sequence[Content], report: Report) -> list[Proxy | None]:
+        """Both steps, as `Vouching`.
+
+        Raises:
+            HolderError, AudienceError, NotCheckedError.
+        """
+        shown, now = self.disclosure, self.setting.now
+        subjects = [content.word("subject") for content in contents]
+        signers = check_signatures(shown, subjects, now, proxies=self.setting.trust.proxies)  # 10. made by the holders
+        report.checked(10, "; ".join(filter(None, [Inside.of(shown).holder, _by_proxies(signers)])))
+        problem = check_request(shown, self.audience, self.nonce, now, has_store=self.has_store)
+        report.either(11, problem)  # 11. for us, now
+        return signers
+
+
+def _by_proxies(signers: Sequence[Proxy | None]) -> str:
+    count = sum(signer is not None for signer in signers)
+    return f"{count} of {len(signers)} records signed by a proxy" if count else ""
 
 
 def check_signatures(

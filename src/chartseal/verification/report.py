@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -34,7 +34,10 @@ NAMES = {
     12: "proofs",
 }
 
-OPTIONAL = {"issuer": 6, "revocation": 8, "anchor": 9, "audience": 11}
+NAMES_OF_ANSWER = {**NAMES, 10: "holder's consent", 11: "channel, nonce"}
+"""Of an answer, which no holder signs."""
+
+OPTIONAL = {"issuer": 6, "revocation": 8, "anchor": 9, "consent": 10, "audience": 11}
 """Steps that may end as `not checked`, by the word that a policy uses; all others pass or refuse."""
 
 
@@ -50,14 +53,15 @@ class Step(NamedTuple):
 class Report:
     """Collects the steps' outcomes; a step that the policy requires must not be left unchecked."""
 
-    def __init__(self, required: Collection[int]) -> None:
-        """Take the numbers of the steps that must be checked."""
+    def __init__(self, required: Collection[int], names: Mapping[int, str] = NAMES) -> None:
+        """Take the numbers of the steps that must be checked, and what the steps are called."""
         self._required = frozenset(required)
+        self._names = names
         self.steps: list[Step] = []
 
     def checked(self, number: int, reason: str = "") -> None:
         """Note that a step passed."""
-        self.steps.append(Step(number, NAMES[number], CHECKED, reason))
+        self.steps.append(Step(number, self._names[number], CHECKED, reason))
 
     def skipped(self, number: int, reason: str) -> None:
         """Note that a step could not be checked.
@@ -66,8 +70,8 @@ class Report:
             NotCheckedError: the policy requires it.
         """
         if number in self._required:
-            raise NotCheckedError(number, f"step {number} ({NAMES[number]}) is required: {reason}")
-        self.steps.append(Step(number, NAMES[number], NOT_CHECKED, reason))
+            raise NotCheckedError(number, f"step {number} ({self._names[number]}) is required: {reason}")
+        self.steps.append(Step(number, self._names[number], NOT_CHECKED, reason))
 
     def either(self, number: int, problem: str, reason: str = "") -> None:
         """`skipped` where there is a problem, else `checked`, with the reason."""

@@ -17,6 +17,8 @@ from chartseal.errors import VerificationError
 from chartseal.record import open_along
 from chartseal.sealing import SealedRecord
 from chartseal.verification import TrustedIssuer, TrustPolicy, VerifiedDisclosure, verify
+from tests.answering import answer
+from tests.answering import check as check_answer
 from tests.charts import AUDIENCE, DOMAIN, ISSUER, NONCE, NOW, chart, open_paths, shown, vectors
 
 POLICY = TrustPolicy(issuers=(TrustedIssuer(ISSUER, "Example hospital"),), domains=frozenset({DOMAIN}))
@@ -57,6 +59,20 @@ def test_exactly_what_was_chosen_and_travels(data: st.DataObject, records: Seque
     by_uid = {record.uid: {each.name: each.value for each in record.fields} for record in chosen_records}
     for verified in result.records:
         assert all(by_uid[verified.attestation.uid][each.name] == each.value for each in verified.fields)
+
+
+@quick
+@given(data=st.data())
+def test_an_answer_says_exactly_what_was_chosen_and_travels(
+    data: st.DataObject, records: Sequence[SealedRecord]
+) -> None:
+    record = data.draw(st.sampled_from(records))
+    names = data.draw(st.lists(st.sampled_from(choosable(record)), min_size=1, max_size=4, unique=True))
+    selection = select([record], [name.split("+")[0].replace("._", ".") for name in names])
+    wanted = {opened.name for opened in selection.choices[0].opened}
+    (verified,) = check_answer(answer(record, opened=selection)).records
+    values = {each.name: each.value for each in record.fields if each.name in wanted}
+    assert {each.name: each.value for each in verified.fields} == values
 
 
 @pytest.fixture(scope="module")
