@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, Select, select
 
 from chartseal.errors import ChartsealError, VaultError
 from chartseal.vault import terms
 from chartseal.vault.database import trusting_rows
-from chartseal.vault.opening import COLUMNS, Entry, chunks, decrypt
+from chartseal.vault.opening import COLUMNS, Entry, chunks, decrypt, patient_of
 from chartseal.vault.tables import LIVE, RECORD, TERM
 
 if TYPE_CHECKING:
@@ -22,6 +22,16 @@ Unread = Callable[[Entry, ChartsealError], None]
 """Is told of a record that cannot be opened, and why."""
 
 _CHUNK = 1_000
+
+
+class Named(NamedTuple):
+    """A record that bears a name which was looked for."""
+
+    name: str
+    """`type/id`."""
+    patient: bytes | None
+    """The pseudonym on its row."""
+    entry: Entry
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,27 @@ def beside(vault: Vault, connection: Connection, entries: Iterable[Entry]) -> li
             if each.id not in own and each.state == LIVE:
                 found[each.id] = each
     return [found[number] for number in sorted(found)]
+
+
+def named(
+    vault: Vault, connection: Connection, names: Collection[str], patient: bytes | None, most: int
+) -> list[Named]:
+    """Live records that bear one of the names, the newest first, at most so many; of one patient's, where given.
+
+    Raises:
+        VaultError: `not_searchable`, `vault_unavailable`.
+        VaultDamageError: `vault_damaged`.
+    """
+    if not vault.settings.searchable:
+        raise VaultError("this vault keeps no index: it finds records by patient alone", "not_searchable")
+    by_term = {terms.term(vault.index, terms.NAME, name): name for name in names}
+    query = select(*COLUMNS, RECORD.c.patient, TERM.c.term).select_from(RECORD.join(TERM))
+    query = query.where(TERM.c.term.in_(by_term), RECORD.c.state == LIVE)
+    if patient is not None:
+        query = query.where(RECORD.c.patient == patient)
+    with trusting_rows(RECORD):
+        rows = connection.execute(query.order_by(RECORD.c.id.desc()).limit(most)).all()
+        return [Named(by_term[bytes(row.term)], patient_of(row), Entry.of(row)) for row in rows]
 
 
 def _query(vault: Vault, wanted: Wanted) -> Select[Any]:
