@@ -556,3 +556,12 @@ class WalletStoreError(CoreError):
     """A wallet's records cannot be used, or a record may not be taken in."""
 
     code = "wallet_refused"
+
+
+# node
+
+
+class FhirRequestError(CoreError):
+    """A FHIR request cannot be answered as it stands; the code says why, `path` names the parameter, never its value."""
+
+    code = "fhir_request_refused"
