@@ -562,6 +562,6 @@ class WalletStoreError(CoreError):
 
 
 class FhirRequestError(CoreError):
-    """A FHIR request cannot be answered as it stands; the code says why, `path` names the parameter, never its value."""
+    """A FHIR request cannot be answered as it stands; `path` names the parameter, never its value."""
 
     code = "fhir_request_refused"

@@ -157,9 +157,7 @@ class Vault:
         with reading(self.engine) as connection:
             return list(find(self, connection, wanted))
 
-    def named(
-        self, names: Collection[str], *, patient: bytes | None = None, most: int = MOST_NAMED
-    ) -> list[Named]:
+    def named(self, names: Collection[str], *, patient: bytes | None = None, most: int = MOST_NAMED) -> list[Named]:
         """Live records that bear one of the names (`type/id`, whatever the base), the newest first, at most so many.
 
         An id is its EHR's: two patients' charts may hold the same (a practitioner's, say), and one chart several
