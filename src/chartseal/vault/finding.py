@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from chartseal.errors import ChartsealError, VaultError
 from chartseal.vault import terms
@@ -138,7 +138,7 @@ def beside(vault: Vault, connection: Connection, entries: Iterable[Entry]) -> li
 def named(
     vault: Vault, connection: Connection, names: Collection[str], patient: bytes | None, most: int
 ) -> list[Named]:
-    """Live records that bear one of the names, the newest first, at most so many; of one patient's, where given.
+    """Of each patient the newest live record of each name, the newest first, at most so many; or of one patient's.
 
     Raises:
         VaultError: `not_searchable`, `vault_unavailable`.
@@ -147,10 +147,12 @@ def named(
     if not vault.settings.searchable:
         raise VaultError("this vault keeps no index: it finds records by patient alone", "not_searchable")
     by_term = {terms.term(vault.index, terms.NAME, name): name for name in names}
-    query = select(*COLUMNS, RECORD.c.patient, TERM.c.term).select_from(RECORD.join(TERM))
-    query = query.where(TERM.c.term.in_(by_term), RECORD.c.state == LIVE)
+    bearing = select(TERM.c.term, func.max(RECORD.c.id).label("id")).select_from(RECORD.join(TERM))
+    bearing = bearing.where(TERM.c.term.in_(by_term), RECORD.c.state == LIVE).group_by(TERM.c.term, RECORD.c.patient)
     if patient is not None:
-        query = query.where(RECORD.c.patient == patient)
+        bearing = bearing.where(RECORD.c.patient == patient)
+    newest = bearing.subquery()
+    query = select(*COLUMNS, RECORD.c.patient, newest.c.term).join(newest, newest.c.id == RECORD.c.id)
     with trusting_rows(RECORD):
         rows = connection.execute(query.order_by(RECORD.c.id.desc()).limit(most)).all()
         return [Named(by_term[bytes(row.term)], patient_of(row), Entry.of(row)) for row in rows]

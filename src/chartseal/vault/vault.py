@@ -160,8 +160,8 @@ class Vault:
     def named(self, names: Collection[str], *, patient: bytes | None = None, most: int = MOST_NAMED) -> list[Named]:
         """Live records that bear one of the names (`type/id`, whatever the base), the newest first, at most so many.
 
-        An id is its EHR's: two patients' charts may hold the same (a practitioner's, say), and one chart several
-        versions. `patient` is a pseudonym: of that patient's rows alone.
+        An id is its EHR's: several charts may hold the same (a practitioner's, say), and one chart several versions,
+        of which the one stored last is given. `patient` is a pseudonym: of that patient's rows alone.
 
         Raises:
             VaultError: `not_searchable`, `vault_unavailable`.

@@ -25,12 +25,15 @@ def test_a_record_is_found_by_its_name(vault: Vault) -> None:
     for line in (first, again, other, line_of(2)):
         put(vault, [line])
     found = vault.named(["Observation/o1", "Observation/o9"])
-    assert [each.entry.identity for each in found] == [identity(each) for each in (other, again, first)]
+    assert [each.entry.identity for each in found] == [identity(each) for each in (other, again)]
     assert {each.name for each in found} == {"Observation/o1"}
     of_first = vault.named(["Observation/o1"], patient=vault.pseudonym("Patient/p1"))
-    assert [each.entry.identity for each in of_first] == [identity(each) for each in (again, first)]
-    assert [each.patient for each in of_first] == [vault.pseudonym("Patient/p1")] * 2
-    assert len(vault.named(["Observation/o1", "Observation/o2"], most=3)) == 3
+    assert [each.entry.identity for each in of_first] == [identity(again)]
+    assert [each.patient for each in of_first] == [vault.pseudonym("Patient/p1")]
+    assert [each.name for each in vault.named(["Observation/o1", "Observation/o2"])] == [
+        *("Observation/o2", "Observation/o1", "Observation/o1"),
+    ]
+    assert len(vault.named(["Observation/o1", "Observation/o2"], most=2)) == 2
     assert vault.named(["Condition/o1"]) == vault.named(["Observation/o"]) == vault.named([]) == []
     assert list(vault.verify()) == []
 

@@ -112,7 +112,6 @@ class Answers:
         if query.has_total:
             counter = self._finder(asked)
             page.total = sum(1 for _ in counter.matches(counter.candidates(query), query))
-            ledger.count(query.resource_type, self.vault.pseudonym(query.patients[0]) if query.patients else None)
         page.issues.extend(_left_out(query))
         own_link, next_link = self._links(query, asked, target, page.begins_next)
         made = answer(200, *pieces(page, own_link=own_link, next_link=next_link), duties=page.duties)
@@ -120,6 +119,8 @@ class Answers:
             ledger.give(each)
         for each in finder.refused:
             ledger.refuse(each)
+        if query.has_total or not (page.given or finder.refused):  # so that what finds nothing takes the log's time too
+            ledger.search(query.resource_type, self.vault.pseudonym(query.patients[0]) if query.patients else None)
         ledger.enter()
         return made
 

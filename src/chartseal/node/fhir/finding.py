@@ -41,11 +41,9 @@ class Finder:
         Raises:
             VaultError: as `Vault.named` and `judge`.
         """
-        newest: dict[bytes | None, Entry] = {}
-        for each in self.vault.named([name], most=MOST_NAMESAKES):
-            newest.setdefault(each.patient, each.entry)
+        newest = (each.entry for each in self.vault.named([name], most=MOST_NAMESAKES))
         refused = list[Judged]()
-        for judged in self._judged(self.standing(newest.values()), "r"):
+        for judged in self._judged(self.standing(newest), "r"):
             if judged.shown is not None:
                 return judged
             refused.append(judged)
@@ -120,10 +118,7 @@ class Finder:
             if each.name:
                 names.setdefault(each.opened.patient, set()).add(each.name)
         for patient, own in names.items():
-            newest: dict[str, int] = {}
-            for named in self.vault.named(own, patient=patient):
-                newest.setdefault(named.name, named.entry.id)
-            found.update(newest.values())
+            found.update(named.entry.id for named in self.vault.named(own, patient=patient))
         return found
 
     def included(self, judged: Judged, references: Iterable[Parameter]) -> Iterator[Judged]:
@@ -132,13 +127,11 @@ class Finder:
         Raises:
             VaultError: as `Vault.named` and `judge`.
         """
-        names = dict.fromkeys(name for each in references for name in _names(judged, each))
+        names = {name for each in references for name in _names(judged, each)}
         if not names or judged.opened.patient is None:
             return
-        newest: dict[str, Entry] = {}
-        for named in self.vault.named(list(names), patient=judged.opened.patient):
-            newest.setdefault(named.name, named.entry)
-        for each in self._judged(self.standing(newest.values()), "r"):
+        newest = (named.entry for named in self.vault.named(names, patient=judged.opened.patient))
+        for each in self._judged(self.standing(newest), "r"):
             if each.shown is not None:
                 yield each
             else:

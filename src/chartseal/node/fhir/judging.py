@@ -132,10 +132,9 @@ class Ledger:
         """Note that something was asked for that is not here."""
         self._acts.append(Act(self._actor, Action.REFUSE, resource_type, None, self._purpose, "unknown"))
 
-    def count(self, resource_type: str, patient: bytes | None) -> None:
-        """Note that a patient's records were searched and counted."""
-        what = f"{resource_type or 'everything'} counted"
-        self._acts.append(Act(self._actor, Action.SEARCH, what, patient, self._purpose))
+    def search(self, resource_type: str, patient: bytes | None) -> None:
+        """Note that a patient's records were counted, or searched without any being found."""
+        self._acts.append(Act(self._actor, Action.SEARCH, resource_type or "everything", patient, self._purpose))
 
     def enter(self) -> None:
         """Enter all that was noted.

@@ -169,7 +169,15 @@ def test_totals_count_what_may_be_shown(node: Node) -> None:
     counted = node.search("Observation", "patient=p1&_count=0")
     assert (counted["total"], "entry" in counted) == (2, False)
     assert "total" not in node.search("Observation", "patient=p1&_total=none")
-    assert [each.what for each in node.log() if each.action == "search"] == ["Observation counted"] * 2
+    assert [each.what for each in node.log() if each.action == "search"] == ["Observation"] * 2
+
+
+def test_a_search_that_finds_nothing_is_entered(node: Node) -> None:
+    chart(node, 1)
+    node.search("Observation", "patient=p9")
+    node.everything("p9")
+    assert [(each.action, each.what) for each in node.log()] == [("search", "Observation"), ("search", "everything")]
+    assert {each.patient for each in node.log()} == {node.vault.pseudonym("Patient/p9")}
 
 
 def test_an_older_version_is_no_match(node: Node) -> None:
