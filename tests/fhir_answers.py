@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from chartseal.disclosure import Selection
-from chartseal.node.fhir import Answers, Asked, Basis, Cursors, Decision, Interaction, Part, RecordFacts
-from chartseal.node.fhir.answering import LARGEST_PAGE
+from chartseal.node.fhir import AnswerRecord, Answers, Asked, Basis, Cursors, Decision, Interaction, Part, RecordFacts
+from chartseal.node.fhir.answering import LARGEST_PAGE, Duty
 from chartseal.record import read_fields
 from chartseal.sealing import SealedLine, SealedRecord
 from chartseal.vault import Vault
@@ -129,10 +129,12 @@ class Node:
     client: Client = field(default_factory=Client)
     now: datetime = NOW
     most_bytes: int = LARGEST_PAGE
+    duties: dict[str, Duty] = field(default_factory=dict)
+    answer_record: AnswerRecord = answer_record
 
     @property
     def answers(self) -> Answers:
-        return Answers(self.vault, Cursors(b"\x01" * 32), answer_record, NODE, self.most_bytes)
+        return Answers(self.vault, Cursors(b"\x01" * 32), self.answer_record, NODE, self.most_bytes, self.duties)
 
     @property
     def asked(self) -> Asked:

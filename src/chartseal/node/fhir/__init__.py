@@ -8,7 +8,7 @@ included, cut where the gate withholds, entered into the audit chain before they
     app.include_router(fhir_router(answers, caller=authenticated, gate=gate_of, clock=clock, capability=statement))
 """
 
-from chartseal.node.fhir.answering import LARGEST_PAGE, Answers, Asked
+from chartseal.node.fhir.answering import LARGEST_PAGE, Answers, Asked, Duty
 from chartseal.node.fhir.capability import capability_statement
 from chartseal.node.fhir.cursors import Cursors
 from chartseal.node.fhir.gate import Basis, Caller, Decision, Gate, Interaction, Part, RecordFacts, Requester
@@ -26,6 +26,7 @@ __all__ = [
     "Caller",
     "Cursors",
     "Decision",
+    "Duty",
     "Gate",
     "Interaction",
     "Part",

@@ -6,18 +6,19 @@ versions of a resource only the newest is shown, and none where that one may not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from chartseal.errors import FhirRequestError
-from chartseal.node.fhir.bundle import Page, entries_of, pieces, url_of
+from chartseal.errors import ChartsealError, FhirRequestError
+from chartseal.node.fhir.bundle import Page, entry_of, pieces, seal_of, url_of
 from chartseal.node.fhir.cursors import Cursor, Cursors
 from chartseal.node.fhir.finding import Finder
 from chartseal.node.fhir.gate import Caller, Gate
 from chartseal.node.fhir.judging import Judged, Ledger
-from chartseal.node.fhir.outcomes import Answer, answer, issue, not_found
+from chartseal.node.fhir.outcomes import NOTICES, Answer, answer, issue, not_found
 from chartseal.node.fhir.parameters import CURSOR, Pairs, Query, is_id, read_everything, read_query, split
 from chartseal.node.fhir.provenance import AnswerRecord
 from chartseal.node.fhir.table import TYPES
@@ -25,6 +26,12 @@ from chartseal.vault import Entry, Vault
 
 LARGEST_PAGE = 16 << 20
 """Bytes of a page's entries; a match that is larger comes alone."""
+
+_LOG = logging.getLogger(__name__)
+
+
+Duty = Callable[[Caller, Judged], None]
+"""Does what a decision demands before its record leaves: a notice to the patient, say. If it raises, nothing leaves."""
 
 
 class Asked(NamedTuple):
@@ -44,6 +51,8 @@ class Answers:
     answer_record: AnswerRecord
     base: str
     most_bytes: int = LARGEST_PAGE
+    duties: Mapping[str, Duty] = field(default_factory=dict)
+    """By code, besides those that are done by telling the receiver. A record with any other is not shown."""
 
     def read(self, resource_type: str, identifier: str, asked: Asked) -> Answer:
         """One resource.
@@ -56,7 +65,7 @@ class Answers:
         finder, ledger = self._finder(asked), Ledger(self.vault, asked.caller, asked.now)
         found = finder.bearing(f"{resource_type}/{identifier}") if is_id(identifier) else None
         if found is not None and found.shown is not None:
-            ledger.give(found)
+            self._give([found], asked, ledger)
             ledger.enter()
             return answer(200, found.shown.text.encode(), duties=found.decision.duties)
         for each in finder.refused:
@@ -76,7 +85,7 @@ class Answers:
         _require_served(resource_type)
         pairs = split(text)
         cursor = self._cursor(pairs, resource_type, asked, is_everything=False)
-        query = read_query(resource_type, split(cursor.query) if cursor else pairs, is_strict=is_strict)
+        query = read_query(resource_type, cursor.pairs if cursor else pairs, is_strict=is_strict)
         return self._answer(query, asked, resource_type, cursor.begins if cursor else 0)
 
     def everything(self, patient: str, text: str, asked: Asked, *, is_strict: bool = False) -> Answer:
@@ -89,11 +98,18 @@ class Answers:
             raise FhirRequestError("not an id", "parameter_value", "id")
         pairs = split(text)
         cursor = self._cursor(pairs, patient, asked, is_everything=True)
-        query = read_everything(patient, split(cursor.query) if cursor else pairs, is_strict=is_strict)
+        query = read_everything(patient, cursor.pairs if cursor else pairs, is_strict=is_strict)
         return self._answer(query, asked, patient, cursor.begins if cursor else 0)
 
     def _finder(self, asked: Asked) -> Finder:
-        return Finder(self.vault, asked.gate, self.base, self.most_bytes)
+        return Finder(self.vault, asked.gate, self.base, self.most_bytes, NOTICES.keys() | self.duties.keys())
+
+    def _give(self, records: Iterable[Judged], asked: Asked, ledger: Ledger) -> None:
+        """Do what the decisions demand, and note that the records are given."""
+        for each in records:
+            for duty in sorted(each.decision.duties & self.duties.keys()):
+                self.duties[duty](asked.caller, each)
+            ledger.give(each)
 
     def _cursor(self, pairs: Pairs, target: str, asked: Asked, *, is_everything: bool) -> Cursor | None:
         tokens = [value for name, value in pairs if name == CURSOR]
@@ -115,8 +131,7 @@ class Answers:
         page.issues.extend(_left_out(query))
         own_link, next_link = self._links(query, asked, target, page.begins_next)
         made = answer(200, *pieces(page, own_link=own_link, next_link=next_link), duties=page.duties)
-        for each in page.given:
-            ledger.give(each)
+        self._give(page.given, asked, ledger)
         for each in finder.refused:
             ledger.refuse(each)
         if query.has_total or not (page.given or finder.refused):  # so that what finds nothing takes the log's time too
@@ -131,7 +146,7 @@ class Answers:
         own_link = f"{path}?{query.text}" if query.pairs else path
         if begins_next is None:
             return own_link, None
-        cursor = Cursor(target, is_everything, query.text, begins_next)
+        cursor = Cursor(target, is_everything, query.pairs, begins_next)
         token = self.cursors.make(cursor, client_id=asked.caller.client_id, now=asked.now)
         return own_link, f"{path}?{CURSOR}={token}"
 
@@ -163,21 +178,30 @@ class Answers:
 
     def _filled(self, chosen: Sequence[Judged], query: Query, finder: Finder) -> tuple[Page, int]:
         """A page of matches with what belongs to them, as many as have room, and how many these are; one always has."""
-        answer_record = self.answer_record if query.has_provenance else None
         page, size = Page(), 0
         urls = {url_of(each, self.base) for each in chosen}
         for at, judged in enumerate(chosen):
             included = {url_of(each, self.base): each for each in finder.included(judged, query.references)}
             fresh = [each for url, each in included.items() if url not in urls]
-            entries = entries_of(judged, "match", self.base, answer_record)
-            entries += [it for each in fresh for it in entries_of(each, "include", self.base, answer_record)]
+            entries = [entry_of(judged, "match", self.base), *(entry_of(each, "include", self.base) for each in fresh)]
+            unsealed = list(self._seal([judged, *fresh], entries)) if query.has_provenance else []
             size += sum(map(len, entries))
             if at and size > self.most_bytes:
                 return page, at
             page.given += [judged, *fresh]
             page.entries += entries
+            page.issues += unsealed
             urls.update(included)
         return page, len(chosen)
+
+    def _seal(self, records: Iterable[Judged], entries: list[bytes]) -> Iterator[dict[str, object]]:
+        """Put the records' Provenances with their entries; of those that have none, a warning each."""
+        for each in records:
+            try:
+                entries.append(seal_of(each, self.base, self.answer_record))
+            except ChartsealError as exc:  # the others' answers are not to fail by one
+                _LOG.warning("a record's seal cannot be given: %s", exc.code)
+                yield issue("warning", "incomplete", exc.code, "a record comes without its seal", each.name)
 
 
 def _require_served(resource_type: str) -> None:

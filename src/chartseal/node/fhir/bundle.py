@@ -41,17 +41,20 @@ def url_of(judged: Judged, base: str) -> str:
     return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, f'chartseal {record.attester.hex()} {record.uid.hex()}')}"
 
 
-def entries_of(judged: Judged, mode: str, base: str, answer: AnswerRecord | None) -> list[bytes]:
-    """A record's entry, and its Provenance's where there is what makes one."""
-    if judged.shown is None:
-        return []
-    url = url_of(judged, base)
-    found = [_entry(url, judged.shown.text, mode)]
-    if answer is not None:
-        identity = provenance_id(judged.record.attester, judged.record.uid)
-        name = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, identity)}"
-        found.append(_entry(name, provenance(judged, url, answer), "include"))
-    return found
+def entry_of(judged: Judged, mode: str, base: str) -> bytes:
+    """A record's entry; nothing of one that is not shown."""
+    return b"" if judged.shown is None else _entry(url_of(judged, base), judged.shown.text, mode)
+
+
+def seal_of(judged: Judged, base: str, answer: AnswerRecord) -> bytes:
+    """The entry of a record's Provenance.
+
+    Raises:
+        ChartsealError: as `answer`; it is larger than an answer's record may be, say.
+    """
+    identity = provenance_id(judged.record.attester, judged.record.uid)
+    name = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, identity)}"
+    return _entry(name, provenance(judged, url_of(judged, base), answer), "include")
 
 
 def _entry(full_url: str, resource: str, mode: str) -> bytes:
@@ -81,6 +84,5 @@ def pieces(page: Page, *, own_link: str, next_link: str | None) -> Iterable[byte
 def _notices(page: Page) -> list[dict[str, object]]:
     """What the receiver must be told, in the Bundle itself: headers are lost where it is kept."""
     return [
-        issue("information", "informational", each, NOTICES.get(each, "see the consent that this is given by"))
-        for each in sorted(page.duties)
+        issue("information", "informational", each, NOTICES[each]) for each in sorted(page.duties) if each in NOTICES
     ]

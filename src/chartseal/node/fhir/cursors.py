@@ -33,8 +33,8 @@ class Cursor:
     target: str
     """What was asked: a type, or a patient's id for $everything."""
     is_everything: bool
-    query: str = field(repr=False)
-    """As `Query.text`."""
+    pairs: tuple[tuple[str, str], ...] = field(repr=False)
+    """As `Query.pairs`."""
     begins: int
     """The row of the first record that is not given yet."""
 
@@ -56,7 +56,8 @@ class Cursors:
         """A token for one caller."""
         ends = int((now + LIFETIME).timestamp())
         row = cursor.begins.to_bytes(8).hex()  # always of one length: a token's length tells no place
-        data = json.dumps([cursor.target, cursor.is_everything, cursor.query, row, ends]).encode()
+        members = [cursor.target, cursor.is_everything, cursor.pairs, row, ends]
+        data = json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
         nonce = secrets.token_bytes(_NONCE_SIZE)
         sealed = b"".join(self._cipher(nonce, client_id).encrypt_and_digest(data))
         return urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
@@ -76,10 +77,10 @@ class Cursors:
             opened = self._cipher(nonce, client_id).decrypt_and_verify(sealed, tag)
         except ValueError:
             raise refusal from None
-        target, is_everything, query, row, ends = json.loads(opened)  # whoever has the key wrote it
+        target, is_everything, pairs, row, ends = json.loads(opened)  # whoever has the key wrote it
         if now.timestamp() >= ends:
             raise refusal
-        return Cursor(target, is_everything, query, int(row, 16))
+        return Cursor(target, is_everything, tuple((name, value) for name, value in pairs), int(row, 16))
 
     def _cipher(self, nonce: bytes, client_id: str) -> GcmMode:
         cipher = AES.new(self._key, AES.MODE_GCM, nonce=nonce)

@@ -19,8 +19,6 @@ from chartseal.record import open_along, rebuild
 from chartseal.sealing import SealedRecord
 
 _INDEX = re.compile(r"\[[0-9]+\]", re.ASCII)
-_NOT_ASKED_FOR = ("chartseal.pad[", "chartseal.slots.", "chartseal.names")
-"""Pads open to nobody; slots open with what they count; the hash of all names would confirm a guess."""
 _FREE_TEXTS = frozenset({"comment", "contentString", "processNote"})
 """Elements besides Annotations that hold people's free text and nothing else."""
 _ATTACHMENT = frozenset({"contentType", "creation", "data", "hash", "language", "size", "title", "url"})
@@ -50,13 +48,15 @@ def show(record: SealedRecord, withheld: Set[Part]) -> Shown | None:
     dropped = _within(record, withheld)
     if not dropped:
         return Shown(rebuild(record.resource_type, record.fields, record.detached).text, (), None)
-    chosen = [
-        each.name for each in record.fields if each.name not in dropped and not each.name.startswith(_NOT_ASKED_FOR)
-    ]
+    # Control fields open along, but those that are opened by choice: they would link the record, or confirm a guess.
+    own = [each.name for each in record.fields if not each.name.startswith("chartseal.")]
+    chosen = [name for name in own if name not in dropped]
     return _cut(record, chosen, dropped)
 
 
 def _cut(record: SealedRecord, chosen: Sequence[str], dropped: Set[str]) -> Shown | None:
+    if not chosen:
+        return None
     try:
         opened = open_along(record.resource_type, record.fields, chosen)
     except RecordError:

@@ -16,7 +16,7 @@ CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 
 _LEVELS = ("U", "L", "M", "N", "R", "V")
 """Least to most: terminology.hl7.org/CodeSystem-v3-Confidentiality.html."""
-_CODED = ("code", "medicationCodeableConcept", "vaccineCode", "type", "component.code")
+_CODED = ("code", "medicationCodeableConcept", "vaccineCode")
 _ORDER = (
     ("effectiveDateTime", "effectiveInstant", "effectivePeriod"),
     ("onsetDateTime", "onsetPeriod"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -31,6 +31,8 @@ class Finder:
     base: str
     """This server's own URL, ending in a slash."""
     most_bytes: int
+    fulfilled: Set[str]
+    """Duties that are done here."""
     refused: list[Judged] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     """Codes of what cannot be opened."""
@@ -91,7 +93,7 @@ class Finder:
             VaultError: as `judge` and `Vault.named`.
         """
         interaction: Interaction = "s" if query.resource_type else "r"
-        for chunk in judge(self.vault, entries, self.gate, interaction, most_bytes=self.most_bytes):
+        for chunk in self._chunks(entries, interaction):
             wanted = [each for each in chunk if isinstance(each, Judged) and self._is_wanted(each, query)]
             newest = self._newest(wanted) & {each.entry.id for each in wanted}
             for each in chunk:
@@ -138,12 +140,16 @@ class Finder:
                 self.refused.append(each)
 
     def _judged(self, entries: Iterable[Entry], interaction: Interaction) -> Iterator[Judged]:
-        for chunk in judge(self.vault, entries, self.gate, interaction, most_bytes=self.most_bytes):
+        for chunk in self._chunks(entries, interaction):
             for each in chunk:
                 if isinstance(each, Unread):
                     self._note_unread(each)
                 else:
                     yield each
+
+    def _chunks(self, entries: Iterable[Entry], interaction: Interaction) -> Iterator[list[Judged | Unread]]:
+        given = self.vault, entries, self.gate, interaction
+        return judge(*given, most_bytes=self.most_bytes, fulfilled=self.fulfilled)
 
     def _note_unread(self, unread: Unread) -> None:
         _LOG.warning("a record cannot be opened: %s", unread.code)

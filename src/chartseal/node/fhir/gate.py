@@ -44,7 +44,7 @@ class RecordFacts:
     """The packed spend key of the address that it is sealed to: 32 bytes."""
     resource_type: str
     codes: frozenset[str]
-    """`system|code` of what it is about: code, medication, vaccine, type, and the codes of its components."""
+    """`system|code` of its code, medication or vaccine."""
     categories: frozenset[str]
     """`system|code`."""
     begins: date | None

@@ -5,7 +5,7 @@ Nothing of a record is looked at for the caller before the gate has permitted it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -39,7 +39,9 @@ class Judged:
     record: SealedRecord = field(repr=False)
     elements: Elements = field(repr=False)
     shown: Shown | None = field(repr=False)
-    """None where it is not permitted, or cannot stand without what is withheld."""
+    """None where it is not permitted, cannot stand without what is withheld, or has a duty that nobody does."""
+    undone: frozenset[str] = frozenset()
+    """Duties that nobody does here."""
 
     @property
     def name(self) -> str:
@@ -62,9 +64,17 @@ class Unread:
 
 
 def judge(
-    vault: Vault, entries: Iterable[Entry], gate: Gate, interaction: Interaction, *, most_bytes: int
+    vault: Vault,
+    entries: Iterable[Entry],
+    gate: Gate,
+    interaction: Interaction,
+    *,
+    most_bytes: int,
+    fulfilled: Set[str] = frozenset(),
 ) -> Iterator[list[Judged | Unread]]:
     """The records in their order, opened a few at a time: at most so many bytes, or one.
+
+    One with a duty that is not among `fulfilled` is not shown: nobody would do what it is given for.
 
     Raises:
         VaultKeyError: the vault's keys are out of reach, so that nothing can be opened.
@@ -73,10 +83,13 @@ def judge(
     for chunk in _chunks(entries, most_bytes):
         with reading(vault.engine) as connection:
             found = decrypt(vault, connection, chunk)
-        yield [_judged(entry, opened, gate, interaction) for entry, opened in zip(chunk, found, strict=True)]
+        pairs = zip(chunk, found, strict=True)
+        yield [_judged(entry, opened, gate, interaction, fulfilled) for entry, opened in pairs]
 
 
-def _judged(entry: Entry, opened: Opened | ChartsealError, gate: Gate, interaction: Interaction) -> Judged | Unread:
+def _judged(
+    entry: Entry, opened: Opened | ChartsealError, gate: Gate, interaction: Interaction, fulfilled: Set[str]
+) -> Judged | Unread:
     if isinstance(opened, VaultKeyError):
         raise opened  # an empty answer would say that there is nothing
     if isinstance(opened, ChartsealError):
@@ -85,10 +98,11 @@ def _judged(entry: Entry, opened: Opened | ChartsealError, gate: Gate, interacti
         record = SealedRecord.from_json(opened.line)
         elements = Elements(record.resource_type, record.fields)
         decision = gate(record_facts(record, elements), interaction)
-        shown = show(record, decision.withheld) if decision.is_permitted else None
+        may_show = decision.is_permitted and decision.duties <= fulfilled
+        shown = show(record, decision.withheld) if may_show else None
     except ChartsealError as exc:
         return Unread(entry, exc.code)
-    return Judged(entry, opened, decision, record, elements, shown)
+    return Judged(entry, opened, decision, record, elements, shown, decision.duties - fulfilled)
 
 
 def _chunks(entries: Iterable[Entry], most_bytes: int) -> Iterator[list[Entry]]:
@@ -125,7 +139,9 @@ class Ledger:
 
     def refuse(self, judged: Judged) -> None:
         """Note that a record which was asked for is not given, and why."""
-        reasons = judged.decision.reasons if not judged.decision.is_permitted else ("cut-not-possible",)
+        reasons = judged.decision.reasons
+        if judged.decision.is_permitted:
+            reasons = ("duty_not_done", *sorted(judged.undone)) if judged.undone else ("cut_not_possible",)
         self._note(Action.REFUSE, judged, " ".join(reasons)[:_LONGEST_BASIS], None)
 
     def refuse_unknown(self, resource_type: str) -> None:

@@ -36,8 +36,11 @@ _FAILED = (500, "exception")
 
 PART_2_NOTICE = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
 """The statement of 42 CFR 2.32(a)(2), as of 2024, verbatim."""
-NOTICES: Mapping[str, str] = {"part2-notice": PART_2_NOTICE}
-"""What a duty says to the receiver; a duty without words here is told by its code."""
+NOTICES: Mapping[str, str] = {
+    "part2-notice": PART_2_NOTICE,
+    "not-for-transfusion": "A blood group here is for information: not for transfusion.",
+}
+"""Duties that are done by telling the receiver: these words, with the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class Answer:
 
 def answer(status: int, *pieces: bytes, duties: Iterable[str] = ()) -> Answer:
     """An answer in FHIR's JSON that nobody keeps on the way."""
-    notices = " ".join(NOTICES.get(each, each) for each in sorted(duties))
+    notices = " ".join(NOTICES[each] for each in sorted(duties) if each in NOTICES)
     headers = {
         "Content-Type": FHIR_JSON,
         "Content-Length": str(sum(map(len, pieces))),

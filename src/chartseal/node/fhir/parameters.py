@@ -15,8 +15,8 @@ from chartseal.errors import FhirRequestError
 from chartseal.node.fhir.table import INDEXED_CODES, TYPES, Kind, Parameter, reference_of
 from chartseal.node.fhir.values import DateValue, Filter, alternatives, date_value, reference_value
 
-LONGEST = 4_096
-"""Bytes of a query."""
+LONGEST = 2_048
+"""Bytes of a query: a page's link holds it, and has itself room in an address of 4,096."""
 MOST_PARAMETERS = 40
 DEFAULT_COUNT, MOST_COUNT = 50, 100
 """Matches of a page."""

@@ -200,7 +200,7 @@ def test_a_record_that_cannot_be_cut_is_refused(node: Node) -> None:
     with pytest.raises(FhirRequestError):
         node.read("QuestionnaireResponse/q")
     assert "entry" not in node.search("QuestionnaireResponse", "patient=p1")
-    assert [(each.action, each.basis) for each in node.log()] == [("refuse", "cut-not-possible")] * 2
+    assert [(each.action, each.basis) for each in node.log()] == [("refuse", "cut_not_possible")] * 2
 
 
 def test_what_is_said_about_a_withheld_value_goes_with_it() -> None:

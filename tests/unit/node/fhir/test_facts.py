@@ -26,7 +26,7 @@ def test_whose_what_and_when(node: Node) -> None:
     facts = facts_of(node, component=[component])
     assert facts.holder == HOLDER.keys.spend_public()
     assert facts.resource_type == "Observation"
-    assert facts.codes == {f"{LOINC}|2823-3", f"{LOINC}|8480-6"}
+    assert facts.codes == {f"{LOINC}|2823-3"}  # what it is about; the component's is not
     assert facts.categories == {f"{CATEGORY}|laboratory"}
     assert (facts.begins, facts.ends) == (date(2026, 5, 4), date(2026, 5, 4))
     assert (facts.labels, facts.confidentiality, facts.is_labelled) == (frozenset(), None, False)

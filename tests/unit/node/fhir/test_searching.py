@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from chartseal.errors import FhirRequestError
+from chartseal.disclosure import Selection
+from chartseal.errors import DisclosureError, FhirRequestError, VaultError
 from chartseal.node.fhir import Basis, Decision, RecordFacts
 from chartseal.node.fhir.outcomes import PART_2_NOTICE
 from chartseal.sealing import SealedRecord
@@ -22,6 +23,7 @@ from tests.fhir_answers import (
     NODE,
     Client,
     Node,
+    answer_record,
     concept,
     entries,
     included,
@@ -350,6 +352,44 @@ def test_what_the_receiver_must_be_told_is_in_the_bundle(node: Node) -> None:
     bundle = node.search("Observation", "patient=p1")
     assert issues(bundle) == ["part2-notice"]
     assert entries(bundle, "outcome")[0]["issue"][0]["diagnostics"] == PART_2_NOTICE
+
+
+def test_a_duty_is_done_before_anything_leaves_or_nothing_does(node: Node) -> None:
+    chart(node, 2)
+    node.rules.decide = lambda _: Decision(True, Basis.BREAK_GLASS, duties=frozenset({"emergency-notice"}))
+    assert "entry" not in node.search("Observation", "patient=p1")
+    assert {(each.action, each.basis) for each in node.log()} == {("refuse", "duty_not_done emergency-notice")}
+    told: list[str] = []
+    node.duties["emergency-notice"] = lambda _, judged: told.append(judged.name)
+    assert matches(node.search("Observation", "patient=p1")) == ["o0", "o1"]
+    node.read("Observation/o1")
+    assert told == ["Observation/o0", "Observation/o1", "Observation/o1"]
+
+    def fail(*_: object) -> None:
+        raise VaultError("no", "vault_unavailable")
+
+    node.duties["emergency-notice"] = fail
+    before = len(node.log())
+    for ask in (lambda: node.read("Observation/o1"), lambda: node.everything("p1")):
+        with pytest.raises(VaultError):
+            ask()
+    assert len(node.log()) == before
+
+
+def test_one_seal_that_cannot_be_given_does_not_keep_the_others_back(node: Node) -> None:
+    chart(node, 2)
+    calls = iter([True, False, True])
+
+    def sometimes(record: SealedRecord, opened: Selection | None) -> bytes:
+        if next(calls):
+            return answer_record(record, opened)
+        raise DisclosureError("too large", "limit_exceeded")
+
+    node.answer_record = sometimes
+    bundle = node.everything("p1")
+    assert matches(bundle) == ["p1", "o0", "o1"]
+    assert len(entries(bundle, "include")) == 2
+    assert issues(bundle) == ["limit_exceeded"]
 
 
 def test_everything_of_a_patient(node: Node) -> None:
