@@ -6,11 +6,27 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+from fastapi import FastAPI, Header, HTTPException
+
 from chartseal.disclosure import Selection
-from chartseal.node.fhir import AnswerRecord, Answers, Asked, Basis, Cursors, Decision, Interaction, Part, RecordFacts
+from chartseal.node.fhir import (
+    AnswerRecord,
+    Answers,
+    Asked,
+    Basis,
+    Caller,
+    Cursors,
+    Decision,
+    Gate,
+    Interaction,
+    Part,
+    RecordFacts,
+    capability_statement,
+    fhir_router,
+)
 from chartseal.node.fhir.answering import LARGEST_PAGE, Duty
 from chartseal.record import read_fields
 from chartseal.sealing import SealedLine, SealedRecord
@@ -191,3 +207,23 @@ def included(bundle: Json) -> list[str]:
 def issues(bundle: Mapping[str, Any]) -> list[str]:
     outcomes = entries(dict(bundle), "outcome")
     return [each["details"]["coding"][0]["code"] for outcome in outcomes for each in outcome["issue"]]
+
+
+def app_of(node: Node, base: str = NODE) -> FastAPI:
+    """An app whose caller is who the Authorization header names."""
+
+    def caller(authorization: str = Header(default="")) -> Caller:
+        if not authorization.startswith("Bearer "):
+            raise HTTPException(401)
+        return Client(authorization.removeprefix("Bearer "))
+
+    def gate(_: Caller) -> Gate:
+        return node.rules
+
+    made = FastAPI()
+    statement = capability_statement(base, published=date(2026, 11, 30))
+    answers = node.answers
+    if base != NODE:
+        answers = type(answers)(answers.vault, answers.cursors, answers.answer_record, base)
+    made.include_router(fhir_router(answers, caller=caller, gate=gate, clock=lambda: node.now, capability=statement))
+    return made

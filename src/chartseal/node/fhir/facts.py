@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from functools import lru_cache
 
 from chartseal import _core
 from chartseal.errors import KeyFormatError, VaultDamageError
@@ -49,7 +50,7 @@ def record_facts(record: SealedRecord, elements: Elements) -> RecordFacts:
     begins, ends = _days(elements)
     labels = frozenset(_labels(elements))
     return RecordFacts(
-        holder=_holder(record),
+        holder=_holder(record.address),
         resource_type=record.resource_type,
         codes=frozenset(each.text for path in _CODED for each in elements.concepts(path)),
         categories=frozenset(each.text for each in elements.concepts("category")),
@@ -70,9 +71,10 @@ def _labels(elements: Elements) -> Iterator[str]:
     return (f"{label.get('system', '')}|{label.get('code', '')}" for label in found.values())
 
 
-def _holder(record: SealedRecord) -> bytes:
+@lru_cache(maxsize=1_024)  # whether it is a point takes longer than all else here
+def _holder(address: str) -> bytes:
     try:
-        return _core.parse_address(record.address)[:32]
+        return _core.parse_address(address)[:32]
     except KeyFormatError as exc:
         raise VaultDamageError("a record names no sealing address", "record_damaged") from exc
 

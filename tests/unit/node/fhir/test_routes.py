@@ -8,45 +8,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from io import BytesIO
 from typing import Any
 
 import pytest
 import uvicorn
-from fastapi import FastAPI, Header, HTTPException
 from fhir.resources.R4B.bundle import Bundle
 from fhirpy import SyncFHIRClient
 from starlette.testclient import TestClient
 
 from chartseal.fhir import Piece, pieces
-from chartseal.node.fhir import Caller, Gate, capability_statement, fhir_router
 from chartseal.node.fhir.parameters import LONGEST
 from chartseal.node.fhir.routes import FORM
 from chartseal.record import read_fields
-from tests.fhir_answers import NODE, Client, Node, entries, keep, link, matches, observation, patient
+from tests.fhir_answers import Node, app_of, entries, keep, link, matches, observation, patient
 
 FHIR = "application/fhir+json"
-
-
-def app_of(node: Node, base: str = NODE) -> FastAPI:
-    """An app whose caller is who the Authorization header names."""
-
-    def caller(authorization: str = Header(default="")) -> Caller:
-        if not authorization.startswith("Bearer "):
-            raise HTTPException(401)
-        return Client(authorization.removeprefix("Bearer "))
-
-    def gate(_: Caller) -> Gate:
-        return node.rules
-
-    made = FastAPI()
-    statement = capability_statement(base, published=date(2026, 11, 30))
-    answers = node.answers
-    if base != NODE:
-        answers = type(answers)(answers.vault, answers.cursors, answers.answer_record, base)
-    made.include_router(fhir_router(answers, caller=caller, gate=gate, clock=lambda: node.now, capability=statement))
-    return made
 
 
 @pytest.fixture
