@@ -592,3 +592,10 @@ class PullError(CoreError):
     """Another node cannot be asked, refuses, or does not answer as a node does; nothing of its answer was shown."""
 
     code = "pull_refused"
+# node
+
+
+class FhirRequestError(CoreError):
+    """A FHIR request cannot be answered as it stands; `path` names the parameter, never its value."""
+
+    code = "fhir_request_refused"

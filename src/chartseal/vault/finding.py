@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from chartseal.errors import ChartsealError, VaultError
 from chartseal.vault import terms
 from chartseal.vault.database import trusting_rows
-from chartseal.vault.opening import COLUMNS, Entry, chunks, decrypt
+from chartseal.vault.opening import COLUMNS, Entry, chunks, decrypt, patient_of
 from chartseal.vault.tables import LIVE, RECORD, TERM
 
 if TYPE_CHECKING:
@@ -22,6 +22,16 @@ Unread = Callable[[Entry, ChartsealError], None]
 """Is told of a record that cannot be opened, and why."""
 
 _CHUNK = 1_000
+
+
+class Named(NamedTuple):
+    """A record that bears a name which was looked for."""
+
+    name: str
+    """`type/id`."""
+    patient: bytes | None
+    """The pseudonym on its row."""
+    entry: Entry
 
 
 @dataclass(frozen=True)
@@ -140,6 +150,29 @@ def beside(vault: Vault, connection: Connection, entries: Iterable[Entry]) -> li
 def _indexed(vault: Vault, connection: Connection, address: str) -> list[Entry]:
     """What the index, if there is one, has of an address; erased records have left it."""
     return list(find(vault, connection, Wanted(address=address))) if vault.settings.searchable else []
+
+
+def named(
+    vault: Vault, connection: Connection, names: Collection[str], patient: bytes | None, most: int
+) -> list[Named]:
+    """Of each patient the newest live record of each name, the newest first, at most so many; or of one patient's.
+
+    Raises:
+        VaultError: `not_searchable`, `vault_unavailable`.
+        VaultDamageError: `vault_damaged`.
+    """
+    if not vault.settings.searchable:
+        raise VaultError("this vault keeps no index: it finds records by patient alone", "not_searchable")
+    by_term = {terms.term(vault.index, terms.NAME, name): name for name in names}
+    bearing = select(TERM.c.term, func.max(RECORD.c.id).label("id")).select_from(RECORD.join(TERM))
+    bearing = bearing.where(TERM.c.term.in_(by_term), RECORD.c.state == LIVE).group_by(TERM.c.term, RECORD.c.patient)
+    if patient is not None:
+        bearing = bearing.where(RECORD.c.patient == patient)
+    newest = bearing.subquery()
+    query = select(*COLUMNS, RECORD.c.patient, newest.c.term).join(newest, newest.c.id == RECORD.c.id)
+    with trusting_rows(RECORD):
+        rows = connection.execute(query.order_by(RECORD.c.id.desc()).limit(most)).all()
+        return [Named(by_term[bytes(row.term)], patient_of(row), Entry.of(row)) for row in rows]
 
 
 def _query(vault: Vault, wanted: Wanted) -> Select[Any]:

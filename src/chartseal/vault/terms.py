@@ -1,4 +1,4 @@
-"""What a record may be found by, as keyed hashes: its address, type, codes and date; and its patient's pseudonym.
+"""What a record may be found by, as keyed hashes: its address, type, name, codes and date; and its patient's pseudonym.
 
 Whoever has the database without the keys learns which records share a term, and of no term what it says.
 
@@ -21,8 +21,11 @@ from chartseal.attestation import UnverifiedPackage, packages
 from chartseal.errors import KeyFormatError, VaultError
 from chartseal.keys import SealingAddress
 
-ADDRESS, TYPE, CODE, DAY, MONTH, YEAR = b"address", b"type", b"code", b"day", b"month", b"year"
-"""Kinds of terms. `day` holds the date as precisely as the record knows it: a day, or a bare month or year."""
+ADDRESS, TYPE, NAME, CODE = b"address", b"type", b"name", b"code"
+DAY, MONTH, YEAR = b"day", b"month", b"year"
+"""Kinds of terms. `name` is type/id, as relative references have it. `day` holds the date as precisely as the record
+knows it: a day, or a bare month or year.
+"""
 EARLIEST, LATEST = date(1900, 1, 1), date(2149, 12, 31)
 """Bounds of a search that names none: each year is one term."""
 
@@ -88,6 +91,8 @@ class Facts:
     """The package, as JSON."""
     address: str = field(repr=False)
     resource_type: str = field(repr=False)
+    name: str | None = field(repr=False)
+    """`type/id`, whatever the base; None where the resource has no id."""
     patient: str | None = field(repr=False)
     """The reference to the patient whose it is, as far as the record itself makes it absolute; None where it names
     none.
@@ -145,6 +150,7 @@ def _facts(
         seal=seal,
         address=canonical(address),
         resource_type=found["resourceType"],
+        name=f"{found['resourceType']}/{found['id']}" if found.get("id") else None,
         patient=_patient(found),
         codes=tuple(_codes(found)),
         date=_date(found),
@@ -223,6 +229,7 @@ def terms(secret: bytes, records: Sequence[Facts]) -> list[set[bytes]]:
 
 def _words_of(facts: Facts) -> list[bytes]:
     words = [_word(ADDRESS, facts.address), _word(TYPE, facts.resource_type)]
+    words += [_word(NAME, facts.name)] if facts.name is not None else []
     words += [_word(CODE, code) for code in facts.codes]
     if facts.date is not None:
         words.append(_word(DAY, facts.date))

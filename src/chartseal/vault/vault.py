@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 
 from sqlalchemy import Engine, select
@@ -16,7 +16,7 @@ from chartseal.vault.blobs.inline import YOUNG
 from chartseal.vault.checking import check
 from chartseal.vault.database import open_database, reading, trusting_rows, writing
 from chartseal.vault.epochs import Epochs
-from chartseal.vault.finding import Unread, Wanted, addressed, addresses, beside, find
+from chartseal.vault.finding import Named, Unread, Wanted, addressed, addresses, beside, find, named
 from chartseal.vault.findings import Finding
 from chartseal.vault.keys.provider import ACCOUNTING, INDEX, PSEUDONYMS, KeyProvider
 from chartseal.vault.moves import moves
@@ -28,6 +28,8 @@ from chartseal.vault.terms import Facts, absolute
 
 DELIVERY_DAYS = 90
 """How long a delivery waits for its holder."""
+MOST_NAMED = 1_000
+"""Records that a search by name gives."""
 
 
 class Vault:
@@ -154,6 +156,18 @@ class Vault:
         wanted = Wanted(patient, address, resource_type, code, since, until)
         with reading(self.engine) as connection:
             return list(find(self, connection, wanted))
+
+    def named(self, names: Collection[str], *, patient: bytes | None = None, most: int = MOST_NAMED) -> list[Named]:
+        """Live records that bear one of the names (`type/id`, whatever the base), the newest first, at most so many.
+
+        An id is its EHR's: several charts may hold the same (a practitioner's, say), and one chart several versions,
+        of which the one stored last is given. `patient` is a pseudonym: of that patient's rows alone.
+
+        Raises:
+            VaultError: `not_searchable`, `vault_unavailable`.
+        """
+        with reading(self.engine) as connection:
+            return named(self, connection, names, patient, most)
 
     def addressed(self, address: str, unread: Unread | None = None) -> list[Entry]:
         """Entries of the records sealed to an address that are not erased; without an index each record is opened.
@@ -284,4 +298,4 @@ class Vault:
         return check(self, before=(now or datetime.now(UTC)) - YOUNG)
 
 
-__all__ = ["DELIVERY_DAYS", "MOST_LINES", "Vault"]
+__all__ = ["DELIVERY_DAYS", "MOST_LINES", "MOST_NAMED", "Vault"]
