@@ -95,7 +95,7 @@ class Gate:
             roles=client.roles & token.roles,
             is_accredited=client.is_accredited,
             purpose=token.b2b.purpose,
-            scopes=token.scopes.meet(client.allowed),
+            scopes=token.scopes.granted(client.allowed),
             person=token.b2b.person,
             organisation=token.b2b.organization_id,
         )

@@ -8,7 +8,7 @@ In: a client's signed assertion with UDAP's `hl7-b2b` object. Out: a token with 
     app.include_router(smart_router(SmartParts(grants, SigningKeys(keys, CLIENT_KEYS), base_url)))
 """
 
-from chartseal.node.smart.accreditations import Accreditations, ChainAccreditations, Member
+from chartseal.node.smart.accreditations import Accreditations, ChainAccreditations, Member, Relocated
 from chartseal.node.smart.assertions import Assertions
 from chartseal.node.smart.b2b import B2b
 from chartseal.node.smart.clients import Client, Clients, RegisteredClient
@@ -36,6 +36,7 @@ __all__ = [
     "Member",
     "Reach",
     "RegisteredClient",
+    "Relocated",
     "Replays",
     "SigningKeys",
     "SmartParts",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -37,6 +37,26 @@ class Accreditations(Protocol):
 
     def find(self, account: Address, now: datetime) -> Member | None:
         """The account's standing now, or None: it is not accredited by anybody who counts here."""
+
+
+class Relocated:
+    """Other accreditations, with nodes elsewhere than they state: for a machine that plays several nodes."""
+
+    def __init__(self, accreditations: Accreditations, endpoints: Mapping[Address, str]) -> None:
+        """`endpoints`: base URLs by account."""
+        self._accreditations = accreditations
+        self._endpoints = endpoints
+
+    def find(self, account: Address, now: datetime) -> Member | None:
+        """The account's standing now; that it is accredited, the settings cannot say.
+
+        Raises:
+            ChainError: as the accreditations.
+        """
+        member = self._accreditations.find(account, now)
+        if member is None or account not in self._endpoints:
+            return member
+        return replace(member, endpoint=self._endpoints[account].rstrip("/"))
 
 
 class ChainAccreditations:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from chartseal.attestation import Address, address_from, checksum_address
 from chartseal.errors import AccessError, PackageError
@@ -76,7 +75,7 @@ class RegisteredClient:
         except OSError as exc:
             raise _setting(f"the key set of a client cannot be read: {exc.strerror}") from exc
         keys, allowed = KeySet.loads(text), GrantedScopes.parse(scopes)
-        if not keys.keys or not allowed:
+        if not keys.keys or not allowed.scopes:
             raise _setting("a client has a key for ES384 or RS384, and a scope")
         return cls(client_id, keys, allowed, roles, account)
 
@@ -109,16 +108,12 @@ class Clients:
         *,
         registered: Callable[[], Mapping[str, RegisteredClient]] = lambda: MappingProxyType({}),
         allowed: GrantedScopes = READING,
-        endpoints: Mapping[Address, str] = MappingProxyType({}),
     ) -> None:
-        """`registered` is asked each time, so that who is taken out is out. `endpoints` say where a peer's node is
-        instead of its accreditation, for a machine that plays several nodes.
-        """
+        """`registered` is asked each time, so that who is taken out is out."""
         self._accreditations = accreditations
         self._key_sets = key_sets
         self._registered = registered
         self._allowed = allowed
-        self._endpoints = endpoints
 
     def find(self, client_id: str, now: datetime) -> Client | None:
         """The client of that id, if there is one now.
@@ -157,8 +152,7 @@ class Clients:
         member = self._accreditations.find(account, now)
         if member is None:
             return None
-        endpoint = self._endpoints.get(account, member.endpoint).rstrip("/")
-        keys = endpoint + KEY_SET_PATH if urlsplit(endpoint).netloc else ""
+        keys = member.endpoint + KEY_SET_PATH if member.endpoint else ""
         return Client(checksum_address(account), account, member.roles, True, self._allowed, keys)
 
 

@@ -65,8 +65,8 @@ class Grants:
             b2b = asserted.b2b()
         except AccessError as exc:
             raise TokenRequestError(exc.detail, exc.code, INVALID_GRANT, exc.path) from exc
-        scopes = GrantedScopes.parse(form["scope"]).meet(asserted.client.allowed)
-        if not scopes:
+        scopes = GrantedScopes.parse(form["scope"]).granted(asserted.client.allowed)
+        if not scopes.scopes:
             raise TokenRequestError("none of the scopes is given here", "scope_refused", INVALID_SCOPE, "scope")
         token = self._tokens.issue(asserted.client, scopes, b2b, now)
         return Granted(token, asserted.client.client_id, scopes, b2b)

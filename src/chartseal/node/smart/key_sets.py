@@ -16,7 +16,7 @@ from chartseal.node.smart.jose import KeySet, VerifyingKey
 KEPT = 300.0
 """Seconds for which a set stands: a key that its owner took out counts no longer than that."""
 PAUSE = 10.0
-"""Seconds, at least, between two calls to one address, whether for a key that is not in the set or after a fault."""
+"""Seconds, at least, between two calls to one address for keys that are not in its set, and after a fault."""
 _MOST = 1_000
 _OK = 200
 
@@ -29,6 +29,8 @@ class _Entry:
     """When the address was called last."""
     answered_at: float = -math.inf
     """When it gave the keys."""
+    missed_at: float = -math.inf
+    """When it was called for a key that the keys lacked."""
 
 
 class KeySets:
@@ -62,8 +64,8 @@ class KeySets:
             now = self._clock()
             is_fresh = now - entry.answered_at < KEPT
             key = entry.keys.find(kid, algorithm) if is_fresh else None
-            if key is None and now - entry.asked_at >= PAUSE:
-                entry.asked_at = now
+            if key is None and now - (entry.missed_at if is_fresh else entry.asked_at) >= PAUSE:
+                entry.asked_at, entry.missed_at = now, now if is_fresh else entry.missed_at
                 entry.keys, entry.answered_at = self._asked(url), now
                 return entry.keys.find(kid, algorithm)
             if not is_fresh:

@@ -51,7 +51,7 @@ class Scope:
         is_so = interaction in set(self.interactions)
         return is_of_type and is_so and (not self.category or self.category in categories)
 
-    def meet(self, other: Scope) -> Scope | None:
+    def narrowed(self, other: Scope) -> Scope | None:
         """What both allow; None where that is nothing. Of two categories it is nothing, though a record may have both:
         no scope says that.
         """
@@ -64,7 +64,7 @@ class Scope:
 
     def covers(self, other: Scope) -> bool:
         """Whether it allows all that the other does."""
-        return self.meet(other) == other
+        return self.narrowed(other) == other
 
     def __str__(self) -> str:
         """As version 2 writes it."""
@@ -96,20 +96,16 @@ class GrantedScopes:
         """Whether a record of that type and these categories (`system|code`) may be read (r) or found (s)."""
         return any(each.allows(resource_type, interaction, categories) for each in self.scopes)
 
-    def meet(self, other: GrantedScopes) -> GrantedScopes:
-        """What both allow."""
-        return GrantedScopes.of(self._meets(other))
+    def granted(self, allowed: GrantedScopes) -> GrantedScopes:
+        """What of these, which a client asks for, lies within what it is allowed."""
+        return GrantedScopes.of(self._meets(allowed))
 
     def _meets(self, other: GrantedScopes) -> Iterator[Scope]:
         for one in self.scopes:
             for another in other.scopes:
-                both = one.meet(another)
+                both = one.narrowed(another)
                 if both is not None:
                     yield both
-
-    def __bool__(self) -> bool:
-        """Whether they open anything."""
-        return bool(self.scopes)
 
     def __str__(self) -> str:
         """As a token answer states them."""

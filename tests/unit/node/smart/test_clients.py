@@ -10,7 +10,7 @@ import pytest
 
 from chartseal.attestation import Address, checksum_address
 from chartseal.errors import AccessError, NodeError
-from chartseal.node.smart.accreditations import Member
+from chartseal.node.smart.accreditations import Member, Relocated
 from chartseal.node.smart.clients import Clients, RegisteredClient
 from chartseal.node.smart.jose import KeySet
 from chartseal.node.smart.scopes import GrantedScopes
@@ -101,7 +101,8 @@ def test_who_has_no_node_has_no_keys(site: Site) -> None:
 
 
 def test_a_setting_may_say_where_a_node_is(site: Site) -> None:
-    clients = Clients(site.accreditations, site.key_sets, endpoints={HOSPITAL: "http://127.0.0.1:8081/"})
+    moved = Relocated(site.accreditations, {HOSPITAL: "http://127.0.0.1:8081/"})
+    clients = Clients(moved, site.key_sets)
     found = clients.find(CLIENT_ID, NOW)
     assert found is not None
     assert found.key_set_url == "http://127.0.0.1:8081/.well-known/jwks.json"

@@ -59,18 +59,21 @@ def test_a_set_is_asked_for_once_in_minutes(peer: Peer) -> None:
 
 def test_a_new_key_is_found_and_unknown_ones_cost_few_calls(peer: Peer) -> None:
     assert peer.has("k1")
-    assert [peer.has(f"x{at}") for at in range(50)] == [False] * 50
-    assert peer.calls == 1
-    peer.now += PAUSE
-    peer.answer = lambda: Answer(200, key_set(ec_key("k2")))
+    peer.answer = lambda: Answer(200, key_set(ec_key("k1"), ec_key("k2")))
     assert peer.has("k2")
-    assert (peer.calls, peer.has("k1")) == (2, False)
+    assert [peer.has(f"x{at}") for at in range(50)] == [False] * 50
+    assert peer.calls == 2
+    peer.now += PAUSE - 0.1
+    peer.answer = lambda: Answer(200, key_set(ec_key("k3")))
+    assert not peer.has("k3")
+    peer.now += 0.2
+    assert peer.has("k3")
+    assert (peer.calls, peer.has("k1")) == (3, False)
 
 
 def test_while_a_peer_is_down_its_keys_count_until_they_are_old(peer: Peer) -> None:
     assert peer.has("k1")
     peer.answer = unreachable
-    peer.now += PAUSE
     with pytest.raises(PeerError):
         peer.has("k2")
     assert peer.has("k1")

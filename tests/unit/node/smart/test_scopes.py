@@ -40,12 +40,12 @@ def test_what_is_no_interaction_is_never_open(interaction: str) -> None:
 def test_two_scopes_together_never_open_what_one_does_not() -> None:
     for one, other in itertools.product(TEXTS, repeat=2):
         first, second = GrantedScopes.parse(one), GrantedScopes.parse(other)
-        both = first.meet(second)
+        both = first.granted(second)
         exact = opened(first) & opened(second)
         assert opened(both) <= exact
         if not ({LAB, VITAL} <= {each for each in (LAB, VITAL) if each in one or each in other}):
             assert opened(both) == exact
-        assert opened(second.meet(first)) == opened(both)
+        assert opened(second.granted(first)) == opened(both)
         assert opened(GrantedScopes.parse(str(both))) == opened(both)
 
 
@@ -78,7 +78,7 @@ def test_what_another_covers_is_left_out() -> None:
 )
 def test_what_is_not_known_is_no_scope(text: str) -> None:
     assert Scope.parse(text) is None
-    assert not GrantedScopes.parse(text)
+    assert not GrantedScopes.parse(text).scopes
 
 
 def test_an_encoded_category_is_the_same() -> None:
