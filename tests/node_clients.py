@@ -13,7 +13,7 @@ from typing import Any
 from joserfc import jws
 from joserfc.jwk import ECKey, KeyParameters, RSAKey
 
-from chartseal.attestation import Address, checksum_address
+from chartseal.attestation import Address, LocalSigner, checksum_address
 from chartseal.errors import NodeError, PeerError, VaultKeyError
 from chartseal.node.smart.accreditations import Member
 from chartseal.node.smart.assertions import Assertions
@@ -29,7 +29,8 @@ from chartseal.node.smart.tokens import Tokens
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 BASE = "https://a.example/node"
 TOKEN_URL = f"{BASE}/auth/token"
-HOSPITAL = Address(b"\xb1" * 20)
+ACCOUNT = LocalSigner(b"\xb1" * 32)
+HOSPITAL = ACCOUNT.address
 ENDPOINT = "https://b.example"
 CLIENT_ID = checksum_address(HOSPITAL)
 B2B = {
@@ -165,7 +166,7 @@ class Site:
         self.token_keys = SigningKeys(self.provider, TOKEN_KEYS)
         self.client_keys.rotate()
         self.token_keys.rotate()
-        self.key_sets = KeySets(Reach(), call=self._call, clock=self.clock.seconds)
+        self.key_sets = KeySets(Reach(), must_vouch=False, call=self._call, clock=self.clock.seconds)
         self.clients = Clients(self.accreditations, self.key_sets, registered=self._registered)
         self.tokens = Tokens(self.token_keys, issuer=self.base, audience=f"{self.base}/fhir")
         self.grants = Grants(Assertions(self.clients, self.replays, token_url(self.base)), self.tokens)

@@ -1,11 +1,11 @@
 """A node as a client of others: it proves who it is by its own key, and gets a token for what it may ask there.
 
-    peers = PeerTokens(account, SigningKeys(keys, CLIENT_KEYS), accreditations, Reach())
+    peers = PeerTokens(account, SigningKeys(keys, CLIENT_KEYS), accreditations, KeySets(Reach()), Reach())
     token = peers.get(hospital, b2b, "system/*.rs")
     httpx.get(f"{token.fhir_url}/Patient", headers={"Authorization": f"Bearer {token.text}"})
 
-A peer is an account, and its node is where its accreditation says now; what a node says of itself may not lead
-elsewhere. Calls block: not in an event loop.
+A peer is an account: its node is where its accreditation says now, and shows that the account's key vouches for it
+before anything is sent there. What a node says of itself may not lead elsewhere. Calls block: not in an event loop.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from chartseal.node.smart.b2b import NAME, B2b
 from chartseal.node.smart.endpoint import CONFIGURATION_PATH, FHIR_PATH
 from chartseal.node.smart.fetching import Answer, Reach, fetch
 from chartseal.node.smart.grants import ASSERTION_TYPE, GRANT_TYPE
+from chartseal.node.smart.key_sets import KeySets
 from chartseal.node.smart.signing_keys import SigningKeys
 
 ASSERTION_LIFE = timedelta(minutes=2)
@@ -89,6 +90,7 @@ class PeerTokens:
         account: Address,
         keys: SigningKeys,
         accreditations: Accreditations,
+        key_sets: KeySets,
         reach: Reach,
         *,
         call: _Post = _fetch,
@@ -100,6 +102,7 @@ class PeerTokens:
         self._client_id = checksum_address(account)
         self._keys = keys
         self._accreditations = accreditations
+        self._key_sets = key_sets
         self._reach = reach
         self._call = call
         self._now = now
@@ -117,7 +120,7 @@ class PeerTokens:
         Raises:
             PeerError: `peer_not_accredited`, `peer_no_node`; `peer_denied`: it gives none, for the reason that is in
                 the message; `peer_resting`: it was at fault too often; `peer_elsewhere`: what it says of itself leads
-                away from its node; `peer_busy`, `peer_answer`; as `fetch`.
+                away from its node; `peer_busy`, `peer_answer`; as `fetch` and `KeySets.find`.
             ChainError: whether it is accredited cannot be known now.
             VaultKeyError: our own key cannot be read.
         """
@@ -196,6 +199,7 @@ class PeerTokens:
     def _attempt(self, member: Member, b2b: B2b, scopes: str) -> PeerToken:
         """Ask once, with an assertion of its own: whether the one before was used up, nobody knows."""
         asked_at = self._now()
+        self._key_sets.require(member.account, member.endpoint)
         url = self._token_url(member)
         form = {
             "grant_type": GRANT_TYPE,

@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from chartseal.attestation import Address, checksum_address
+from chartseal.attestation import Address, LocalSigner, checksum_address
 from chartseal.errors import NodeError, PeerError, TokenError
 from chartseal.node.caller import Gate
 from chartseal.node.client_auth import PeerToken, PeerTokens
@@ -36,7 +36,8 @@ from chartseal.node.smart.signing_keys import CLIENT_KEYS, TOKEN_KEYS, SigningKe
 from chartseal.node.smart.tokens import Tokens
 from tests.node_clients import BASE, Clock, MemoryAccreditations, MemoryKeys
 
-ASKED, ASKING = Address(b"\xa1" * 20), Address(b"\xb1" * 20)
+SIGNERS = [LocalSigner(bytes([each]) * 32) for each in (0xA1, 0xB1)]
+ASKED, ASKING = (each.address for each in SIGNERS)
 WHY = B2b(organization_id="https://b.example/org", purpose="TREAT", subject_id="urn:x:1")
 LOCAL = Reach(allows_loopback=True)
 
@@ -66,17 +67,20 @@ class Nodes:
         self.known = Relocated(self.accreditations, self.bases)
         self.gates: dict[Address, Gate] = {}
         self.keys: dict[Address, SigningKeys] = {}
-        for account, base in self.bases.items():
+        self.key_sets: dict[Address, KeySets] = {}
+        for signer in SIGNERS:
+            account, base = signer.address, self.bases[signer.address]
             store = stack.enter_context(Replays.open(str(folder / f"{account.hex()}.db")))
             provider = MemoryKeys()
             keys = {purpose: SigningKeys(provider, purpose) for purpose in (CLIENT_KEYS, TOKEN_KEYS)}
             for each in keys.values():
                 each.rotate()
-            clients = Clients(self.known, KeySets(LOCAL))
+            self.key_sets[account] = KeySets(LOCAL)
+            clients = Clients(self.known, self.key_sets[account])
             tokens = Tokens(keys[TOKEN_KEYS], issuer=base, audience=f"{base}/fhir")
             grants = Grants(Assertions(clients, store, token_url(base)), tokens)
             app = FastAPI()
-            app.include_router(smart_router(SmartParts(grants, keys[CLIENT_KEYS], base)))
+            app.include_router(smart_router(SmartParts(grants, keys[CLIENT_KEYS], base, signer)))
             stack.enter_context(serving(app, listeners[account]))
             self.gates[account], self.keys[account] = Gate(tokens, clients), keys[CLIENT_KEYS]
 
@@ -88,7 +92,7 @@ def nodes(tmp_path: Path) -> Iterator[Nodes]:
 
 
 def test_one_node_is_let_in_by_another_as_whom_it_is(nodes: Nodes) -> None:
-    peers = PeerTokens(ASKING, nodes.keys[ASKING], nodes.known, LOCAL)
+    peers = PeerTokens(ASKING, nodes.keys[ASKING], nodes.known, nodes.key_sets[ASKING], LOCAL)
     token = peers.get(ASKED, WHY, "system/*.cruds")
     assert (token.peer, token.fhir_url, token.scopes) == (ASKED, f"{nodes.bases[ASKED]}/fhir", "system/*.rs")
     caller = nodes.gates[ASKED].admit([f"Bearer {token.text}"], {})
@@ -102,7 +106,7 @@ def test_one_node_is_let_in_by_another_as_whom_it_is(nodes: Nodes) -> None:
 
 
 def test_a_node_that_rotates_its_key_goes_on(nodes: Nodes) -> None:
-    peers = PeerTokens(ASKING, nodes.keys[ASKING], nodes.known, LOCAL)
+    peers = PeerTokens(ASKING, nodes.keys[ASKING], nodes.known, nodes.key_sets[ASKING], LOCAL)
     first = peers.get(ASKED, WHY, "system/Patient.r")
     assert peers.get(ASKED, WHY, "system/Patient.r") is first
     nodes.keys[ASKING].rotate()
@@ -113,8 +117,17 @@ def test_a_node_that_rotates_its_key_goes_on(nodes: Nodes) -> None:
     assert caught.value.code == "peer_denied"
 
 
+def test_a_server_that_took_a_nodes_place_gets_nothing(nodes: Nodes) -> None:
+    """The peer's name leads to another node, whose account vouches for itself alone."""
+    moved = Relocated(nodes.accreditations, {**nodes.bases, ASKED: nodes.bases[ASKING]})
+    peers = PeerTokens(ASKING, nodes.keys[ASKING], moved, nodes.key_sets[ASKING], LOCAL)
+    with pytest.raises(PeerError) as caught:
+        peers.get(ASKED, WHY, "system/*.rs")
+    assert caught.value.code == "peer_not_account"
+
+
 def test_a_node_that_says_it_is_another_is_denied(nodes: Nodes) -> None:
-    liar = PeerTokens(ASKED, nodes.keys[ASKING], nodes.known, LOCAL)
+    liar = PeerTokens(ASKED, nodes.keys[ASKING], nodes.known, nodes.key_sets[ASKING], LOCAL)
     with pytest.raises(PeerError, match="invalid_client") as caught:
         liar.get(ASKED, WHY, "system/*.rs")
     assert caught.value.code == "peer_denied"
@@ -132,6 +145,7 @@ class Peer:
         self.keys.rotate()
         self.accreditations = MemoryAccreditations(Member(ASKED, frozenset({"hospital"}), "H", BASE))
         self.configuration: Any = smart_configuration(BASE, GrantedScopes.parse("system/*.rs"))
+        self.key_set = json.dumps(self.keys.published()).encode()
         self.answers: list[Answer | str] = []
         self.answer: Answer | str = said(access_token="t", token_type="Bearer", expires_in=300, scope="system/*.r")
         self.posted: list[Mapping[str, str]] = []
@@ -143,6 +157,7 @@ class Peer:
             ASKING,
             self.keys,
             self.accreditations,
+            KeySets(Reach(), must_vouch=False, call=lambda url, reach: self._call(url, reach, None)),
             Reach(),
             call=self._call,
             now=self.clock,
@@ -152,6 +167,8 @@ class Peer:
 
     def _call(self, url: str, _: Reach, form: Mapping[str, str] | None) -> Answer:
         self.urls.append(url)
+        if url.endswith("/jwks.json"):
+            return Answer(200, self.key_set)
         if form is None:
             return said(**self.configuration)
         self.posted.append(form)
@@ -189,6 +206,7 @@ def test_an_assertion_is_for_one_endpoint_and_counts_two_minutes(peer: Peer) -> 
     assert claims["iss"] == claims["sub"] == checksum_address(ASKING)
     assert (claims["aud"], claims["exp"] - claims["iat"]) == (f"{BASE}/auth/token", 120)
     assert B2b.from_json(claims["extensions"]["hl7-b2b"]) == WHY
+    assert peer.urls.pop(0) == f"{BASE}/.well-known/jwks.json"
     assert peer.urls == [f"{BASE}/fhir/.well-known/smart-configuration", f"{BASE}/auth/token"]
 
 

@@ -5,7 +5,7 @@ In: a client's signed assertion with UDAP's `hl7-b2b` object. Out: a token with 
     clients = Clients(ChainAccreditations(facts, authorities), KeySets(Reach()))
     tokens = Tokens(SigningKeys(keys, TOKEN_KEYS), issuer=base_url, audience=base_url + "/fhir")
     grants = Grants(Assertions(clients, Replays.open("tokens.db"), token_url(base_url)), tokens)
-    app.include_router(smart_router(SmartParts(grants, SigningKeys(keys, CLIENT_KEYS), base_url)))
+    app.include_router(smart_router(SmartParts(grants, SigningKeys(keys, CLIENT_KEYS), base_url, signer)))
 """
 
 from chartseal.node.smart.accreditations import Accreditations, ChainAccreditations, Member, Relocated

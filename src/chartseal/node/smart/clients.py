@@ -17,13 +17,11 @@ from chartseal.attestation import Address, address_from, checksum_address
 from chartseal.errors import AccessError, PackageError
 from chartseal.node.smart.accreditations import Accreditations
 from chartseal.node.smart.jose import LARGEST_KEY_SET, KeySet, VerifyingKey
-from chartseal.node.smart.key_sets import KeySets
+from chartseal.node.smart.key_sets import KEY_SET_PATH, KeySets
 from chartseal.node.smart.scopes import GrantedScopes
 from chartseal.verification.chain import ROLES
 
 LONGEST_CLIENT_ID = 200
-KEY_SET_PATH = "/.well-known/jwks.json"
-"""Under a node's base URL."""
 READING = GrantedScopes.parse("system/*.rs")
 """What an accredited client may ask for where settings say nothing: to read and search, as far as consent goes."""
 
@@ -89,13 +87,15 @@ class Client:
     roles: frozenset[str]
     is_accredited: bool
     allowed: GrantedScopes
-    keys: KeySet | str = field(repr=False)
-    """Its keys, or where its node serves them; empty where it has no node."""
+    keys: KeySet | None = field(default=None, repr=False)
+    """Of a registered one."""
+    endpoint: str = ""
+    """Base URL of the node that serves its keys; empty for registered ones, and for accounts without a node."""
 
     @property
     def key_set_url(self) -> str:
-        """Where its keys are served; empty for registered ones."""
-        return self.keys if isinstance(self.keys, str) else ""
+        """Where its keys are served; empty for those without a node."""
+        return self.endpoint + KEY_SET_PATH if self.endpoint else ""
 
 
 class Clients:
@@ -140,9 +140,11 @@ class Clients:
         Raises:
             PeerError: as `KeySets.find`.
         """
-        if isinstance(client.keys, KeySet):
+        if client.keys is not None:
             return client.keys.find(kid, algorithm)
-        return self._key_sets.find(client.keys, kid, algorithm) if client.keys else None
+        if client.account is None or not client.endpoint:
+            return None
+        return self._key_sets.find(client.account, client.endpoint, kid, algorithm)
 
     def _accredited(self, client_id: str, now: datetime) -> Client | None:
         try:
@@ -152,8 +154,8 @@ class Clients:
         member = self._accreditations.find(account, now)
         if member is None:
             return None
-        keys = member.endpoint + KEY_SET_PATH if member.endpoint else ""
-        return Client(checksum_address(account), account, member.roles, True, self._allowed, keys)
+        named = checksum_address(account)
+        return Client(named, account, member.roles, True, self._allowed, endpoint=member.endpoint)
 
 
 def _setting(detail: str) -> AccessError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,11 +14,15 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
+from chartseal.attestation import Signer
 from chartseal.errors import ChartsealError, TokenRequestError
 from chartseal.node.smart.b2b import NAME
-from chartseal.node.smart.clients import KEY_SET_PATH, READING
+from chartseal.node.smart.clients import READING
 from chartseal.node.smart.grants import GRANT_TYPE, INVALID_CLIENT, INVALID_REQUEST, LARGEST_FORM, Grants, read_form
-from chartseal.node.smart.jose import ALGORITHMS
+from chartseal.node.smart.identity import NAME as STATEMENT
+from chartseal.node.smart.identity import Statement
+from chartseal.node.smart.jose import ALGORITHMS, KeySet
+from chartseal.node.smart.key_sets import KEY_SET_PATH
 from chartseal.node.smart.scopes import GrantedScopes
 from chartseal.node.smart.signing_keys import SigningKeys
 
@@ -31,7 +36,7 @@ _PATIENCE = 10.0
 _AT_ONCE = 8
 """Decisions at a time: one may wait for a slow peer's keys, and must not take all threads from others."""
 _PRIVATE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-_PUBLIC = {"Cache-Control": "public, max-age=300"}
+_PUBLIC = {"Cache-Control": "public, max-age=60"}
 _TOLD = {
     "invalid_request": "the form is malformed, has a field twice, or shows the client by other means than an assertion",
     "invalid_client": "the client could not be authenticated",
@@ -71,6 +76,8 @@ class SmartParts:
     client_keys: SigningKeys
     base_url: str
     """The node's own, without a slash at its end."""
+    account: Signer | None = None
+    """The node's accredited key, which vouches for what it serves; without it, other nodes take it for nobody's."""
     allowed: GrantedScopes = READING
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -120,9 +127,19 @@ def smart_router(parts: SmartParts) -> APIRouter:
     @router.get(KEY_SET_PATH)
     async def key_set() -> JSONResponse:
         """Publish the keys that this node signs assertions by, where it is a client."""
-        return JSONResponse(await run_in_threadpool(parts.client_keys.published), headers=_PUBLIC)
+        return JSONResponse(await run_in_threadpool(_published, parts), headers=_PUBLIC)
 
     return router
+
+
+def _published(parts: SmartParts) -> dict[str, Any]:
+    """The key set, with the account's statement about it."""
+    published = parts.client_keys.published()
+    if parts.account is None:
+        return published
+    keys = KeySet.loads(json.dumps(published).encode())
+    statement = Statement.make(parts.account, parts.base_url, keys, parts.now())
+    return {**published, STATEMENT: statement.to_json()}
 
 
 async def _content(request: Request) -> bytes:

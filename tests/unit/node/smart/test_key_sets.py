@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 
 import pytest
 
+from chartseal.attestation import LocalSigner
 from chartseal.errors import PeerError
 from chartseal.node.smart.fetching import Answer, Reach
+from chartseal.node.smart.identity import Statement
+from chartseal.node.smart.jose import KeySet
 from chartseal.node.smart.key_sets import KEPT, PAUSE, KeySets
-from tests.node_clients import ec_key, key_set
+from tests.node_clients import ACCOUNT, HOSPITAL, NOW, ec_key, key_set
 
-URL = "https://b.example/.well-known/jwks.json"
+URL = "https://b.example"
 
 
 class Peer:
@@ -22,15 +26,15 @@ class Peer:
         self.now = 1_000.0
         self.calls = 0
         self.answer: Callable[[], Answer] = lambda: Answer(200, key_set(ec_key("k1")))
-        self.sets = KeySets(Reach(), call=self._call, clock=lambda: self.now)
+        self.sets = KeySets(Reach(), must_vouch=False, call=self._call, clock=lambda: self.now)
 
     def _call(self, url: str, _: Reach) -> Answer:
-        assert url.startswith("https://")
+        assert url.endswith(".example/.well-known/jwks.json")
         self.calls += 1
         return self.answer()
 
     def has(self, kid: str, url: str = URL) -> bool:
-        return self.sets.find(url, kid, "ES384") is not None
+        return self.sets.find(HOSPITAL, url, kid, "ES384") is not None
 
     def code(self) -> str:
         with pytest.raises(PeerError) as caught:
@@ -127,7 +131,7 @@ def test_one_slow_peer_holds_up_no_other(peer: Peer) -> None:
     while peer.calls == 0:
         pass
     peer.answer = good
-    assert peer.has("k1", "https://c.example/.well-known/jwks.json")
+    assert peer.has("k1", "https://c.example")
     assert waiting.is_alive()
     go.set()
     waiting.join(5)
@@ -135,6 +139,37 @@ def test_one_slow_peer_holds_up_no_other(peer: Peer) -> None:
 
 def test_no_more_than_a_thousand_are_kept(peer: Peer) -> None:
     for at in range(1_001):
-        peer.sets._entry(f"https://n{at}.example")
+        peer.sets._entry(HOSPITAL, f"https://n{at}.example")
     assert len(peer.sets._entries) == 1_000
-    assert "https://n0.example" not in peer.sets._entries
+    assert (HOSPITAL, "https://n0.example") not in peer.sets._entries
+
+
+def test_an_account_must_vouch_for_the_keys_of_its_node(peer: Peer) -> None:
+    published = key_set(ec_key("k1"))
+    keys, text = KeySet.loads(published), json.loads(published)
+    peer.sets = KeySets(Reach(), call=peer._call, clock=lambda: peer.now, now=lambda: NOW)
+    peer.answer = lambda: Answer(200, json.dumps(text).encode())
+    assert peer.code() == "peer_not_account"
+    peer.now += PAUSE
+    text["chartseal"] = Statement.make(LocalSigner(b"\xb2" * 32), URL, keys, NOW).to_json()
+    assert peer.code() == "peer_not_account"
+    peer.now += PAUSE
+    text["chartseal"] = Statement.make(ACCOUNT, URL, keys, NOW).to_json()
+    assert peer.has("k1")
+    with pytest.raises(PeerError) as caught:
+        peer.has("k1", "https://c.example")
+    assert caught.value.code == "peer_not_account"
+
+
+def test_what_is_required_is_asked_for_once_and_again_after_a_fault(peer: Peer) -> None:
+    good, peer.answer = peer.answer, unreachable
+    for _ in range(2):
+        with pytest.raises(PeerError):
+            peer.sets.require(HOSPITAL, URL)
+    peer.answer = good
+    peer.sets.require(HOSPITAL, URL)
+    peer.sets.require(HOSPITAL, URL)
+    assert peer.calls == 3
+    peer.now += KEPT
+    peer.sets.require(HOSPITAL, URL)
+    assert peer.calls == 4

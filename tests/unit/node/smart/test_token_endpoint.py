@@ -7,6 +7,8 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -17,12 +19,23 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
-from chartseal.node.smart.clients import RegisteredClient
+from chartseal.attestation import Address
+from chartseal.chain.authority import Grant
+from chartseal.errors import TokenError
+from chartseal.node.caller import Gate
+from chartseal.node.smart.accreditations import ChainAccreditations
+from chartseal.node.smart.assertions import Assertions
+from chartseal.node.smart.clients import Clients, RegisteredClient
 from chartseal.node.smart.endpoint import smart_router
+from chartseal.node.smart.grants import Grants
+from chartseal.node.smart.identity import Statement
 from chartseal.node.smart.jose import KeySet
 from chartseal.node.smart.replays import Replays
 from chartseal.node.smart.scopes import GrantedScopes
+from chartseal.verification.policy import TrustedAuthority
+from tests.memory_facts import MemoryFacts, block
 from tests.node_clients import (
+    ACCOUNT,
     B2B,
     BASE,
     CLIENT_ID,
@@ -30,6 +43,7 @@ from tests.node_clients import (
     HOSPITAL,
     NOW,
     TOKEN_URL,
+    MemoryKeys,
     Site,
     b64,
     claims_of,
@@ -294,7 +308,7 @@ def test_nobody_learns_which_clients_there_are(site: Site, client: TestClient) -
         signed(key, claims_of(client_id="ehr")),
         signed(key, claims_of(client_id="her")),
         signed(key, claims_of(client_id="0xb1")),
-        signed(key, claims_of(client_id="0xB1" + "b1" * 19)),
+        signed(key, claims_of(client_id="0xB1" + "c1" * 19)),
         signed(key, claims_of(client_id="x" * 300)),
         signed(key, claims_of(client_id="")),
     ]
@@ -562,3 +576,46 @@ def test_the_key_set_has_public_keys_of_this_client_alone(site: Site, client: Te
     assert (kids[1], len(kids)) == (key["kid"], 2)
     assert site.token_keys.published()["keys"][0]["kid"] not in kids
     assert KeySet.loads(first.content).find(key["kid"], "ES384") is not None
+
+
+def test_the_account_vouches_for_the_key_set(replays: Replays) -> None:
+    site = Site(replays)
+    site.parts = replace(site.parts, account=ACCOUNT)
+    content = client_of(site).get("/.well-known/jwks.json").content
+    Statement.of_key_set(content).check(HOSPITAL, BASE, KeySet.loads(content), NOW)
+
+
+def test_an_assertion_counts_once_for_all_processes_of_a_node_and_after_a_restart(place: str) -> None:
+    key, provider = ec_key(), MemoryKeys()
+    with Replays.open(place) as first, Replays.open(place) as second:
+        sites = [Site(each, key=key, provider=provider) for each in (first, second)]
+        forms = [sites[0].form(), sites[0].form()]
+        assert [client_of(sites[at]).post("/auth/token", data=forms[0]).status_code for at in (0, 1)] == [200, 401]
+        assert [client_of(sites[at]).post("/auth/token", data=forms[1]).status_code for at in (1, 0)] == [200, 401]
+    with Replays.open(place) as third:
+        again = client_of(Site(third, key=key, provider=provider))
+        assert [again.post("/auth/token", data=form).status_code for form in forms] == [401, 401]
+
+
+def test_a_withdrawal_on_chain_ends_tokens_and_gives_none(site: Site) -> None:
+    chamber, at = Address(b"\xa1" * 20), int(NOW.timestamp())
+    facts = MemoryFacts(block(20, at), block(10, at - 100))
+    grant = Grant(issuer=HOSPITAL, name="General", roles=frozenset({"hospital"}), endpoint=ENDPOINT)
+    made = facts.accredit(chamber, grant, at - 1_000)
+    chain = ChainAccreditations(
+        lambda: nullcontext(facts), [TrustedAuthority(chamber, frozenset({"hospital"}))], clock=site.clock.seconds
+    )
+    clients = Clients(chain, site.key_sets)
+    gate = Gate(site.tokens, clients, now=site.clock)
+    grants = Grants(Assertions(clients, site.replays, TOKEN_URL), site.tokens)
+    site.parts = replace(site.parts, grants=grants)
+    client = client_of(site)
+    token = client.post("/auth/token", data=site.form()).json()["access_token"]
+    assert gate.admit([f"Bearer {token}"], {}).requester.roles == {"hospital"}
+    facts.withdraw(made, at, "key-compromise", at)
+    facts.head = block(21, at + 1)
+    site.clock.now += timedelta(seconds=3)
+    with pytest.raises(TokenError) as caught:
+        gate.admit([f"Bearer {token}"], {})
+    assert caught.value.code == "client_gone"
+    assert error_of(client.post("/auth/token", data=site.form())) == "invalid_client"
