@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from chartseal.attestation import Address, LocalSigner, checksum_address
@@ -35,25 +33,12 @@ from chartseal.node.smart.scopes import GrantedScopes
 from chartseal.node.smart.signing_keys import CLIENT_KEYS, TOKEN_KEYS, SigningKeys
 from chartseal.node.smart.tokens import Tokens
 from tests.node_clients import BASE, Clock, MemoryAccreditations, MemoryKeys
+from tests.node_servers import serving
 
 SIGNERS = [LocalSigner(bytes([each]) * 32) for each in (0xA1, 0xB1)]
 ASKED, ASKING = (each.address for each in SIGNERS)
 WHY = B2b(organization_id="https://b.example/org", purpose="TREAT", subject_id="urn:x:1")
 LOCAL = Reach(allows_loopback=True)
-
-
-@contextmanager
-def serving(app: FastAPI, listener: socket.socket) -> Iterator[None]:
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 class Nodes:
