@@ -6,7 +6,8 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -22,6 +23,8 @@ KEPT = 300.0
 """Seconds for which a set stands: a key that its owner took out counts no longer than that."""
 PAUSE = 10.0
 """Seconds, at least, between two calls to one node for keys that are not in its set, and after a fault."""
+WAITING = 1.0
+"""Seconds that others wait for a call that somebody made."""
 _MOST = 1_000
 _OK = 200
 
@@ -36,6 +39,19 @@ class _Entry:
     """When it gave the keys."""
     missed_at: float = -math.inf
     """When it was called for a key that the keys lacked."""
+
+
+@contextmanager
+def _only_one(entry: _Entry) -> Iterator[None]:
+    """One call at a time to one node. Others for it wait a little for the same answer, and not as long as a slow node
+    takes: strangers may name it, again and again.
+    """
+    if not entry.lock.acquire(timeout=WAITING):
+        raise PeerError("it is being asked, and is slow", "peer_waiting")
+    try:
+        yield
+    finally:
+        entry.lock.release()
 
 
 class KeySets:
@@ -68,10 +84,10 @@ class KeySets:
 
         Raises:
             PeerError: as `fetch`, `peer_answer`: another status than 200; `peer_keys`: no key set; `peer_not_account`:
-                the account did not sign for it; `peer_waiting`: a fault a moment ago.
+                the account did not sign for it; `peer_waiting`: a fault a moment ago, or a call that is slow.
         """
         entry = self._entry(account, base_url)
-        with entry.lock:  # one call at a time to one node; others for it wait for the same answer
+        with _only_one(entry):
             now = self._clock()
             is_fresh = now - entry.answered_at < KEPT
             key = entry.keys.find(kid, algorithm) if is_fresh else None

@@ -137,6 +137,21 @@ def test_one_slow_peer_holds_up_no_other(peer: Peer) -> None:
     waiting.join(5)
 
 
+def test_nobody_waits_long_for_a_slow_peer(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chartseal.node.smart.key_sets.WAITING", 0.05)
+    go, good = threading.Event(), peer.answer
+    peer.answer = lambda: (go.wait(5), good())[1]
+    waiting = threading.Thread(target=lambda: peer.has("k1"))
+    waiting.start()
+    while peer.calls == 0:
+        pass
+    assert [peer.code() for _ in range(3)] == ["peer_waiting"] * 3
+    assert waiting.is_alive()
+    go.set()
+    waiting.join(5)
+    assert (peer.has("k1"), peer.calls) == (True, 1)
+
+
 def test_no_more_than_a_thousand_are_kept(peer: Peer) -> None:
     for at in range(1_001):
         peer.sets._entry(HOSPITAL, f"https://n{at}.example")
