@@ -13,7 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from chartseal.node.caller import Gate
+from chartseal.node.caller import Admission
 from chartseal.node.smart.clients import RegisteredClient
 from chartseal.node.smart.endpoint import smart_router
 from chartseal.node.smart.jose import KeySet
@@ -54,6 +54,6 @@ def test_a_stock_client_gets_a_token_as_the_page_has_it(tmp_path: Path) -> None:
             told = typed(CONFIGURATION, NODE=base)
             answer = typed(TOKEN, NODE=base, ASSERTION=names["assertion"]("ehr", key, told["token_endpoint"]))
         assert answer["scope"] == "system/Observation.rs"
-        caller = Gate(site.tokens, site.clients).admit([f"Bearer {answer['access_token']}"], {})
+        caller = Admission(site.tokens, site.clients).admit([f"Bearer {answer['access_token']}"], {})
     assert (caller.client_id, caller.requester.purpose) == ("ehr", "TREAT")
     assert caller.requester.roles == {"hospital"}

@@ -1,6 +1,6 @@
 """Who is calling, proved by a token of this node, and standing still.
 
-admitted = Depends(authenticated(Gate(tokens, clients)))
+admitted = Depends(authenticated(Admission(tokens, clients)))
 
 @router.get("/fhir/{kind}")
 def search(kind: str, caller: Caller = admitted) -> Response: ...
@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from fastapi import Request
+from starlette.datastructures import Headers
 
 from chartseal.attestation import Address
 from chartseal.errors import TokenError
@@ -59,11 +60,11 @@ class Caller:
     client_id: str
     token_id: str
     expires_at: datetime
-    b2b: B2b = field(repr=False)
+    b2b: B2b | None = field(default=None, repr=False)
     """All that the client says of person and organisation, for accounting."""
 
 
-class Gate:
+class Admission:
     """Lets callers in by their tokens."""
 
     def __init__(
@@ -101,12 +102,24 @@ class Gate:
         )
         return Caller(requester, client.client_id, token.token_id, token.expires_at, token.b2b)
 
+    def identify(self, headers: Headers) -> str | None:
+        """Whose request this is, by its headers alone, for counting: the client that its token was given to, whether it
+        stands or not; None where there is no token of ours.
 
-def authenticated(gate: Gate) -> Callable[[Request], Caller]:
-    """A FastAPI dependency that gives the caller; it raises as `Gate.admit`, before a handler runs."""
+        Raises:
+            VaultKeyError: our own keys cannot be read.
+        """
+        try:
+            return self._tokens.read(_bearer(headers.getlist("authorization"), {}), self._now()).client_id
+        except TokenError:
+            return None
+
+
+def authenticated(admission: Admission) -> Callable[[Request], Caller]:
+    """A FastAPI dependency that gives the caller; it raises as `Admission.admit`, before a handler runs."""
 
     def caller_of(request: Request) -> Caller:
-        return gate.admit(request.headers.getlist("authorization"), request.query_params)
+        return admission.admit(request.headers.getlist("authorization"), request.query_params)
 
     return caller_of
 

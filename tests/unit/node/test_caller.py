@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from fastapi import Depends, FastAPI
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 
 from chartseal.errors import AccessError, NodeError, TokenError
-from chartseal.node.caller import Caller, Gate, authenticated, challenge
+from chartseal.node.caller import Admission, Caller, authenticated, challenge
 from chartseal.node.smart.accreditations import Member
 from chartseal.node.smart.b2b import B2b
 from chartseal.node.smart.clients import RegisteredClient
@@ -48,8 +49,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield Site(store)
 
 
-def gate_of(site: Site) -> Gate:
-    return Gate(site.tokens, site.clients, now=site.clock)
+def admission_of(site: Site) -> Admission:
+    return Admission(site.tokens, site.clients, now=site.clock)
 
 
 def token_of(site: Site, scopes: str = "system/*.rs", client_id: str = CLIENT_ID) -> str:
@@ -59,7 +60,7 @@ def token_of(site: Site, scopes: str = "system/*.rs", client_id: str = CLIENT_ID
 
 
 def admitted(site: Site, token: str) -> Caller:
-    return gate_of(site).admit([f"Bearer {token}"], {})
+    return admission_of(site).admit([f"Bearer {token}"], {})
 
 
 def code_of(site: Site, token: str) -> str:
@@ -80,7 +81,7 @@ def test_a_caller_is_who_the_token_is_for(site: Site) -> None:
     assert requester.scopes.allows("Observation", "r", frozenset())
     assert not requester.scopes.allows("Patient", "r", frozenset())
     assert not requester.scopes.allows("Observation", "d", frozenset())
-    assert caller.b2b.subject_name == "Dr. Ada Example"
+    assert caller.b2b == B2b.from_json(B2B)
     assert "Ada" not in repr(caller)
     assert "1234567893" not in repr(caller)
 
@@ -218,12 +219,22 @@ def test_a_token_lives_for_at_most_five_minutes(minutes: float) -> None:
     assert caught.value.code == "token_setting"
 
 
+def test_a_request_is_counted_for_whom_its_token_was_given_to(site: Site) -> None:
+    token = token_of(site)
+    del site.accreditations.members[HOSPITAL]
+    admission = admission_of(site)
+    assert admission.identify(Headers({"authorization": f"Bearer {token}"})) == CLIENT_ID
+    assert admission.identify(Headers({"authorization": f"Bearer {token}x"})) is None
+    assert admission.identify(Headers({"authorization": "Bearer ingest-secret"})) is None
+    assert admission.identify(Headers({})) is None
+
+
 # over HTTP
 
 
 def client_of(site: Site) -> TestClient:
     app = FastAPI()
-    admitted = Depends(authenticated(gate_of(site)))
+    admitted = Depends(authenticated(admission_of(site)))
 
     @app.get("/fhir/Patient")
     def search(caller: Caller = admitted) -> dict[str, str]:

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from chartseal.attestation import Address, LocalSigner, checksum_address
 from chartseal.errors import NodeError, PeerError, TokenError
-from chartseal.node.caller import Gate
+from chartseal.node.caller import Admission
 from chartseal.node.client_auth import PeerToken, PeerTokens
 from chartseal.node.smart.accreditations import Member, Relocated
 from chartseal.node.smart.assertions import Assertions
@@ -50,7 +50,7 @@ class Nodes:
         stated = {at: Member(at, frozenset({"hospital"}), "H", "https://h.example") for at in self.bases}
         self.accreditations = MemoryAccreditations(*stated.values())
         self.known = Relocated(self.accreditations, self.bases)
-        self.gates: dict[Address, Gate] = {}
+        self.admissions: dict[Address, Admission] = {}
         self.keys: dict[Address, SigningKeys] = {}
         self.key_sets: dict[Address, KeySets] = {}
         for signer in SIGNERS:
@@ -67,7 +67,7 @@ class Nodes:
             app = FastAPI()
             app.include_router(smart_router(SmartParts(grants, keys[CLIENT_KEYS], base, signer)))
             stack.enter_context(serving(app, listeners[account]))
-            self.gates[account], self.keys[account] = Gate(tokens, clients), keys[CLIENT_KEYS]
+            self.admissions[account], self.keys[account] = Admission(tokens, clients), keys[CLIENT_KEYS]
 
 
 @pytest.fixture
@@ -80,14 +80,14 @@ def test_one_node_is_let_in_by_another_as_whom_it_is(nodes: Nodes) -> None:
     peers = PeerTokens(ASKING, nodes.keys[ASKING], nodes.known, nodes.key_sets[ASKING], LOCAL)
     token = peers.get(ASKED, WHY, "system/*.cruds")
     assert (token.peer, token.fhir_url, token.scopes) == (ASKED, f"{nodes.bases[ASKED]}/fhir", "system/*.rs")
-    caller = nodes.gates[ASKED].admit([f"Bearer {token.text}"], {})
+    caller = nodes.admissions[ASKED].admit([f"Bearer {token.text}"], {})
     assert (caller.client_id, caller.requester.account) == (checksum_address(ASKING), ASKING)
     assert (caller.requester.purpose, caller.requester.person) == ("TREAT", "urn:x:1")
     with pytest.raises(TokenError):
-        nodes.gates[ASKING].admit([f"Bearer {token.text}"], {})
+        nodes.admissions[ASKING].admit([f"Bearer {token.text}"], {})
     del nodes.accreditations.members[ASKING]
     with pytest.raises(TokenError):
-        nodes.gates[ASKED].admit([f"Bearer {token.text}"], {})
+        nodes.admissions[ASKED].admit([f"Bearer {token.text}"], {})
 
 
 def test_a_node_that_rotates_its_key_goes_on(nodes: Nodes) -> None:

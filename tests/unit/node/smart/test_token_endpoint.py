@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 from chartseal.attestation import Address
 from chartseal.chain.authority import Grant
 from chartseal.errors import TokenError
-from chartseal.node.caller import Gate
+from chartseal.node.caller import Admission
 from chartseal.node.smart.accreditations import ChainAccreditations
 from chartseal.node.smart.assertions import Assertions
 from chartseal.node.smart.clients import Clients, RegisteredClient
@@ -606,16 +606,16 @@ def test_a_withdrawal_on_chain_ends_tokens_and_gives_none(site: Site) -> None:
         lambda: nullcontext(facts), [TrustedAuthority(chamber, frozenset({"hospital"}))], clock=site.clock.seconds
     )
     clients = Clients(chain, site.key_sets)
-    gate = Gate(site.tokens, clients, now=site.clock)
+    admission = Admission(site.tokens, clients, now=site.clock)
     grants = Grants(Assertions(clients, site.replays, TOKEN_URL), site.tokens)
     site.parts = replace(site.parts, grants=grants)
     client = client_of(site)
     token = client.post("/auth/token", data=site.form()).json()["access_token"]
-    assert gate.admit([f"Bearer {token}"], {}).requester.roles == {"hospital"}
+    assert admission.admit([f"Bearer {token}"], {}).requester.roles == {"hospital"}
     facts.withdraw(made, at, "key-compromise", at)
     facts.head = block(21, at + 1)
     site.clock.now += timedelta(seconds=3)
     with pytest.raises(TokenError) as caught:
-        gate.admit([f"Bearer {token}"], {})
+        admission.admit([f"Bearer {token}"], {})
     assert caught.value.code == "client_gone"
     assert error_of(client.post("/auth/token", data=site.form())) == "invalid_client"
