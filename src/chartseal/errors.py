@@ -599,3 +599,32 @@ class FhirRequestError(CoreError):
     """A FHIR request cannot be answered as it stands; `path` names the parameter, never its value."""
 
     code = "fhir_request_refused"
+# node
+
+
+class AccessError(CoreError):
+    """A caller of a node is not who it says, or asks for what it may not have."""
+
+    code = "access_refused"
+
+
+class TokenRequestError(AccessError):
+    """A token is not given; `oauth_error` is RFC 6749's word for it, which is all that the client is told."""
+
+    code = "token_refused"
+
+    def __init__(self, detail: str, code: str, oauth_error: str, path: str = "") -> None:
+        super().__init__(detail, code, path)
+        self.oauth_error = oauth_error
+
+
+class TokenError(AccessError):
+    """A request carries no token that counts here now."""
+
+    code = "token_invalid"
+
+
+class PeerError(CoreError):
+    """Another node or its keys cannot be reached, may not be called, or do not answer as they should."""
+
+    code = "peer_refused"
