@@ -22,7 +22,7 @@ NAMES = (
     "disclosure",
     "keys",
     "reading",
-    "limits",
+    "hostile",
     "contracts",
     "proof_gas",
     "delegated",
