@@ -556,3 +556,24 @@ class WalletStoreError(CoreError):
     """A wallet's records cannot be used, or a record may not be taken in."""
 
     code = "wallet_refused"
+
+
+# node
+
+
+class NodeSettingsError(CoreError):
+    """A node's settings, or what they point to, cannot be used; `path` is the setting's name, never its value."""
+
+    code = "settings_invalid"
+
+
+class ServiceError(CoreError):
+    """A node refuses a request for its form: its size, rate, speed, media type, or who sends it."""
+
+    code = "request_malformed"
+
+
+class IngestError(CoreError):
+    """A node does not take what was pushed, or knows no such import."""
+
+    code = "ingest_refused"
