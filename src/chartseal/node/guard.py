@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chartseal.errors import ChartsealError, ServiceError
@@ -95,6 +96,8 @@ class Guard:
             if seen.has_started:
                 raise _broken_off() from None
             await problems.answer(scope, error, seen.id)(scope, receive, send)
+        except ClientDisconnect:
+            pass  # there is nobody to answer
         except Exception as error:
             logger().error("fault", **fault(error))
             if seen.has_started:

@@ -51,6 +51,10 @@ _BY_CODE: Mapping[str, int] = {
     "sealing_stopped": 503,
     "input_unreadable": 400,
     # of the vault and its queue
+    "map_malformed": 500,
+    "map_too_large": 500,
+    "map_unreadable": 500,
+    "internal_error": 500,
     "record_unknown": 404,
     "record_erased": 410,
     "address_left": 409,
