@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Path, Request
+import anyio
+from fastapi import APIRouter, Path, Request, Security
 from fastapi.responses import JSONResponse, Response
+from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import StreamingResponse
@@ -44,13 +46,9 @@ class _FhirType(Convertor[str]):
 register_url_convertor("fhirtype", _FhirType())
 
 JobName = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
-_JSON_BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {FHIR_JSON: {"schema": {"type": "object"}}}},
-    "security": [{"push": []}],
-}
+_JSON_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {FHIR_JSON: {"schema": {"type": "object"}}}}}
 _NDJSON_BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/fhir+ndjson": {"schema": {"type": "string"}}}},
-    "security": [{"push": []}],
+    "requestBody": {"required": True, "content": {"application/fhir+ndjson": {"schema": {"type": "string"}}}}
 }
 _REFUSED: dict[int | str, dict[str, Any]] = {
     400: {"description": "Malformed"},
@@ -77,7 +75,8 @@ class Pushing(NamedTuple):
 
 def router(pushing: Pushing) -> APIRouter:
     """The routes."""
-    made = APIRouter(tags=["ingest"], responses=_REFUSED)
+    shown = Security(HTTPBearer(scheme_name="push", auto_error=False))  # in the schema; each route asks `pushers`
+    made = APIRouter(tags=["ingest"], responses=_REFUSED, dependencies=[shown])
     _add_pushes(made, pushing)
     _add_imports(made, pushing)
     return made
@@ -223,7 +222,7 @@ def _add_imports(made: APIRouter, pushing: Pushing) -> None:
         where = f"{pushing.base_url}{IMPORT}/{job.id}"
         return JSONResponse({"id": job.id, "state": job.state}, 202, {"Content-Location": where})
 
-    @made.get(IMPORT + "/{name}", responses={202: {"description": "Not done"}}, openapi_extra=_secured())
+    @made.get(IMPORT + "/{name}", responses={202: {"description": "Not done"}})
     def import_status(name: JobName, request: Request) -> Response:
         """How far an import is: 202 until it is done, then what became of it."""
         job, progress = imports.find(name, pushers.require(request.headers))
@@ -234,21 +233,17 @@ def _add_imports(made: APIRouter, pushing: Pushing) -> None:
             raise IngestError("the import failed; push it again to go on where it stopped", job.error or None)
         return JSONResponse(_result(pushing, job))
 
-    @made.delete(IMPORT + "/{name}", status_code=202, openapi_extra=_secured())
+    @made.delete(IMPORT + "/{name}", status_code=202)
     def cancel_import(name: JobName, request: Request) -> Response:
         """Stop an import, and forget it. What was sealed stays."""
         imports.cancel(name, pushers.require(request.headers))
         return JSONResponse({"state": "cancelled"}, 202)
 
-    @made.get(IMPORT + "/{name}/errors", response_class=StreamingResponse, openapi_extra=_secured())
+    @made.get(IMPORT + "/{name}/errors", response_class=StreamingResponse)
     def import_errors(name: JobName, request: Request) -> Response:
         """What an import refused: an OperationOutcome a line."""
         found = imports.refusals(name, pushers.require(request.headers))
         return StreamingResponse(_lines(found), media_type="application/fhir+ndjson")
-
-
-def _secured() -> dict[str, Any]:
-    return {"security": [{"push": []}]}
 
 
 async def _upload(imports: Imports, request: Request, pusher: str) -> Job:
@@ -272,8 +267,6 @@ async def _upload(imports: Imports, request: Request, pusher: str) -> Job:
 
 async def _abandon(upload: Upload) -> None:
     """Even where the request is being given up."""
-    import anyio
-
     with anyio.CancelScope(shield=True):
         await run_in_threadpool(upload.abandon)
 
