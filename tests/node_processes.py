@@ -30,7 +30,7 @@ class NodeProcess:
         self.log = (folder / "log").open("ab")
         before = (folder / "log").stat().st_size
         everything = {**os.environ, **environment, "CHARTSEAL_NODE_LISTEN__PORT": "0"}
-        self.process = subprocess.Popen([sys.executable, "-m", *command], env=everything, stderr=self.log)
+        self.process = subprocess.Popen(command, env=everything, stderr=self.log)
         self.url = f"http://127.0.0.1:{self._port(folder / 'log', before)}"
         self.secret = (folder / "ehr.secret").read_text().strip()
 
@@ -89,5 +89,5 @@ def running(folder: Path, module: str = "tests.integration.node_child", **enviro
 
 
 def start(folder: Path, module: str = "tests.integration.node_child", **environment: str) -> NodeProcess:
-    command = [module, "up", "--config", str(folder / "node.toml")]
+    command = [sys.executable, "-m", module, "up", "--config", str(folder / "node.toml")]
     return NodeProcess(folder, {"CHARTSEAL_PASSPHRASE": PASSPHRASE, **KEYS, **environment}, command)
