@@ -42,6 +42,8 @@ def require_fitting(headers: Headers, bounds: Bounds) -> bool:
     lengths = headers.getlist("content-length")
     if len(lengths) > 1 or any(not (each.isascii() and each.isdigit()) for each in lengths):
         raise ServiceError("Content-Length is no number", "request_malformed")
+    if lengths and "transfer-encoding" in headers:  # a proxy and the node might see two requests in it
+        raise ServiceError("the body has two lengths", "request_malformed")
     if lengths and int(lengths[0]) > bounds.most:
         raise too_large(bounds.most)
     encodings = [each.strip().lower() for text in headers.getlist("content-encoding") for each in text.split(",")]

@@ -57,7 +57,7 @@ secret = "file:ehr.secret"
 
 [limits]
 # body_bytes = 8388608             # of one push
-# requests_per_minute = 1200       # of one client
+# requests_per_minute = 12000      # of one client
 
 [log]
 level = "info"

@@ -22,7 +22,7 @@ from chartseal.node.metrics import Metrics
 from chartseal.node.rates import Rates
 from chartseal.node.settings import Limits
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}", re.ASCII)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{7,63}", re.ASCII)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNROUTED = "unrouted"
 """What a route is called where none fits: a path may hold anything."""

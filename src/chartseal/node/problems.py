@@ -27,7 +27,6 @@ _BY_CODE: Mapping[str, int] = {
     # of requests
     "request_malformed": 400,
     "body_malformed": 400,
-    "body_incomplete": 400,
     "credential_missing": 401,
     "credential_refused": 401,
     "push_off": 403,
@@ -41,14 +40,12 @@ _BY_CODE: Mapping[str, int] = {
     "encoding_unsupported": 415,
     "rate_exceeded": 429,
     "headers_too_large": 431,
-    "shutting_down": 503,
     # of what is pushed
     "import_unknown": 404,
     "import_not_done": 409,
     "imports_full": 503,
     "spool_unavailable": 503,
     "sealing_in_progress": 409,
-    "sealing_stopped": 503,
     "input_unreadable": 400,
     # of the vault and its queue
     "map_malformed": 500,

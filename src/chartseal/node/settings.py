@@ -77,7 +77,7 @@ class Limits(_Table):
     """In which a request's headers, and each next piece of its body, must come."""
     bytes_per_second: int = Field(default=1_024, ge=1, le=1 << 30)
     """The least rate of a body, after the first `idle_seconds`."""
-    requests_per_minute: int = Field(default=1_200, ge=1, le=10_000_000)
+    requests_per_minute: int = Field(default=12_000, ge=1, le=10_000_000)
     """Of one client: by its credential or token, else by its address."""
 
 

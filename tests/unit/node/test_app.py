@@ -203,6 +203,13 @@ def test_heads_that_are_too_long(client: TestClient, headers: dict[str, str], pa
     assert answer.status_code in (414, 431)
 
 
+def test_a_body_with_two_lengths(client: TestClient) -> None:
+    for headers in ([("content-length", "1"), ("content-length", "2")], [("content-length", "x")]):
+        assert client.post("/length", content=b"x", headers=headers).json()["code"] == "request_malformed"
+    headers = [("content-length", "1"), ("transfer-encoding", "chunked")]
+    assert client.post("/length", content=b"x", headers=headers).json()["code"] == "request_malformed"
+
+
 def test_rates_are_each_clients_own(tmp_path: Path) -> None:
     client = client_of(tmp_path, {"requests_per_minute": 3}, identify=lambda headers: headers.get("x-who"))
     assert [client.get("/nothing").status_code for _ in range(5)] == [404, 404, 404, 429, 429]

@@ -45,11 +45,33 @@ class _FhirType(Convertor[str]):
 
 register_url_convertor("fhirtype", _FhirType())
 
+TypeName = Annotated[str, Path(pattern=f"^{_FhirType.regex}$")]
 JobName = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
-_JSON_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {FHIR_JSON: {"schema": {"type": "object"}}}}}
-_NDJSON_BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/fhir+ndjson": {"schema": {"type": "string"}}}}
+_EXAMPLE: dict[str, Any] = {
+    "resourceType": "Observation",
+    "id": "o1",
+    "status": "final",
+    "code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]},
+    "subject": {"reference": "Patient/p1"},
+    "effectiveDateTime": "2026-05-04",
+    "valueQuantity": {"value": 4.1, "unit": "mmol/L", "system": "http://unitsofmeasure.org", "code": "mmol/L"},
 }
+_BUNDLE: dict[str, Any] = {
+    "resourceType": "Bundle",
+    "type": "transaction",
+    "entry": [{"resource": _EXAMPLE, "request": {"method": "POST", "url": "Observation"}}],
+}
+
+_LINE = json.dumps(_EXAMPLE) + "\n"
+
+
+def _body(media_type: str, schema: str, example: Any) -> dict[str, Any]:
+    """How a body stands in the OpenAPI."""
+    return {
+        "requestBody": {"required": True, "content": {media_type: {"schema": {"type": schema}, "example": example}}}
+    }
+
+
 _REFUSED: dict[int | str, dict[str, Any]] = {
     400: {"description": "Malformed"},
     401: {"description": "No credential to push with"},
@@ -83,14 +105,14 @@ def router(pushing: Pushing) -> APIRouter:
 
 
 def _add_pushes(made: APIRouter, pushing: Pushing) -> None:
-    @made.post("/fhir/{resource_type:fhirtype}", status_code=201, openapi_extra=_JSON_BODY)
-    async def push_resource(resource_type: str, request: Request) -> Response:
+    @made.post("/fhir/{resource_type:fhirtype}", status_code=201, openapi_extra=_body(FHIR_JSON, "object", _EXAMPLE))
+    async def push_resource(resource_type: TypeName, request: Request) -> Response:
         """Seal one resource. The same bytes are sealed once: then the answer is 200."""
         pusher = pushing.pushers.require(request.headers)
         data = await _read(request)
         return await run_in_threadpool(_push_resource, pushing, resource_type, data, pusher)
 
-    @made.post("/fhir", status_code=200, openapi_extra=_JSON_BODY)
+    @made.post("/fhir", status_code=200, openapi_extra=_body(FHIR_JSON, "object", _BUNDLE))
     async def push_bundle(request: Request) -> Response:
         """Seal all resources of a transaction or collection, or none."""
         pusher = pushing.pushers.require(request.headers)
@@ -213,7 +235,7 @@ def _fhir(members: dict[str, Any], status: int, headers: dict[str, str] | None =
 def _add_imports(made: APIRouter, pushing: Pushing) -> None:
     imports, pushers = pushing.imports, pushing.pushers
 
-    @made.post(IMPORT, status_code=202, openapi_extra=_NDJSON_BODY)
+    @made.post(IMPORT, status_code=202, openapi_extra=_body("application/fhir+ndjson", "string", _LINE))
     async def import_ndjson(request: Request) -> Response:
         """Upload NDJSON, one resource or Bundle a line; it is sealed afterwards. Poll what Content-Location names."""
         pusher = pushers.require(request.headers)
