@@ -31,7 +31,7 @@ from chartseal.vault import MOST_LINES, Vault, VaultOutput
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.postgres import Server
 
-COPIES = int(os.environ.get("CHARTSEAL_STORING_COPIES", "4"))
+COPIES = int(os.environ.get("CHARTSEAL_STORING_COPIES", "8"))
 """Of the sample charts, 1,816 resources each."""
 OPENED = 1_000
 _ROUNDS = 3

@@ -233,16 +233,22 @@ def test_a_document_is_sealed_by_its_entries_and_itself(key: IssuerKey, wallet: 
     assert [error.code for _, error in sealing.refused] == ["json_type", "document_incomplete"]
 
 
+def read_map(path: Path) -> PatientMap:
+    found = PatientMap.read(path)
+    found.patient_of_chart({}, BASE)
+    return found
+
+
 def test_the_map_is_read_strictly(tmp_path: Path) -> None:
     address = str(Wallet.generate().sealing_address())
     path = tmp_path / "map.csv"
     path.write_text(f"patient,address\r\na,{address}\r\n")
-    assert len(PatientMap.read(path).address_of(f"{BASE}Patient/a")) == 64
+    assert len(read_map(path).address_of(f"{BASE}Patient/a")) == 64
     path.write_text(f"Patient/a,{address}\n{BASE}Patient/c,{address}\n")
     for name in "ac":
-        assert len(PatientMap.read(path).address_of(f"{BASE}Patient/{name}")) == 64
+        assert len(read_map(path).address_of(f"{BASE}Patient/{name}")) == 64
     with pytest.raises(PatientError):
-        PatientMap.read(path).address_of(f"{BASE}Patient/b")
+        read_map(path).address_of(f"{BASE}Patient/b")
     for text in [f"a,{address}\na,{address}", f"a,{address}\nPatient/a,{address}", "a,b\nc,d", "a", f",{address}"]:
         path.write_text(text)
         with pytest.raises(SealingError) as refused:

@@ -67,5 +67,7 @@ def _code(error: SQLAlchemyError) -> int | str | None:
     code = getattr(cause, "sqlite_errorcode", None)
     if isinstance(code, int):
         return code & 0xFF
+    if isinstance(cause, sqlite3.OperationalError):  # Python's own: a value says that it is a text, and is none
+        return sqlite3.SQLITE_CORRUPT
     state = getattr(cause, "sqlstate", None)
     return state if isinstance(state, str) else None

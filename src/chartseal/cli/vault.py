@@ -19,7 +19,16 @@ from chartseal.attestation import Domain, to_hex
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.cli.files import opened, write_private
 from chartseal.cli.vault_backup import backup, backup_key, restore, rotate_keys
-from chartseal.cli.vault_erasure import erase, hold, receipt, release, retain, tell_beside
+from chartseal.cli.vault_erasure import (
+    erase,
+    hold,
+    receipt,
+    release,
+    require_one_wallet,
+    retain,
+    several_wallets,
+    tell_beside,
+)
 from chartseal.cli.vault_moves import move, successor
 from chartseal.cli.vault_names import Name
 from chartseal.cli.vault_options import VaultPlace, actor_option, purpose_option, vault_options
@@ -199,6 +208,7 @@ def get(record: tuple[bytes, bytes], vault: VaultPlace, output: str, actor: str,
 @actor_option
 @purpose_option
 @click.option("--basis", default="", metavar="CODE", help="Code of the legal basis, for the audit log.")
+@several_wallets
 @_json
 @click.pass_context
 def export(
@@ -209,6 +219,7 @@ def export(
     actor: str,
     purpose: str,
     basis: str,
+    several_wallets: bool,
     as_json: bool,
     **wanted: Any,
 ) -> None:
@@ -218,6 +229,8 @@ def export(
     """
     held = vault.open()
     live = [each for each in _found(held, wanted) if each.state != ERASED]
+    if wanted["patient"] is not None and not several_wallets:
+        require_one_wallet(held, live)
     if [name for name, value in wanted.items() if value is not None] == ["patient"]:
         tell_beside(held, live)
     found = held.outcomes(live, actor=actor, now=_now(), purpose=purpose, basis=basis, action=Action.EXPORT)

@@ -82,6 +82,28 @@ def _of_patient(vault: Vault, patient: str) -> list[Entry]:
     return found
 
 
+several_wallets = click.option(
+    "--several-wallets", is_flag=True, help="The patient's records are of several wallets, all of them hers."
+)
+
+
+def require_one_wallet(vault: Vault, entries: Sequence[Entry]) -> None:
+    """Refuse records of several wallets under one patient's name, as two patients have it who were mixed up.
+
+    What was sealed again for another wallet stays as history, and does not count.
+
+    Raises:
+        ErasureError: `patient_several`.
+        VaultError: `vault_unavailable`, `blobs_unavailable`.
+    """
+    moved = vault.moved(entries)
+    met = vault.addresses(each for each in entries if each.id not in moved)
+    count = len({SealingAddress.parse(each).spend_key for each in met})
+    if count > 1:
+        detail = f"under this name are records of {count} wallets: `vault list --for ADDRESS` shows those of each"
+        raise ErasureError(f"{detail}; if all are one patient's, say so with --several-wallets", "patient_several")
+
+
 def tell_beside(vault: Vault, entries: Sequence[Entry]) -> None:
     """Say how many more records a patient's addresses have, which are filed under another name or none."""
     if vault.settings.searchable and (count := len(vault.beside(entries))):
@@ -100,6 +122,7 @@ def _of_address(vault: Vault, address: str) -> list[Entry]:
 @vault_options
 @_records_options
 @click.option("--basis", required=True, type=click.Choice([each.value for each in Basis]), help="Why.")
+@several_wallets
 @click.option("--override", is_flag=True, help="Erase what must be kept, where the basis allows it.")
 @click.option("-o", "--output", metavar="FILE", help="Write signed receipts, one a line; needs the issuer's key.")
 @click.option(
@@ -117,6 +140,7 @@ def erase(
     vault: VaultPlace,
     chosen: _Chosen,
     basis: str,
+    several_wallets: bool,
     override: bool,
     output: str | None,
     key: Path | None,
@@ -137,6 +161,8 @@ def erase(
         entries = _found(held, chosen)
     except ErasureError as exc:  # an earlier run may have been broken off once all were erased: what it left goes
         unknown, entries = exc, []
+    if chosen.patient is not None and not several_wallets:
+        require_one_wallet(held, entries)
     done = erase_records(held, entries, basis=Basis(basis), actor=actor, now=now, override=override)
     held.blobs.sweep(held.engine, now=now)
     is_clean = vacuum(held) if is_vacuumed else done.is_clean

@@ -151,11 +151,8 @@ def _taken(
 
 
 def _patients(map_path: Path | None, notice: SuccessorNotice) -> tuple[str, ...]:
-    """Ids of those whom the map has at the new address."""
-    if map_path is None:
-        return ()
-    found = MapFile.read(map_path).patients(notice.new.data)
-    return tuple(each.rpartition("/")[2] for each in found)
+    """Ids or URLs of those whom the map has at the new address."""
+    return () if map_path is None else tuple(MapFile.read(map_path).patients(notice.new.data))
 
 
 def _report(done: Moved, references: int, as_json: bool) -> None:

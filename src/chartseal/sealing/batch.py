@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -163,16 +163,21 @@ class Sealer:
             if not isinstance(item, Document):
                 continue
             places = set(item.entries)
-            addresses = sorted({address for place, address in roots if place in places})
-            whole = [address for address in addresses if all((place, address) in roots for place in item.entries)]
+            addresses = {address for place, address in roots if place in places}
+            whole = {address for address in addresses if all((place, address) in roots for place in item.entries)}
             if not whole:
                 error = PatientError(
                     "an entry of the document was refused, so that its own record cannot hold them all",
                     "document_incomplete",
                 )
                 refused.append((at, error))
-            for address in whole:
-                entries = [roots[place, address] for place in item.entries]
-                whose = {each for place, each in sealed if place in places and each.address == address}
-                recipient = whose.pop() if len(whose) == 1 else Recipient(address, None)
-                yield Job(at, item.place, recipient, self._order(item.text, "", address, entries))
+            for each in _subjects(item, sealed, whole):
+                own = {place: root for (place, recipient), root in sealed.items() if recipient == each}
+                entries = [own.get(place, roots[place, each.address]) for place in item.entries]
+                yield Job(at, item.place, each, self._order(item.text, "", each.address, entries))
+
+
+def _subjects(document: Document, sealed: Iterable[tuple[str, Recipient]], addresses: Set[bytes]) -> list[Recipient]:
+    """Whose a document is that goes to these addresses: whom its Composition, the first entry, was sealed to."""
+    found = {each for place, each in sealed if place == document.entries[0] and each.address in addresses}
+    return sorted(found, key=lambda each: (each.address, each.patient or ""))

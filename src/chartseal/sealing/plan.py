@@ -39,8 +39,10 @@ class Addresses(Protocol):
     def digest(self) -> bytes:
         """32 bytes that tell these addresses from others: a run is resumed only with its own."""
 
-    def patient_of_chart(self, patients: Mapping[str, bool]) -> None:
-        """Told once, after the first look: the patients met, each with whether its Patient resource is there."""
+    def patient_of_chart(self, patients: Mapping[str, bool], base: str) -> None:
+        """Told once, after the first look: the patients met, each with whether its Patient resource is there; and the
+        issuer's base.
+        """
 
     def address_of(self, patient: str) -> bytes:
         """The sealing address (64 bytes) of a patient by its URL, which ends with `Patient/` and an id.
@@ -62,7 +64,7 @@ class OnePatient:
         """SHA-256 over the address and the patient's name, if one was given."""
         return hashlib.sha256(self._address + (self._named or "").encode()).digest()
 
-    def patient_of_chart(self, patients: Mapping[str, bool]) -> None:
+    def patient_of_chart(self, patients: Mapping[str, bool], base: str) -> None:
         """Settle whose chart it is: the one Patient resource in it, else the one patient that its records refer to.
 
         Raises:
@@ -88,6 +90,8 @@ class PatientMap:
     def __init__(self, addresses: Mapping[str, bytes]) -> None:
         """Take addresses (64 bytes) by patient id or URL."""
         self._addresses = dict(addresses)
+        self._root: str | None = None
+        """Of the server of which bare ids are."""
 
     def digest(self) -> bytes:
         """SHA-256 over the patients and their addresses, in the order of the patients."""
@@ -112,15 +116,23 @@ class PatientMap:
             raise SealingError("the map of patients cannot be read", "map_unreadable") from exc
         return cls(addresses)
 
-    def patient_of_chart(self, patients: Mapping[str, bool]) -> None:
-        """Any number of patients will do."""
+    def patient_of_chart(self, patients: Mapping[str, bool], base: str) -> None:
+        """Any number of patients will do. Bare ids are of the issuer's base, else of the one server that all are of."""
+        roots = {found["root"] for found in map(_LITERAL.fullmatch, patients) if found}
+        self._root = base if base in roots or len(roots) != 1 else roots.pop()
 
     def address_of(self, patient: str) -> bytes:
-        """The patient's address, by URL or by id."""
-        found = self._addresses.get(patient) or self._addresses.get(patient.rpartition("/")[2])
-        if found is None:
+        """The patient's address, by URL; or by id, which other servers have for patients of their own."""
+        if patient in self._addresses:
+            return self._addresses[patient]
+        named = _LITERAL.fullmatch(patient)
+        by_id = self._addresses.get(named["id"]) if named else None
+        if by_id is None:
             raise PatientError("the map has no address for the record's patient", "patient_unmapped")
-        return found
+        if named is None or named["root"] != self._root:
+            detail = "the map's ids are of another server: it must name the record's patient by URL"
+            raise PatientError(detail, "patient_ambiguous")
+        return by_id
 
 
 class MapRow(NamedTuple):
@@ -229,7 +241,7 @@ class Plan:
             if isinstance(item, Piece) and outline is not None:
                 plan._follow(item, outline, patients, links)
         _spread(plan._reached, links)
-        addresses.patient_of_chart(patients)
+        addresses.patient_of_chart(patients, base)
         return plan
 
     def _note(self, item: Item, outline: Outline | None) -> None:

@@ -157,7 +157,8 @@ class _Duties:
             entry = decode(found.string)
         except AuditError:  # for `verify_log` to say
             return
-        self._holds[number] = _Hold(entry.patient, (found[3] or b"").decode(), entry.basis, False)
+        record = (found[3] or b"").decode()
+        self._holds[number] = _Hold(None if record else entry.patient, record, entry.basis, False)
 
     def findings(self, connection: Connection) -> Iterator[Finding]:
         """What rows have otherwise, once all is read."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, inspect, text
+from sqlalchemy import Connection, Engine, Table, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from chartseal.chain import anchors
@@ -37,6 +39,8 @@ def open_database(place: str, *, create: bool) -> Engine:
     if url.drivername == "sqlite" and not create and not Path(str(url.database)).is_file():
         raise _missing()
     engine = _KIND.engine(url)
+    if url.drivername == "sqlite":
+        event.listen(engine, "connect", _take_any_text)
     try:
         with writing(engine) as connection:
             if not create and not inspect(connection).has_table(VERSIONS):
@@ -47,6 +51,11 @@ def open_database(place: str, *, create: bool) -> Engine:
         engine.dispose()
         raise
     return engine
+
+
+def _take_any_text(connection: Any, _: Any) -> None:
+    """A damaged value that says that it is a text, and is none, hides no other row."""
+    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 def _missing() -> VaultError:

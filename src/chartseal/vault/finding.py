@@ -102,27 +102,44 @@ def addressed(vault: Vault, connection: Connection, address: str, unread: Unread
                 yield entry
 
 
+def addresses(vault: Vault, connection: Connection, entries: Iterable[Entry]) -> set[str]:
+    """Sealing addresses of records, erased and damaged ones left out: by the index one record of each is opened.
+
+    What is opened is given to nobody, and so not entered in the audit chain.
+
+    Raises:
+        VaultError: `vault_unavailable`, `blobs_unavailable`.
+    """
+    left = {each.id: each for each in entries if each.state == LIVE}
+    found = set[str]()
+    while left:
+        asked = list(left.values())[: 1 if vault.settings.searchable else _CHUNK]
+        opened = decrypt(vault, connection, asked)
+        lines = [each.line for each in opened if not isinstance(each, ChartsealError)]  # those for `check` to name
+        met = {facts.address for facts in terms.read_facts(lines)} - found
+        found |= met
+        known = (each.id for address in met for each in _indexed(vault, connection, address))
+        for number in (*(each.id for each in asked), *known):
+            left.pop(number, None)
+    return found
+
+
 def beside(vault: Vault, connection: Connection, entries: Iterable[Entry]) -> list[Entry]:
     """Records that are sealed to the same addresses as these and are not among them, erased ones left out.
 
-    What is opened for that, one record an address, is given to nobody, and so not entered in the audit chain.
-
     Raises:
-        VaultError: `not_searchable`, `vault_unavailable`, `blobs_unavailable`.
+        VaultError: `not_searchable`; as `addresses`.
     """
-    left = {each.id: each for each in entries if each.state == LIVE}
-    own, found = set(left), dict[int, Entry]()
-    while left:
-        _, first = left.popitem()
-        [opened] = decrypt(vault, connection, [first])
-        if isinstance(opened, ChartsealError):  # for `check` to say
-            continue
-        [facts] = terms.read_facts([opened.line])
-        for each in find(vault, connection, Wanted(address=facts.address)):
-            left.pop(each.id, None)
-            if each.id not in own and each.state == LIVE:
-                found[each.id] = each
-    return [found[number] for number in sorted(found)]
+    Wanted(address="").require_searchable(vault.settings.searchable)
+    own = list(entries)
+    met = addresses(vault, connection, own)
+    there = {each.id: each for address in met for each in _indexed(vault, connection, address)}
+    return [there[number] for number in sorted(there.keys() - {each.id for each in own})]
+
+
+def _indexed(vault: Vault, connection: Connection, address: str) -> list[Entry]:
+    """What the index, if there is one, has of an address; erased records have left it."""
+    return list(find(vault, connection, Wanted(address=address))) if vault.settings.searchable else []
 
 
 def _query(vault: Vault, wanted: Wanted) -> Select[Any]:

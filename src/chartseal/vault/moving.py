@@ -80,7 +80,7 @@ class Mover:
     actor: str
     delivery_days: int = 90
     patients: tuple[str, ...] = field(default=(), repr=False)
-    """Ids that the patient may have, as a map has them: for what names her by a record that the vault has no more."""
+    """Ids or URLs that the patient may have, as a map has them: for what names her by a record that is gone."""
     are_uses_spent: bool = False
     """The old wallet has spent what was left of prescriptions and dispensings: they may move, without credentials."""
 
@@ -121,10 +121,16 @@ class Mover:
             gone = moved_by(connection, ground.succession)
         withdrawn = withdraw(self.vault, gone, actor=self.actor, now=now, basis=BASIS)
         erased = [
-            each.name for each in survey.standing_graves(graves(self.vault, entries, self.patients, ground.succession))
+            each.name for each in survey.standing_graves(graves(self.vault, entries, self._named(), ground.succession))
         ]
         known = revoked_before(self.vault, self.issuing.signer.address, outcomes)
         return Moved(new, len(before), outcomes, withdrawn, tuple(survey.left), known, tuple(erased))
+
+    def _named(self) -> list[str]:
+        """Names that the patient's records may be filed under; a bare id is the issuer's, or the vault's."""
+        bases = (self.issuing.base, "")
+        bare = [f"{base}Patient/{each}" for each in self.patients if "/" not in each for base in bases]
+        return [*self.patients, *bare]
 
     def require(self, notice: SuccessorNotice, *, now: datetime) -> None:
         """What must hold before anything is done, whether the notice is taken or not.
@@ -159,7 +165,8 @@ class _Run:
         """Seal again what is to be, documents after what they hold; returns how many records."""
         todo = self.survey.standing(seen)
         references = references_of(each.event for each in seen)
-        work = Resealing(self.mover.issuing, self.notice.new.data, references, patients=self.mover.patients)
+        ids = tuple(each.rpartition("/")[2] for each in self.mover.patients)
+        work = Resealing(self.mover.issuing, self.notice.new.data, references, patients=ids)
         documents = [each for each in todo if each.event.resource_type == DOCUMENT]
         new = self._in_batches(work, [each for each in todo if each.event.resource_type != DOCUMENT])
         if documents:

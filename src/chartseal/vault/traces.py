@@ -52,7 +52,7 @@ def revoked_before(vault: Vault, attester: Address, outcomes: Iterable[Outcome])
 
 
 def graves(vault: Vault, entries: Sequence[Entry], patients: Iterable[str], succession: bytes) -> list[Entry]:
-    """Records that were there when a notice was taken, are erased and did not move, of the patients of records or ids.
+    """Erased records that were there when a notice was taken and did not move, of the patients of records or names.
 
     Where they were sealed to, nobody knows any more: it may have been another address of theirs.
 
@@ -61,7 +61,7 @@ def graves(vault: Vault, entries: Sequence[Entry], patients: Iterable[str], succ
     """
     with reading(vault.engine) as connection:
         pseudonyms = set(pseudonyms_of(connection, [each.id for each in entries]))
-    pseudonyms |= {vault.pseudonym(f"Patient/{each}") for each in patients}
+    pseudonyms |= {vault.pseudonym(each) for each in patients}
     erased = {each.id: each for of in pseudonyms for each in erased_under(vault, of)}
     if not erased:
         return []

@@ -16,7 +16,7 @@ from chartseal.vault.blobs.inline import YOUNG
 from chartseal.vault.checking import check
 from chartseal.vault.database import open_database, reading, trusting_rows, writing
 from chartseal.vault.epochs import Epochs
-from chartseal.vault.finding import Unread, Wanted, addressed, beside, find
+from chartseal.vault.finding import Unread, Wanted, addressed, addresses, beside, find
 from chartseal.vault.findings import Finding
 from chartseal.vault.keys.provider import ACCOUNTING, INDEX, PSEUDONYMS, KeyProvider
 from chartseal.vault.moves import moves
@@ -169,6 +169,15 @@ class Vault:
             return self.find(address=address)
         with reading(self.engine) as connection:
             return list(addressed(self, connection, address, unread))
+
+    def addresses(self, entries: Iterable[Entry]) -> set[str]:
+        """Sealing addresses of records, erased and damaged ones left out. What is opened for that is given to nobody.
+
+        Raises:
+            VaultError: `vault_unavailable`, `blobs_unavailable`.
+        """
+        with reading(self.engine) as connection:
+            return addresses(self, connection, entries)
 
     def beside(self, entries: Iterable[Entry]) -> list[Entry]:
         """Records that are sealed to the same addresses as these and are not among them, erased ones left out.

@@ -33,6 +33,13 @@ def test_a_file_that_is_no_database_is_told_and_kept(tmp_path: Path) -> None:
     assert path.read_bytes() == bytes(range(256)) * 40
 
 
+def test_a_damaged_text_is_told(tmp_path: Path) -> None:
+    engine = open_queue(str(tmp_path / "queue.db"))
+    with pytest.raises(QueueError) as refused, writing(engine) as connection:
+        connection.exec_driver_sql("SELECT CAST(x'ff' AS TEXT)").all()
+    assert refused.value.detail.endswith(": the file is damaged")
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert refusals(tmp_path / "secret" / "queue.db") == ["it cannot be opened"] * 2
 

@@ -98,6 +98,27 @@ def test_a_patient_of_whom_there_is_nothing_is_told(shell: Shell, command: tuple
 
 
 @pytest.mark.parametrize("option", [(), ("--no-search",)])
+def test_records_of_several_wallets_under_one_name_are_not_taken_unasked(
+    shell: Shell, option: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shell.folder)
+    shell.environment["CHARTSEAL_VAULT"] = shell.path("other.db")
+    shell.told("vault", "init", "--base", BASE, *option)
+    seal(shell, "--vault", shell.path("other.db"))
+    shell.address = str(Wallet.generate().sealing_address())
+    seal(shell, "--vault", shell.path("other.db"))
+    erasing = ("vault", "erase", "--basis", "patient-request", "--patient", "Patient/p")
+    for command in (erasing, ("vault", "export", "chart.ndjson", "--patient", "Patient/p")):
+        with pytest.raises(ErasureError) as caught:
+            shell.run(*command)
+        assert caught.value.code == "patient_several"
+    assert not (shell.folder / "chart.ndjson").exists()
+    assert shell.told("vault", "export", "c.ndjson", "--patient", "Patient/p", "--several-wallets")["records"] == 8
+    assert erase(shell, "--for", shell.address)["erased"] == 4
+    assert erase(shell, "--patient", "Patient/p")["erased"] == 4
+
+
+@pytest.mark.parametrize("option", [(), ("--no-search",)])
 def test_the_records_of_an_address_are_kept_held_and_erased(shell: Shell, option: tuple[str, ...]) -> None:
     shell.environment["CHARTSEAL_VAULT"] = shell.path("other.db")
     shell.told("vault", "init", *option)

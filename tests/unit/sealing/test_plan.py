@@ -106,3 +106,20 @@ def test_references_resolve_through_python() -> None:
     references.add("urn:uuid:a", "Patient", "1")
     assert references.resolve("urn:uuid:a", "", BASE) == ("Patient", f"{BASE}Patient/1")
     assert references.resolve("Patient/1", "urn:uuid:b", BASE) is None
+
+
+def test_bare_ids_of_a_map_are_of_one_server() -> None:
+    ours, theirs = f"{BASE}Patient/1", "https://other.example/fhir/Patient/1"
+    for met, served in ((ours, theirs), ours), ((theirs,), theirs), ((theirs, "urn:uuid:a"), theirs), ((), ours):
+        addresses = PatientMap({"1": b"a" * 64})
+        addresses.patient_of_chart(dict.fromkeys(met, True), BASE)
+        assert addresses.address_of(served) == b"a" * 64
+    addresses = PatientMap({"1": b"a" * 64, theirs: b"b" * 64})
+    addresses.patient_of_chart({ours: True, theirs: True}, BASE)
+    assert (addresses.address_of(ours), addresses.address_of(theirs)) == (b"a" * 64, b"b" * 64)
+    for base, met in ((BASE, (ours, theirs)), ("", (ours, theirs))):
+        addresses = PatientMap({"1": b"a" * 64})
+        addresses.patient_of_chart(dict.fromkeys(met, True), base)
+        with pytest.raises(PatientError) as caught:
+            addresses.address_of(theirs)
+        assert caught.value.code == "patient_ambiguous"

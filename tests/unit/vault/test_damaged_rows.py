@@ -49,6 +49,7 @@ def exported(vault: Vault) -> list[int]:
     [
         ("blob = x'0102'", "blob_address", 2),
         ("blob = 'text'", "vault_damaged", 2),
+        ("blob = CAST(x'ff' AS TEXT)", "vault_damaged", 2),
         ("blob = 9000000000000000000", "vault_damaged", 2),
         ("version = -1", "vault_damaged", 2),
         ("version = 'x'", "vault_damaged", 2),

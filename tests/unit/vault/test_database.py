@@ -19,7 +19,7 @@ from chartseal.chain.anchors import open_queue
 from chartseal.chain.anchors import tables as queue
 from chartseal.errors import VaultDamageError, VaultError
 from chartseal.vault.database import empty_log, open_database, reading, storing, writing
-from chartseal.vault.tables import BLOB, META, METADATA, VERSIONS
+from chartseal.vault.tables import BLOB, LIVE, META, METADATA, RECORD, TERM, VERSIONS
 
 CONFIG = Config()
 CONFIG.set_main_option("script_location", "chartseal.vault:migrations")
@@ -55,6 +55,23 @@ def test_every_version_comes_to_the_newest_and_back(place: str, number: str) -> 
         assert differences(connection) == []
         command.downgrade(CONFIG, "base")
         assert not [name for name in inspect(connection).get_table_names() if name in METADATA.tables]
+    engine.dispose()
+
+
+def test_terms_stay_when_their_table_is_made_anew(place: str) -> None:
+    with create_engine(place if "://" in place else f"sqlite:///{place}").begin() as connection:
+        CONFIG.attributes["connection"] = connection
+        command.upgrade(CONFIG, "0003")
+        row = {"attester": b"a" * 20, "uid": b"u" * 32, "version": 1, "state": LIVE, "size": 1, "sealed_at": 1}
+        record = connection.execute(insert(RECORD).values(**row, stored_at=1).returning(RECORD.c.id)).scalar_one()
+        connection.execute(insert(TERM), [{"term": each * 16, "record_id": record} for each in (b"b", b"a")])
+    engine = open_database(place, create=False)
+    with engine.begin() as connection:
+        kept = [(row.term, row.record_id) for row in connection.execute(select(TERM).order_by(TERM.c.term))]
+        assert kept == [(b"a" * 16, record), (b"b" * 16, record)]
+        CONFIG.attributes["connection"] = connection
+        command.downgrade(CONFIG, "0003")
+        assert len(connection.execute(select(TERM)).all()) == 2
     engine.dispose()
 
 

@@ -184,6 +184,12 @@ def test_holds_of_a_record_and_of_a_patient(vault: Vault) -> None:
         holds.lift(number, actor="clerk", now=NOW + YEAR)
     assert [each.lifted_at for each in holds.all()] == [int((NOW + YEAR).timestamp())] * 2
     assert [action for action, _ in actions(vault)].count(Action.RELEASE) == 2
+    with reading(vault.engine) as connection:  # those on one record are found by its patient, too
+        entries = vault.audit.find(connection, patient=vault.pseudonym("Patient/p1"))
+        assert [each.action for each in entries].count(Action.HOLD) == 1
+        entries = vault.audit.find(connection, patient=vault.pseudonym("Patient/p1"))
+        assert [each.action for each in entries].count(Action.RELEASE) == 1
+    assert list(vault.verify()) == []
     assert go(vault).erased + go(vault, patient="Patient/p2").erased == 3
 
 

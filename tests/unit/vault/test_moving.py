@@ -39,6 +39,7 @@ from tests.chain import Local
 from tests.chain import local as local
 from tests.moves import (
     AT,
+    BASE,
     CUSTODIAN,
     NEW,
     NOTICE,
@@ -372,6 +373,14 @@ def test_a_record_that_was_erased_before_is_named_while_its_seal_stands(
     [new, *_] = vault.find(address=str(NEW), resource_type="Condition")
     erase(vault, [new], basis=Basis.PATIENT_REQUEST, actor="clerk", now=AT + timedelta(seconds=1))
     assert moved_of(mover) == Moved(0, 3, (), 0, ())
+
+
+@pytest.mark.parametrize("name", ["p1", f"{BASE}Patient/p1"])
+def test_erased_records_are_named_though_nothing_else_is_left(mover: Mover, vault: Vault, name: str) -> None:
+    take_without_map(vault, NOTICE, actor="clerk", now=AT)
+    erase(vault, vault.find(), basis=Basis.PATIENT_REQUEST, actor="clerk", now=AT)
+    assert len(moved_of(mover, patients=(name,)).erased) == 4
+    assert moved_of(mover, patients=("another",)).erased == ()
 
 
 def test_what_says_the_same_as_a_record_is_found_from_both_ends(mover: Mover, vault: Vault) -> None:

@@ -91,6 +91,48 @@ def test_records_are_filed_by_the_patient_whose_chart_they_are_in(place: str, tm
     assert list(vault.verify()) == []
 
 
+def document(patient: str) -> dict[str, Any]:
+    composition = {
+        "resourceType": "Composition",
+        "id": f"c{patient}",
+        "status": "final",
+        "type": {"text": "summary"},
+        "subject": {"reference": f"Patient/{patient}"},
+        "date": "2026-05-04",
+        "author": [{"reference": "Practitioner/dr"}],
+        "title": "t",
+    }
+    resources: list[dict[str, Any]] = [
+        composition,
+        {"resourceType": "Patient", "id": patient},
+        {"resourceType": "Practitioner", "id": "dr"},
+    ]
+    entries = [
+        {"fullUrl": f"{issuing(DOMAIN).base}{each['resourceType']}/{each['id']}", "resource": each}
+        for each in resources
+    ]
+    name = {"system": "urn:x", "value": f"doc-{patient}"}
+    head: dict[str, Any] = {"resourceType": "Bundle", "type": "document", "identifier": name}
+    return {**head, "timestamp": "2026-05-04T10:00:00Z", "entry": entries}
+
+
+def test_documents_of_two_patients_of_one_wallet_stay_apart(place: str, tmp_path: Path) -> None:
+    path = tmp_path / "documents.ndjson"
+    path.write_text("".join(json.dumps(document(each)) + "\n" for each in "pq"))
+    vault = create(place)
+    output = VaultOutput(vault, "sealer", lambda: AT, AnchorQueue(DOMAIN), 30)
+    addresses = PatientMap({each: HOLDER.keys.address() for each in "pq"})
+    assert seal_run(Source(path), issuing(DOMAIN), addresses, output, now=AT).sealed == 10
+    for patient in "pq":
+        found = list(vault.read(vault.find(patient=f"{issuing(DOMAIN).base}Patient/{patient}"), actor="c", now=AT))
+        kinds = ["Bundle", "Composition", "Patient", "Practitioner", "Practitioner"]  # hers, and hers of the other
+        assert sorted(each.resource_type for each in found) == kinds
+        [whole] = [each for each in found if each.resource_type == "Bundle"]
+        entries = [each.value for each in whole.fields if each.name.startswith("chartseal.entry[")]
+        assert len(entries) == 3
+        assert set(entries) <= {each.root for each in found}
+
+
 def test_a_run_that_broke_off_goes_on(
     place: str, tmp_path: Path, small_batches: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -247,6 +247,18 @@ def test_without_a_map_the_vaults_records_say_whose_it_was(vault: Vault) -> None
     assert {each.patient for each in moved} == {vault.pseudonym("Patient/p1"), vault.pseudonym("Patient/p2")}
 
 
+@pytest.mark.parametrize("searchable", [True, False])
+def test_what_records_name_counts_beside_the_map(place: str, tmp_path: Path, searchable: bool) -> None:
+    vault, old, new = create(place, searchable=searchable), SealingAddress(HOLDER.keys.address()), NEW.sealing_address()
+    notice = SuccessorNotice(old, new, NOTICE.at, ())
+    signed = replace(notice, signatures=(HOLDER.keys.sign(_message(notice)), NEW.sign_message(_message(notice))))
+    put(vault, [*lines_of(2), *lines_of(1, "p2")])
+    path = tmp_path / "map.csv"
+    path.write_text(f"p1,{old}\n")
+    refused("successor_several", vault, signed, path)
+    assert take(vault, signed, path, actor="clerk", now=NOW, several=True).references == 1
+
+
 def _message(notice: SuccessorNotice) -> bytes:
     return succession_message(notice.old.data, notice.new.data, notice.at)
 

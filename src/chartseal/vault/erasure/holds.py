@@ -60,7 +60,8 @@ class Holds:
                 raise VaultError("the record is erased", "record_erased", entry.name)
             number = int(connection.execute(insert(HOLD).values(row).returning(HOLD.c.id)).scalar_one())
             what = f"hold {number}" if entry is None else f"hold {number} on {entry.name}"
-            self._enter(connection, Act(actor, Action.HOLD, what, pseudonym, basis=basis), now)
+            about = pseudonym if entry is None else _patient(connection, entry.id)
+            self._enter(connection, Act(actor, Action.HOLD, what, about, basis=basis), now)
         return number
 
     def lift(self, number: int, *, actor: str, now: datetime) -> None:
@@ -78,7 +79,8 @@ class Holds:
                 return
             lifted = update(HOLD).where(HOLD.c.id == number).values(lifted_at=int(now.timestamp()))
             connection.execute(lifted)
-            act = Act(actor, Action.RELEASE, f"hold {number}", found.patient, basis=found.basis)
+            about = found.patient if found.record_id is None else _patient(connection, found.record_id)
+            act = Act(actor, Action.RELEASE, f"hold {number}", about, basis=found.basis)
             self._enter(connection, act, now)
 
     def all(self) -> list[Hold]:
@@ -92,6 +94,11 @@ class Holds:
 
     def _enter(self, connection: Connection, act: Act, now: datetime) -> None:
         self._vault.audit.append(connection, [act], now=now)
+
+
+def _patient(connection: Connection, record: int) -> bytes | None:
+    """The pseudonym of the patient whose a record is."""
+    return patient_of(connection.execute(select(RECORD.c.patient).where(RECORD.c.id == record)).one())
 
 
 def _is_erased(entry: Entry) -> Select[tuple[int]]:
