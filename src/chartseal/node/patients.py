@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from copy import copy
 from pathlib import Path
 
 from chartseal.errors import SealingError
@@ -18,7 +19,9 @@ class PatientsFile:
         self._read: tuple[tuple[int, int, int], PatientMap] | None = None
 
     def current(self) -> PatientMap:
-        """The map; one that is being written is read when it is whole: replace the file, do not write into it.
+        """The map, each time another object: a run tells its own map of which server the bare ids are.
+
+        One that is being written is read when it is whole: replace the file, do not write into it.
 
         Raises:
             SealingError: `map_malformed`, `map_unreadable`.
@@ -28,7 +31,7 @@ class PatientsFile:
             state = self._state()
             if self._read is None or self._read[0] != state:
                 self._read = state, PatientMap.read(self._path)
-            return self._read[1]
+            return copy(self._read[1])  # the addresses themselves are shared
 
     def _state(self) -> tuple[int, int, int]:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -123,9 +123,11 @@ class Intake:
 
     def digest_of(self, source: Source) -> bytes:
         """What tells the addresses of an input's patients from others, 32 bytes."""
-        met = _Met()
-        Plan.survey(source.items, self.issuing.base, met)
-        return Recipients(self.patients.current(), b"").digest_of(met.patients)
+        met, base = _Met(), self.issuing.base
+        Plan.survey(source.items, base, met)
+        recipients = Recipients(self.patients.current(), b"")
+        recipients.patient_of_chart(met.patients, base)
+        return recipients.digest_of(met.patients)
 
     def _output(self, actor: str) -> VaultOutput:
         return VaultOutput(self.vault, actor, self.clock, self.queue, self.delivery_days)
@@ -149,8 +151,9 @@ class Recipients:
         """The digest that was given."""
         return self._digest
 
-    def patient_of_chart(self, patients: Mapping[str, bool]) -> None:
-        """Any number of patients will do."""
+    def patient_of_chart(self, patients: Mapping[str, bool], base: str) -> None:
+        """Let the map know of which server its bare ids are."""
+        self._known.patient_of_chart(patients, base)
 
     def address_of(self, patient: str) -> bytes:
         """The patient's address.
@@ -160,7 +163,7 @@ class Recipients:
         """
         return self._known.address_of(patient)
 
-    def digest_of(self, patients: Sequence[str]) -> bytes:
+    def digest_of(self, patients: Iterable[str]) -> bytes:
         """SHA-256 over these patients and their addresses."""
         digest = hashlib.sha256()
         for patient in sorted(patients):
@@ -176,13 +179,13 @@ class _Met:
     """Notes which patients an input has."""
 
     def __init__(self) -> None:
-        self.patients: tuple[str, ...] = ()
+        self.patients: dict[str, bool] = {}
 
     def digest(self) -> bytes:
         return b""
 
-    def patient_of_chart(self, patients: Mapping[str, bool]) -> None:
-        self.patients = tuple(patients)
+    def patient_of_chart(self, patients: Mapping[str, bool], base: str) -> None:
+        self.patients = dict(patients)
 
     def address_of(self, patient: str) -> bytes:
         raise PatientError("no address is asked for", "patient_unmapped")
