@@ -254,19 +254,22 @@ class Imports:
 
     def _seal(self, live: _Live) -> None:
         name = live.job.id
-        source = Source(None, opener=lambda: self._spool.opened(name), ndjson=True)
+
+        def interrupt() -> None:
+            if live.stop.is_set():
+                raise _StoppedError
+
+        source = Source(None, opener=lambda: self._spool.opened(name, interrupt), ndjson=True)
         if not live.job.addresses:
             self._keep(live, addresses=self._intake.digest_of(source).hex())
         self._keep(live, state=State.RUNNING)
 
         def progress(done: Done) -> None:
             live.progress = done
-            if live.stop.is_set():
-                raise _StoppedError
+            interrupt()
 
         def told(run: str) -> None:
-            if live.stop.is_set():
-                raise _StoppedError
+            interrupt()
             self._keep(live, run=run)
 
         summary = self._intake.take(source, live.job.pusher, bytes.fromhex(live.job.addresses), progress, told)

@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
@@ -145,8 +145,8 @@ class Spool:
             return Upload(name, self._folder / (name + _UPLOAD), self._key.to_public())
 
     @contextmanager
-    def opened(self, name: str) -> Iterator[BinaryIO]:
-        """An upload from its beginning, decrypted as it is read.
+    def opened(self, name: str, interrupt: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
+        """An upload from its beginning, decrypted as it is read; `interrupt` is called before each piece: it may raise.
 
         Raises:
             IngestError: `spool_unavailable`.
@@ -155,7 +155,7 @@ class Spool:
         with _telling():
             stream = (self._folder / (name + _UPLOAD)).open("rb")
         with stream:
-            decrypted = _Decrypted(stream, self._key)
+            decrypted = _Decrypted(stream, self._key, interrupt)
             try:
                 yield cast(BinaryIO, io.BufferedReader(decrypted, 1 << 16))
             finally:
@@ -230,7 +230,8 @@ class Upload:
 class _Decrypted(io.RawIOBase):
     """What a thread decrypts, as it is read."""
 
-    def __init__(self, stream: BinaryIO, key: Any) -> None:
+    def __init__(self, stream: BinaryIO, key: Any, interrupt: Callable[[], None]) -> None:
+        self._interrupt = interrupt
         self._reader, writer = _pipe()
         self._is_cut = False
         self._thread = threading.Thread(target=self._decrypt, args=(stream, writer, key), daemon=True)
@@ -249,6 +250,7 @@ class _Decrypted(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
+        self._interrupt()
         view = memoryview(buffer).cast("B")
         data = os.read(self._reader.fileno(), len(view))
         if not data and len(view):

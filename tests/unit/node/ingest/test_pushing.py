@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from chartseal.chain.anchors.tables import ANNOUNCEMENT, LEAF
-from chartseal.errors import NodeSettingsError
+from chartseal.errors import NodeSettingsError, SealingError
 from chartseal.node.ingest import Pushers
 from chartseal.vault.audit import verify_log
 from chartseal.vault.database import reading
@@ -233,3 +234,28 @@ def test_the_base_tells_who_is_meant(node: Made) -> None:
     answer = push(node, observation(1) | {"subject": {"reference": f"{BASE}Patient/p1"}})
     assert answer.status_code == 201
     assert len(node.vault.find(patient="Patient/p1")) == 1
+
+
+def test_many_at_once(node: Made) -> None:
+    bodies = [json.dumps(observation(number)).encode() for number in range(24)]
+    with ThreadPoolExecutor(8) as threads:
+        done = list(threads.map(lambda data: node.intake.push(data, "ehr"), bodies))
+    assert [each.sealed for each in done] == [1] * 24
+    assert len(node.vault.find()) == 24
+    assert list(node.vault.verify()) == []
+
+
+def test_the_same_by_many_at_once(node: Made) -> None:
+    data = json.dumps(bundle("collection", *map(observation, range(20)))).encode()
+
+    def push_it(_: int) -> int | str:
+        try:
+            return node.intake.push(data, "ehr").sealed
+        except SealingError as error:
+            return error.code
+
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(push_it, range(8)))
+    assert found.count(20) == 1
+    assert set(found) <= {20, 0, "sealing_in_progress"}
+    assert len(node.vault.find()) == 20

@@ -52,6 +52,19 @@ def test_a_reader_may_stop_early(spool: Spool) -> None:
         assert stream.readline() == LINE
 
 
+def test_a_reader_is_interrupted(spool: Spool) -> None:
+    name, calls = kept(spool, LINE * 100_000), list[int]()
+
+    def interrupt() -> None:
+        calls.append(1)
+        if len(calls) > 3:
+            raise KeyboardInterrupt
+
+    with spool.opened(name, interrupt) as stream, pytest.raises(KeyboardInterrupt):
+        stream.read()
+    assert len(read(spool, name)) == 100_000 * len(LINE)
+
+
 def test_what_is_cut_or_altered_is_never_taken_for_whole(spool: Spool, tmp_path: Path) -> None:
     name = kept(spool, LINE * 10_000)
     path = tmp_path / f"{name}.age"
