@@ -24,7 +24,7 @@ NAMES = (
     "answers",
     "keys",
     "reading",
-    "limits",
+    "hostile",
     "contracts",
     "proof_gas",
     "delegated",

@@ -1,126 +1,133 @@
-"""A node that answers a pull, made of sealed records and of what a liar changes; served by httpx's mock transport."""
+"""Nodes for tests: a provider in a folder, its app, and what an EHR pushes to it."""
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import httpx
+from starlette.testclient import TestClient
 
-from chartseal.attestation import Address, checksum_address
-from chartseal.disclosure import Selection, answer_record
-from chartseal.disclosure.answers import SIGNATURE_FORMAT
-from chartseal.record import rebuild
-from chartseal.sealing import SealedRecord
-from tests.answering import CONSENT, CUSTODIAN, root_of
+from chartseal.chain.anchors import AnchorQueue
+from chartseal.keys import IssuerKey, Wallet
+from chartseal.node.app import Parts, create_app
+from chartseal.node.ingest import IMPORT, Imports, Intake, Pushers, Pushing, Spool, router
+from chartseal.node.metrics import Metrics
+from chartseal.node.patients import PatientsFile
+from chartseal.node.provider import Provider
+from chartseal.node.settings import Settings
+from chartseal.vault import Vault
+from chartseal.vault.keys import KeyProvider
+from tests.vaults import MemoryKeys
 
-BASE = "https://a.example/fhir"
-
-
-def by_consent(root: bytes) -> list[str]:
-    return ["urn:chartseal:basis:consent", f"urn:chartseal:consent:0x{root.hex()}"]
-
-
-BY_CONSENT = by_consent(root_of(CONSENT))
-SITE_POLICY = ["urn:chartseal:basis:site-policy"]
-
-
-def resource_of(record: SealedRecord, opened: Selection | None = None) -> dict[str, Any]:
-    """What an honest node tells of a record."""
-    fields, is_cut = list(record.fields), opened is not None
-    if opened is not None:
-        names = {each.name for each in opened.choices[0].opened}
-        fields = [each for each in fields if each.name in names]
-    text = rebuild(record.resource_type, fields, record.detached, partial=is_cut).text
-    made: dict[str, Any] = json.loads(text, parse_float=_Number)
-    return made
+BASE = "https://hospital.example/fhir/"
+SECRET = "s" * 43
+OTHER_SECRET = "t" * 43
+PASSPHRASE = "only for trying out"
+HEADERS = {"authorization": f"Bearer {SECRET}", "content-type": "application/fhir+json"}
+NDJSON = HEADERS | {"content-type": "application/fhir+ndjson"}
+WALLETS = {name: Wallet.generate() for name in ("p1", "p2")}
 
 
-class _Number(float):
-    """A number that is written as it was read."""
-
-    def __new__(cls, text: str) -> _Number:
-        made = super().__new__(cls, text)
-        made.text = text
-        return made
-
-    text: str
-
-    def __repr__(self) -> str:
-        return self.text
-
-
-def provenance_of(
-    record: SealedRecord, target: str, *, policy: Sequence[str] = tuple(BY_CONSENT), **changes: Any
-) -> dict[str, Any]:
-    data = changes.pop("data", None) or answer_record(record, changes.pop("opened", None))
+def observation(number: int, patient: str = "p1", **members: Any) -> dict[str, Any]:
     return {
-        "resourceType": "Provenance",
-        "target": [{"reference": target}],
-        "recorded": "2026-12-31T00:00:00Z",
-        "policy": list(policy),
-        "agent": [{"who": {"display": "A"}}],
-        "signature": [
-            {
-                "type": [{"code": "1.2.840.10065.1.12.1.14"}],
-                "when": "2026-12-31T00:00:00Z",
-                "who": {"display": "A"},
-                "sigFormat": SIGNATURE_FORMAT,
-                "data": base64.b64encode(data).decode(),
-            }
-        ],
-        **changes,
+        "resourceType": "Observation",
+        "id": f"o{number}",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]},
+        "subject": {"reference": f"Patient/{patient}"},
+        "effectiveDateTime": "2026-05-04",
+        **members,
     }
 
 
-def entries_of(records: Sequence[SealedRecord], **options: Any) -> list[dict[str, Any]]:
-    """Each resource under a name of the node's, then its Provenance."""
-    made = []
-    for at, record in enumerate(records):
-        name = f"{record.resource_type}/n{at}"
-        resource = {**resource_of(record, options.get("opened")), "id": f"n{at}"}
-        made.append({"fullUrl": f"{BASE}/{name}", "resource": resource, "search": {"mode": "match"}})
-        made.append({"resource": provenance_of(record, name, **options), "search": {"mode": "include"}})
-    return made
+def bundle(kind: str, *resources: dict[str, Any]) -> dict[str, Any]:
+    request = {"request": {"method": "POST", "url": "x"}} if kind == "transaction" else {}
+    entries = [{"fullUrl": f"{BASE}{each['resourceType']}/{each['id']}", "resource": each} for each in resources]
+    return {"resourceType": "Bundle", "type": kind, "entry": [{**each, **request} for each in entries]}
+
+
+def lines(*resources: dict[str, Any]) -> bytes:
+    return b"".join(json.dumps(each).encode() + b"\n" for each in resources)
+
+
+def settings_of(folder: Path, **tables: Any) -> Settings:
+    return Settings.of({"base_url": "https://hospital.example/node", **tables}, folder)
+
+
+def write_map(folder: Path, *patients: str) -> None:
+    rows = [f"{name},{WALLETS[name].sealing_address()}\n" for name in patients]
+    beside = folder / "patients.new"
+    beside.write_text("".join(["patient,address\n", *rows]))
+    beside.replace(folder / "patients.csv")
 
 
 @dataclass
-class Node:
-    """Answers each path with a page; keeps what it was asked."""
+class Made:
+    """A provider and its ingest in a folder."""
 
-    pages: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    following: dict[str, str] = field(default_factory=dict)
-    custodian: Address = CUSTODIAN
-    nonce: str | None = None
-    """Another than the request's."""
-    asked: list[httpx.Request] = field(default_factory=list)
-    before: Callable[[httpx.Request], httpx.Response | None] = lambda _: None
-    """What answers in the node's place."""
+    provider: Provider
+    metrics: Metrics
+    intake: Intake
+    imports: Imports
+    spool: Spool
 
-    def handle(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        instead = self.before(request)
-        if instead is not None:
-            return instead
-        path = request.url.raw_path.decode().removeprefix("/fhir/")
-        if path not in self.pages:
-            return httpx.Response(404)
-        bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "entry": self.pages[path]}
-        if path in self.following:
-            bundle["link"] = [{"relation": "self", "url": "x"}, {"relation": "next", "url": self.following[path]}]
-        return self.answer(request, json.dumps(bundle).encode())
+    @property
+    def vault(self) -> Vault:
+        return self.provider.vault
 
-    def answer(self, request: httpx.Request, body: bytes, **headers: str) -> httpx.Response:
-        stated = {
-            "Content-Type": "application/fhir+json; charset=utf-8",
-            "Chartseal-Nonce": self.nonce or request.headers["Chartseal-Nonce"],
-            "Chartseal-Custodian": checksum_address(self.custodian),
-            **{name.replace("_", "-"): value for name, value in headers.items()},
-        }
-        return httpx.Response(200, headers=stated, stream=httpx.ByteStream(body))
+    def client(self, **more: Any) -> TestClient:
+        """Its app; a test enters it where imports are to run."""
+        pushers = Pushers({"ehr": SECRET, "lab": OTHER_SECRET})
+        settings = self.provider.settings
+        pushing = Pushing(self.intake, self.imports, pushers, settings.base_url)
+        parts = Parts(
+            settings,
+            routers=[router(pushing)],
+            services=[self.imports.service],
+            identify=pushers.identify,
+            larger_bodies={IMPORT: settings.ingest.import_bytes},
+            metrics=self.metrics,
+            **more,
+        )
+        return TestClient(create_app(parts), raise_server_exceptions=False, base_url="https://testserver")
 
-    def client(self) -> httpx.Client:
-        return httpx.Client(transport=httpx.MockTransport(self.handle))
+
+@contextmanager
+def made(
+    folder: Path, keys: KeyProvider | None = None, issuer: IssuerKey | None = None, **tables: Any
+) -> Iterator[Made]:
+    """A provider with an empty vault, or the one that is there, and two patients."""
+    settings = settings_of(folder, **tables)
+    keys = keys or MemoryKeys()
+    place = settings.vault_place()
+    is_there = "://" not in place and Path(place).exists()
+    issuer = issuer or IssuerKey.generate(base=BASE)
+    issuing = issuer.issuing()
+    if not (folder / "patients.csv").exists():
+        write_map(folder, "p1", "p2")
+    provider = Provider(
+        settings,
+        Vault.open(place, keys) if is_there else Vault.create(place, keys, base=BASE, now=_now()),
+        issuer,
+        issuing,
+        AnchorQueue(issuing.domain),
+        PatientsFile(folder / "patients.csv"),
+    )
+    spool = Spool(folder / "spool", provider.spool_secret)
+    try:
+        metrics = Metrics()
+        intake = Intake.of(provider, metrics)
+        yield Made(provider, metrics, intake, Imports(intake, spool, settings.ingest, metrics), spool)
+    finally:
+        spool.close()
+        provider.vault.close()
+
+
+def _now() -> Any:
+    from chartseal.node.provider import now
+
+    return now()

@@ -628,3 +628,22 @@ class PeerError(CoreError):
     """Another node or its keys cannot be reached, may not be called, or do not answer as they should."""
 
     code = "peer_refused"
+# node
+
+
+class NodeSettingsError(CoreError):
+    """A node's settings, or what they point to, cannot be used; `path` is the setting's name, never its value."""
+
+    code = "settings_invalid"
+
+
+class ServiceError(CoreError):
+    """A node refuses a request for its form: its size, rate, speed, media type, or who sends it."""
+
+    code = "request_malformed"
+
+
+class IngestError(CoreError):
+    """A node does not take what was pushed, or knows no such import."""
+
+    code = "ingest_refused"

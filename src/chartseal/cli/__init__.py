@@ -33,6 +33,7 @@ _COMMANDS = {
     "eas": "eas",
     "index": "index",
     "issuer": "keys",
+    "node": "node",
     "policy": "policy",
     "proving-key": "proving_key",
     "prove": "prove",

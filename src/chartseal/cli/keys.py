@@ -60,7 +60,7 @@ def issuer_init(
     as_json: bool,
 ) -> None:
     """Make an issuer key and write it to a file under a passphrase."""
-    key = IssuerKey.generate(base=base, seals_for=_seals_for(network, deployment))
+    key = IssuerKey.generate(base=base, seals_for=seals_for(network, deployment))
     key.save(output, read_passphrase(passphrase_fd, confirm=True), force=force)
     _show(as_json, f"{key.address}  written to {output}", address=key.address, file=str(output))
 
@@ -101,7 +101,13 @@ def issuer_card(
         _show(as_json, f"{key.address}  written to {output}", address=key.address, file=output)
 
 
-def _seals_for(name: str | None, deployment: Path | None) -> Network | str:
+def seals_for(name: str | None, deployment: Path | None) -> Network | str:
+    """The network of that name, or the one of a deployment's file.
+
+    Raises:
+        click.UsageError: both were given.
+        DeploymentError: the file is malformed.
+    """
     if name and deployment:
         raise click.UsageError("give --network or --deployment, not both")
     if deployment is None:

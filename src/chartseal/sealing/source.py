@@ -5,8 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,13 +22,23 @@ _CHUNK = 1 << 20
 class Source:
     """An input that can be read several times: a file; a pipe or standard input kept in an unlinked temporary file."""
 
-    def __init__(self, path: Path | None, stream: BinaryIO | None = None, *, ndjson: bool | None = None) -> None:
-        """Take a path, or a stream that is read to its end now; `ndjson` tells apart lines from one document.
+    def __init__(
+        self,
+        path: Path | None,
+        stream: BinaryIO | None = None,
+        *,
+        opener: Callable[[], AbstractContextManager[BinaryIO]] | None = None,
+        ndjson: bool | None = None,
+    ) -> None:
+        """Take a path; or a stream that is read to its end now; or what gives the input from its beginning each time.
+
+        `ndjson` tells apart lines from one document.
 
         Raises:
             SealingError: `input_unreadable`.
         """
         self._path = path
+        self._opener = opener
         self._kept: BinaryIO | None = None
         if stream is not None:
             self._keep(stream)
@@ -66,8 +76,12 @@ class Source:
             self._kept.seek(0)
             yield self._kept
             return
+        if self._opener is not None:
+            with self._opener() as stream:
+                yield stream
+            return
         try:
-            assert self._path is not None  # noqa: S101 (path or stream)
+            assert self._path is not None  # noqa: S101 (path, stream or opener)
             stream = self._path.open("rb")
         except OSError as exc:
             raise SealingError(f"the input cannot be read: {exc.strerror}", "input_unreadable") from exc

@@ -86,7 +86,9 @@ class VaultSink:
             if found is None:
                 connection.execute(insert(META).values(name=_RUN + mark, value=_position(0)))
         self.done = int.from_bytes(found or b"")
-        self.refused = Counter(json.loads(line)["code"] for line in read_rejects(output.vault, mark).splitlines())
+        # Nothing was refused of a run that begins; to look would read the names of all runs.
+        refused = b"" if found is None else read_rejects(output.vault, mark)
+        self.refused = Counter(json.loads(line)["code"] for line in refused.splitlines())
 
     def write(self, done: int, lines: Sequence[SealedLine], refused: Sequence[Rejection]) -> None:
         """Keep one batch, after which `done` items of the input are done.

@@ -18,7 +18,7 @@ from chartseal.node.pull import Peer, everything_of, pull
 from chartseal.sealing import SealedRecord
 from tests.answering import CONSENT, CUSTODIAN, TRUST, MadeConsents
 from tests.charts import NOW, sealed, texts
-from tests.nodes import BASE, entries_of
+from tests.answering_nodes import BASE, entries_of
 
 NONCE = "0x" + "5a" * 32
 

@@ -14,7 +14,7 @@ from chartseal.errors import PullError
 from chartseal.node.pull.bundles import BundlePage, read_page
 from chartseal.node.pull.pages import Pages, Peer, PullLimits
 from tests.answering import CUSTODIAN, NONCE
-from tests.nodes import BASE, Node
+from tests.answering_nodes import BASE, Node
 
 START = f"{BASE}/Observation"
 EMPTY = b'{"resourceType":"Bundle"}'

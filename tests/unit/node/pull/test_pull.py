@@ -20,7 +20,7 @@ from chartseal.sealing import SealedRecord
 from chartseal.verification import CheckedConsent, VerifiedRecord
 from tests.answering import CONSENT, CUSTODIAN, TRUST, MadeConsents, consent, root_of
 from tests.charts import NOW, chart, issuing, sealed, texts
-from tests.nodes import BASE, BY_CONSENT, SITE_POLICY, Node, by_consent, entries_of, provenance_of
+from tests.answering_nodes import BASE, BY_CONSENT, SITE_POLICY, Node, by_consent, entries_of, provenance_of
 
 PEER = Peer(CUSTODIAN, BASE)
 ALL = everything_of("p")

@@ -1,0 +1,91 @@
+"""`chartseal node`: a provider's vault, served over HTTP."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from chartseal.cli.keys import seals_for
+from chartseal.node.app import create_app
+from chartseal.node.assembly import assembled, check
+from chartseal.node.founding import CONFIG, Wanted, found
+from chartseal.node.server import listen, serve
+from chartseal.node.settings import Settings
+
+_config = click.option(
+    "--config",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path(CONFIG),
+    show_default=True,
+    envvar="CHARTSEAL_NODE",
+    help="The settings' file (else CHARTSEAL_NODE).",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.group()
+def node() -> None:
+    """Take in what an EHR pushes, and answer other providers."""
+
+
+@node.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path())
+@click.option(
+    "--base-url", default="http://127.0.0.1:8080", show_default=True, metavar="URL", help="Where it is reached."
+)
+@click.option("--base", default="", metavar="URL", help="FHIR base of the EHR.  [default: the node's own]")
+@click.option("--vault", default="vault.db", show_default=True, metavar="FILE|URL", help="As `vault init --vault`.")
+@click.option("--keys", metavar="PLACE", help="As `vault init --keys`.  [default: beside an SQLite file]")
+@click.option("--network", help="As `issuer init --network`.")
+@click.option("--deployment", type=click.Path(dir_okay=False, path_type=Path), help="As `issuer init --deployment`.")
+@_json
+def init(
+    folder: Path,
+    base_url: str,
+    base: str,
+    vault: str,
+    keys: str | None,
+    network: str | None,
+    deployment: Path | None,
+    as_json: bool,
+) -> None:
+    """Make FOLDER/node.toml and what it points to: vault, keystore, issuer's key, a secret for the EHR.
+
+    What is there already stays as it is: the same command mends what is missing.
+    """
+    wanted = Wanted(base_url, base, vault, keys, seals_for(network, deployment))
+    done = found(folder, wanted, now=datetime.now(UTC))
+    if as_json:
+        click.echo(json.dumps({"issuer": done.issuer, "made": done.made, "kept": done.kept}))
+        return
+    click.echo(f"{done.issuer}  seals")
+    click.echo(f"made: {', '.join(done.made) or 'nothing'}")
+
+
+@node.command("check")
+@_config
+@_json
+@click.pass_context
+def check_settings(context: click.Context, path: Path, as_json: bool) -> None:
+    """Open everything that the settings point to, and look at it; the exit status is 1 if something cannot be used."""
+    found_codes = check(Settings.load(path))
+    is_well = all(each == "ok" for each in found_codes.values())
+    if as_json:
+        click.echo(json.dumps({"well": is_well, "checks": found_codes}))
+    else:
+        for name, code in found_codes.items():
+            click.echo(f"{name:>9}  {code}")
+    context.exit(0 if is_well else 1)
+
+
+@node.command()
+@_config
+def up(path: Path) -> None:
+    """Answer until interrupted. Then nothing new is taken, what is in flight ends, and imports stop to go on later."""
+    settings = Settings.load(path)
+    with listen(settings) as listener, assembled(settings) as parts:
+        serve(settings, create_app(parts), listener)
