@@ -5,7 +5,7 @@ the card's verified claims.
 
     link = store.share([fhir_file(text)], Terms(passcode="7351"), now=now)
     opened = open_link(link.to_uri(), recipient="Dr. Adams", passcode="7351", now=now)
-    card = verify_card("shc:/5676…", trust, now=now)
+    [card] = verify_cards("shc:/5676…", trust, now=now)
 
 `sharing.links` holds links, their store, their server's routes and their client; `sharing.cards` holds cards. It needs
 the extra `node`.
@@ -19,4 +19,4 @@ for _name in ("fastapi", "httpx", "joserfc", "segno", "sqlalchemy"):
     if find_spec(_name) is None:
         raise MissingExtraError(f"{_name} is not installed: pip install 'chartseal[node]'")
 
-__all__ = ["links"]
+__all__ = ["cards", "links", "qr"]
