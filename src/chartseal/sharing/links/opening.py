@@ -72,7 +72,9 @@ def _checked(answer: Answer) -> bytes:
     if answer.status == _OK:
         return answer.body
     if answer.status == _UNAUTHORIZED:
-        raise ShareLinkError("the passcode is wrong", "passcode_refused", remaining=_remaining(answer.body))
+        remaining = _remaining(answer.body)
+        told = "" if remaining is None else f": {remaining} tries remain"
+        raise ShareLinkError(f"the passcode is wrong{told}", "passcode_refused", remaining=remaining)
     if answer.status == _NOT_FOUND:
         raise ShareLinkError("there is no such link, or it has ended", "link_inactive")
     if answer.status == _TOO_MANY:

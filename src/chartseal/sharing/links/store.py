@@ -118,6 +118,11 @@ class ShareStore:
         """Close the database's connections."""
         self._engine.dispose()
 
+    @property
+    def base(self) -> str:
+        """The URL under which its routes are served."""
+        return self._base
+
     # for whoever shares
 
     def share(self, files: Sequence[SharedFile], terms: Terms, *, now: datetime) -> ShareLink:
