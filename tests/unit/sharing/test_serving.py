@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import random
+import socket
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +24,7 @@ from fastapi.testclient import TestClient
 from chartseal.errors import ShareLinkError, SharingError
 from chartseal.sharing._encoding import to_base64url
 from chartseal.sharing.fetching import Answer
-from chartseal.sharing.links import ShareLink, ShareStore, Terms, decrypt, encrypt, fhir_file, open_link
+from chartseal.sharing.links import ShareLink, ShareStore, Terms, decrypt, encrypt, fhir_file, open_link, routes
 from chartseal.sharing.links.files import FHIR
 from chartseal.sharing.links.routes import LARGEST_REQUEST, link_routes
 from tests.link_server import LOCAL, link_server
@@ -200,6 +203,49 @@ def test_nothing_secret_is_logged_or_told(
         assert secret not in told + texts[0] + texts[2]
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_request_that_does_not_come_whole_ends(
+    ends: bool, served: ShareStore, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(routes, "_PATIENCE_SECONDS", 0.3)
+    link = served.share(FILES, Terms(is_one_time=True), now=now())
+    place = httpx.URL(link.url)
+    with socket.create_connection((place.host, place.port or 80), 10) as to:
+        head = f"POST {place.path} HTTP/1.1\r\nhost: x\r\ncontent-length: 40\r\n\r\n"
+        to.sendall(head.encode() + b'{"recipient":')
+        if ends:
+            to.shutdown(socket.SHUT_WR)
+        answer = to.recv(4_096)
+    assert b" 200 " not in answer
+    assert ends or answer.startswith(b"HTTP/1.1 400 ")
+    assert served.state(link, now=now()).is_active
+    assert open_link(link.to_uri(), recipient="x", now=now(), fetch=LOCAL).files == tuple(FILES)
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_a_store_that_cannot_be_used_is_told_so_and_no_more(
+    local: tuple[ShareStore, TestClient], tmp_path: Path
+) -> None:
+    store, client = local
+    link = store.share(FILES, Terms(), now=now())
+    with contextlib.closing(sqlite3.connect(tmp_path / "s.db")) as database:
+        database.execute("DROP TABLE share_opening")
+        database.commit()
+    answer = client.post(link.url, json={"recipient": "x"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "share_unavailable")
+    for untold in ("s.db", "SELECT", "share_opening", str(tmp_path)):
+        assert untold not in answer.text
+
+
+def test_the_routes_say_what_they_take_and_answer() -> None:
+    app = FastAPI()
+    app.include_router(link_routes(None), prefix="/s")  # type: ignore[arg-type]  # nothing is asked of it
+    paths = app.openapi()["paths"]
+    assert set(paths) == {"/s/files/{token}", "/s/{name}"}
+    assert set(paths["/s/{name}"]) == {"get", "post"}
+    assert set(paths["/s/{name}"]["post"]["responses"]) == {"200", "400", "401", "404", "413", "422", "503"}
+
+
 # a server that lies
 
 
@@ -222,6 +268,7 @@ GOOD = {"contentType": FHIR, "embedded": encrypt(FILES[0], KEY)}
     [
         (200, {"files": [GOOD | {"contentType": "application/smart-health-card"}]}, "manifest_malformed"),
         (200, {"files": [GOOD | {"contentType": []}]}, "manifest_malformed"),
+        (200, {"files": [GOOD | {"contentType": f"{FHIR}+x;{FHIR}"}]}, "manifest_malformed"),
         (200, {"files": [{"contentType": FHIR}]}, "manifest_malformed"),
         (200, {"files": [GOOD] * 17}, "manifest_malformed"),
         (200, {"files": []}, "manifest_malformed"),
@@ -252,7 +299,7 @@ def test_a_link_that_says_that_it_ended_is_not_asked_for() -> None:
     assert code(LINK, recipient="", fetch=fetch) == "recipient_refused"
     guarded = ShareLink(LINK.url, KEY, frozenset("P"))
     assert code(guarded, fetch=fetch) == "passcode_missing"
-    good = answering(200, {"files": [GOOD]})
+    good = answering(200, {"files": [GOOD | {"contentType": f"{FHIR}; fhirVersion=4.0"}]})
     found = open_link(ended.to_uri(), recipient="x", now=at - timedelta(seconds=1), fetch=good)
     assert found.files == tuple(FILES)
 

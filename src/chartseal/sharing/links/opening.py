@@ -116,12 +116,17 @@ def _files(manifest: list[dict[str, Any]], link: ShareLink, fetch: Fetcher) -> I
         else:
             raise _malformed("a file is embedded or has a location", place)
         file = decrypt(text, link.key)
-        if listed.get("contentType") != file.content_type:  # which is one that a link may hold
+        if _media_type(listed.get("contentType")) != file.content_type:
             raise _malformed("a file is of another type than the manifest says", place)
         whole += len(file.content)
         if whole > LARGEST_SHARE:
             raise ShareLinkError(f"a link's files have at most {LARGEST_SHARE} bytes", "limit_exceeded")
         yield file
+
+
+def _media_type(value: Any) -> str | None:
+    """Without parameters."""
+    return value.partition(";")[0].strip() if isinstance(value, str) else None
 
 
 def _text(body: bytes) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from chartseal import _json
 from chartseal.errors import ShareLinkError, SharingError
@@ -165,7 +166,7 @@ async def _body(request: Request) -> bytes:
     """The request's body.
 
     Raises:
-        ShareLinkError: `limit_exceeded`; `request_malformed`: it did not come in time.
+        ShareLinkError: `limit_exceeded`; `request_malformed`: it did not come whole, or not in time.
     """
     data = bytearray()
     try:
@@ -174,8 +175,8 @@ async def _body(request: Request) -> bytes:
                 data += piece
                 if len(data) > LARGEST_REQUEST:
                     raise ShareLinkError("the request is too long", "limit_exceeded")
-    except TimeoutError as exc:
-        raise _malformed("the request did not come in time") from exc
+    except (TimeoutError, ClientDisconnect) as exc:
+        raise _malformed("the request did not come whole and in time") from exc
     return bytes(data)
 
 
