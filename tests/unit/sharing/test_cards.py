@@ -37,7 +37,7 @@ from chartseal.sharing.cards import (
     write_file,
 )
 from chartseal.sharing.cards.verifying import LARGEST_CARD, LARGEST_CLAIMS
-from chartseal.sharing.fetching import Answer
+from chartseal.sharing.fetching import Answer, GuardedFetcher
 from chartseal.sharing.qr import card_code, drawn, link_code, on_terminal
 
 VECTOR = json.loads((Path(__file__).parents[2] / "vectors/smart_health_cards.json").read_text())
@@ -366,6 +366,12 @@ def test_an_issuers_keys_are_asked_for_where_it_publishes_them_and_of_nobody_els
     assert asked == [KEYS_URL]
     assert code(signed(), online({})) == "keys_unavailable"
     assert code(signed(), CardTrust({ISS: TrustedCardIssuer(ISS)})) == "keys_unavailable"
+
+
+@pytest.mark.parametrize("iss", ["https://10.0.0.1", "https://169.254.169.254/x", "https://localhost", "https://[::1]"])
+def test_an_issuer_in_a_network_of_ours_is_not_asked(iss: str) -> None:
+    trust = CardTrust({iss: TrustedCardIssuer(iss)}, GuardedFetcher())
+    assert code(signed(changed(iss=iss)), trust) == "url_refused"
 
 
 @pytest.mark.parametrize(

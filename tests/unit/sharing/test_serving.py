@@ -23,11 +23,11 @@ from fastapi.testclient import TestClient
 
 from chartseal.errors import ShareLinkError, SharingError
 from chartseal.sharing._encoding import to_base64url
-from chartseal.sharing.fetching import Answer
+from chartseal.sharing.fetching import Answer, GuardedFetcher
 from chartseal.sharing.links import ShareLink, ShareStore, Terms, decrypt, encrypt, fhir_file, open_link, routes
 from chartseal.sharing.links.files import FHIR
 from chartseal.sharing.links.routes import LARGEST_REQUEST, link_routes
-from tests.link_server import LOCAL, link_server
+from tests.link_server import LOCAL, link_server, serving
 
 PATIENT = b'{"resourceType":"Patient","active":true}'
 FILES = [fhir_file(PATIENT)]
@@ -287,6 +287,27 @@ GOOD = {"contentType": FHIR, "embedded": encrypt(FILES[0], KEY)}
 )  # fmt: skip
 def test_a_servers_other_answers_are_told(status: int, members: Any, told: str) -> None:
     assert code(LINK, fetch=answering(status, members)) == told
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://10.0.0.1/s", "https://169.254.169.254/latest", "https://[::ffff:127.0.0.1]/s", "http://127.0.0.1/s"],
+)
+def test_a_link_into_a_network_of_ours_is_not_asked(url: str) -> None:
+    for flags in ("", "U"):
+        assert code(ShareLink(url, KEY, frozenset(flags)), fetch=GuardedFetcher()) == "url_refused"
+
+
+@pytest.mark.parametrize(
+    "location", ["http://169.254.169.254/x", "https://10.0.0.1/x", "file:///etc/passwd", "/etc", ""]
+)
+def test_a_manifest_leads_into_no_network_of_ours(location: str) -> None:
+    app = FastAPI()
+    listed = {"files": [{"contentType": FHIR, "location": location}]}
+    app.add_api_route("/m", lambda: listed, methods=["POST"])
+    listening = socket.create_server(("127.0.0.1", 0))
+    with serving(app, listening):
+        assert code(ShareLink(f"http://127.0.0.1:{listening.getsockname()[1]}/m", KEY)) == "url_refused"
 
 
 def test_a_link_that_says_that_it_ended_is_not_asked_for() -> None:

@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect
 
 from chartseal import _json
 from chartseal.errors import ShareLinkError, SharingError
-from chartseal.sharing.links.store import ListedFile, ShareStore
+from chartseal.sharing.links.store import LONGEST_RECIPIENT, ListedFile, ShareStore
 
 LARGEST_REQUEST = 4_096
 """Bytes of a manifest request."""
@@ -43,12 +43,18 @@ _PREFLIGHT = {
 }
 _STATUSES = {"link_inactive": 404, "passcode_missing": 401, "passcode_refused": 401, "limit_exceeded": 413}
 _TITLES = {400: "Bad Request", 404: "Not Found", 413: "Content Too Large", 503: "Service Unavailable"}
+_RECIPIENT_SCHEMA = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": LONGEST_RECIPIENT,
+    "description": "Who opens the link, for whoever shared it; characters that show.",
+}
 _REQUEST_SCHEMA = {
     "type": "object",
     "required": ["recipient"],
     "properties": {
-        "recipient": {"type": "string", "minLength": 1, "maxLength": 200},
-        "passcode": {"type": "string"},
+        "recipient": _RECIPIENT_SCHEMA,
+        "passcode": {"type": "string", "maxLength": _LONGEST_PASSCODE_SENT},
         "embeddedLengthMax": {"type": "integer", "minimum": 0},
     },
 }
@@ -140,7 +146,7 @@ def link_routes(store: ShareStore, *, clock: Callable[[], datetime] = lambda: da
     async def preflight() -> Response:
         return Response(status_code=204, headers=_HEADERS | _PREFLIGHT)
 
-    recipient = {"name": "recipient", "in": "query", "required": True, "schema": {"type": "string"}}
+    recipient = {"name": "recipient", "in": "query", "required": True, "schema": _RECIPIENT_SCHEMA}
     routes.add_api_route("/files/{token}", location, methods=["GET"], response_class=Response, responses=_FILE_ANSWERS)
     routes.add_api_route(
         "/{name}",
