@@ -13,6 +13,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ LONGEST_URL = 2_048
 DEADLINE_SECONDS = 30.0
 """For one exchange, its name's lookup included."""
 _CONNECT_SECONDS = 10.0
+_MOST_ADDRESSES = 4
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """Addresses of IPv6 that lead to one of IPv4 (RFC 6052)."""
 
@@ -70,8 +72,11 @@ class GuardedFetcher:
         host, port = self._judged(url)
         try:
             async with asyncio.timeout(self.deadline_seconds):
-                address = await self._address(host, port)
-                return await self._exchange(url, host, address, most, json_body)
+                *others, last = await self._addresses(host, port)
+                for address in others:
+                    with suppress(httpx.ConnectError, httpx.ConnectTimeout):  # nothing was asked there
+                        return await self._exchange(url, host, address, most, json_body)
+                return await self._exchange(url, host, last, most, json_body)
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
             raise SharingError("the server did not answer as it should", "server_unavailable") from exc
 
@@ -92,8 +97,8 @@ class GuardedFetcher:
             raise _refused("only https is asked")
         return parts.hostname, port or (443 if parts.scheme == "https" else 80)
 
-    async def _address(self, host: str, port: int) -> Host:
-        """The address to connect to, once none of the name's is one that may not be asked."""
+    async def _addresses(self, host: str, port: int) -> list[Host]:
+        """The addresses to connect to, once none of the name's is one that may not be asked."""
         try:
             infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as exc:
@@ -101,7 +106,7 @@ class GuardedFetcher:
         found = [ipaddress.ip_address(str(info[4][0]).partition("%")[0]) for info in infos]
         if not found or not all(self._may_ask(address) for address in found):
             raise _refused("the host is on a network that is not asked")
-        return found[0]
+        return found[:_MOST_ADDRESSES]
 
     def _may_ask(self, address: Host) -> bool:
         if address.is_loopback:

@@ -166,6 +166,13 @@ def test_an_answer_is_bounded_to_the_byte() -> None:
     assert b"host: 127.0.0.1:" in requests[0].lower()
 
 
+def test_another_of_the_names_addresses_is_asked_where_one_cannot_be_reached(names: dict[str, list[str]]) -> None:
+    names["localhost"] = ["127.0.0.2", "127.0.0.1"]  # the server listens at the second alone
+    with raw_server(whole(b"here")) as (url, requests):
+        assert LOCAL(url.replace("127.0.0.1", "localhost"), most=10).body == b"here"
+    assert len(requests) == 1
+
+
 def test_an_answer_without_end_is_cut() -> None:
     def endless(to: socket.socket) -> None:
         to.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
