@@ -647,3 +647,29 @@ class IngestError(CoreError):
     """A node does not take what was pushed, or knows no such import."""
 
     code = "ingest_refused"
+# sharing
+
+
+class SharingError(CoreError):
+    """Records cannot be shared with a person, or what a person shared is refused."""
+
+    code = "sharing_refused"
+
+
+class ShareLinkError(SharingError):
+    """A SMART Health Link, or what stands behind it, is malformed, ended, or refused by its server.
+
+    `remaining` is how many wrong passcodes the server still takes, where it said so.
+    """
+
+    code = "link_refused"
+
+    def __init__(self, detail: str, code: str | None = None, path: str = "", remaining: int | None = None) -> None:
+        super().__init__(detail, code, path)
+        self.remaining = remaining
+
+
+class HealthCardError(SharingError):
+    """A SMART Health Card is malformed, not signed by an issuer that we trust, out of its time, or revoked."""
+
+    code = "card_refused"
