@@ -1,7 +1,7 @@
 """Consents as a custodian or a grantee keeps them, in SQLite or PostgreSQL, encrypted.
 
-    with ConsentStore.open("consents.db", keys) as store:
-        store.add(Consent.loads(text), custodian=ours, now=now)
+    with ConsentStore.open("consents.db", keys, custodian=ours) as store:
+        store.add(Consent.loads(text), now=now)
         consents = store.in_force([holder], now)
 
 Several processes may share a store. Each query reads what is committed: a withdrawal counts from the next one on.
@@ -59,14 +59,20 @@ class ConsentAccount:
 
 
 class ConsentStore:
-    """Consents of one site. Close it, or use it as a context manager."""
+    """Consents of one site: those that it answers by, and copies of those by which others answer it.
 
-    def __init__(self, engine: Engine, keys: ContentKeys) -> None:
-        """Use `open`, or give a database whose tables `upgrade` made; `keys` are the site's own, for nothing else."""
-        self._engine, self._keys = engine, keys
+    Close it, or use it as a context manager.
+    """
+
+    def __init__(self, engine: Engine, keys: ContentKeys, custodian: Address) -> None:
+        """Use `open`, or give a database whose tables `upgrade` made.
+
+        `keys` are the site's own, for nothing else; `custodian` is its account.
+        """
+        self._engine, self._keys, self._custodian = engine, keys, custodian
 
     @classmethod
-    def open(cls, place: str, keys: ContentKeys) -> ConsentStore:
+    def open(cls, place: str, keys: ContentKeys, *, custodian: Address) -> ConsentStore:
         """The store at an SQLAlchemy URL, or at a path (SQLite); it is made where there is none, mode 0600.
 
         Raises:
@@ -81,7 +87,7 @@ class ConsentStore:
         except BaseException:
             engine.dispose()
             raise
-        return cls(engine, keys)
+        return cls(engine, keys, custodian)
 
     def __enter__(self) -> ConsentStore:
         return self
@@ -93,8 +99,8 @@ class ConsentStore:
         """Give the database back."""
         self._engine.dispose()
 
-    def add(self, consent: Consent, *, custodian: Address, now: datetime) -> VerifiedConsent:
-        """Keep a consent, once it is verified for its custodian: this site, or, of a grantee's copy, the other one.
+    def add(self, consent: Consent, *, now: datetime, custodian: Address | None = None) -> VerifiedConsent:
+        """Keep a consent, once it is verified for its custodian: this site, or, of a grantee's copy, the one named.
 
         One that has not begun is kept for its time. One that is kept already changes nothing.
 
@@ -103,7 +109,7 @@ class ConsentStore:
                 `MOST_OF_ONE` in force here.
             ConsentStoreError: as `open`; `register_busy`.
         """
-        verified = consent.check(custodian)
+        verified = consent.check(self._custodian if custodian is None else custodian)
         if now.timestamp() >= verified.terms.expiry:
             raise ConsentError("the consent has expired", "consent_expired")
         with suppress(_AddedMeanwhileError), _KIND.writing(self._engine) as connection:
@@ -160,7 +166,9 @@ class ConsentStore:
             return connection.execute(update(GIVEN).where(given).values(document=None)).rowcount > 0
 
     def in_force(self, holders: Collection[bytes], now: datetime) -> list[VerifiedConsent]:
-        """The consents of patients (packed spend keys, 32 bytes each) that count at that time.
+        """What this site answers by: consents of patients (packed spend keys, 32 bytes each) that count at that time.
+
+        Copies of consents for other custodians are not among them: they open nothing here.
 
         Raises:
             ConsentStoreError: as `open`; `limit_exceeded`: more than `MOST_ASKED` patients.
@@ -168,10 +176,12 @@ class ConsentStore:
         if len(holders) > MOST_ASKED:
             raise ConsentStoreError(f"one query gets the consents of at most {MOST_ASKED} patients", "limit_exceeded")
         marks = [self._holder(each) for each in holders]
-        return self._read(GIVEN.c.holder.in_(marks), now)
+        found = self._read(GIVEN.c.holder.in_(marks), now)
+        return [each for each in found if each.terms.custodian == self._custodian]
 
     def for_grantee(self, account: Address | None, roles: Iterable[str], now: datetime) -> list[VerifiedConsent]:
-        """The consents for an account, or for one of the roles that it is accredited for, that count at that time.
+        """The consents for an account, or for one of the roles that it is accredited for, that count at that time,
+        whoever their custodian is.
 
         Raises:
             ConsentStoreError: as `open`.

@@ -34,7 +34,7 @@ LATER = NOW + timedelta(seconds=1)
 
 @pytest.fixture
 def store(place: str) -> Iterator[ConsentStore]:
-    with ConsentStore.open(place, KEYS) as opened:
+    with ConsentStore.open(place, KEYS, custodian=CUSTODIAN) as opened:
         yield opened
 
 
@@ -45,7 +45,7 @@ def code(call: Callable[[], object]) -> str:
 
 
 def added(store: ConsentStore, consent: Consent) -> Consent:
-    assert store.add(consent, custodian=CUSTODIAN, now=NOW).root == consent.root
+    assert store.add(consent, now=NOW).root == consent.root
     return consent
 
 
@@ -80,9 +80,9 @@ def test_a_consent_added_twice_is_one(store: ConsentStore) -> None:
 def test_only_what_is_verified_is_added(store: ConsentStore) -> None:
     consent = signed()
     forged = replace(consent, signature=STRANGER.sign_consent(consent.root, CUSTODIAN))
-    assert code(lambda: store.add(forged, custodian=CUSTODIAN, now=NOW)) == "consent_invalid"
+    assert code(lambda: store.add(forged, now=NOW)) == "consent_invalid"
     assert code(lambda: store.add(consent, custodian=OTHER, now=NOW)) == "consent_other_custodian"
-    assert code(lambda: store.add(consent, custodian=CUSTODIAN, now=TERMS.ends_at)) == "consent_expired"
+    assert code(lambda: store.add(consent, now=TERMS.ends_at)) == "consent_expired"
     assert roots(store) == []
     assert store.account(consent.root) is None
 
@@ -103,7 +103,7 @@ def test_a_withdrawal_counts_at_the_next_query(store: ConsentStore) -> None:
     assert store.get(consent.root, NOW) is None
     assert store.document(consent.root) is None
     assert store.withdraw(withdrawal, now=LATER)
-    assert code(lambda: store.add(consent, custodian=CUSTODIAN, now=NOW)) == "consent_withdrawn"
+    assert code(lambda: store.add(consent, now=NOW)) == "consent_withdrawn"
 
 
 def test_nobody_else_withdraws(store: ConsentStore) -> None:
@@ -119,7 +119,7 @@ def test_a_withdrawal_that_comes_first_is_kept(store: ConsentStore) -> None:
     consent, other = signed(), signed()
     assert not store.withdraw(Withdrawal.sign(consent.root, PATIENT), now=NOW)
     assert not store.withdraw(Withdrawal.sign(other.root, STRANGER), now=NOW)
-    assert code(lambda: store.add(consent, custodian=CUSTODIAN, now=NOW)) == "consent_withdrawn"
+    assert code(lambda: store.add(consent, now=NOW)) == "consent_withdrawn"
     added(store, other)
     assert roots(store) == [other.root]
 
@@ -171,15 +171,21 @@ def test_consents_of_a_grantee(store: ConsentStore) -> None:
     assert found(None) == set()
 
 
-def test_a_grantee_keeps_its_copy(store: ConsentStore) -> None:
-    consent = signed(custodian=OTHER)
-    assert store.add(consent, custodian=OTHER, now=NOW).terms.custodian == OTHER
+def test_a_grantees_copy_opens_nothing_here(store: ConsentStore) -> None:
+    copy, own = signed(custodian=OTHER), added(store, signed())
+    assert code(lambda: store.add(copy, now=NOW)) == "consent_other_custodian"
+    assert store.add(copy, now=NOW, custodian=OTHER).terms.custodian == OTHER
+    assert roots(store) == [own.root]
+    assert {each.root for each in store.for_grantee(GRANTEE, [], NOW)} == {copy.root, own.root}
+    assert store.document(copy.root) == copy.to_json()
+    assert store.withdraw(Withdrawal.sign(copy.root, PATIENT), now=NOW)
+    assert store.for_grantee(GRANTEE, [], NOW) == store.in_force([HOLDER], NOW)
 
 
 def test_limits(store: ConsentStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_OF_ONE", 2)
     first, _ = added(store, signed()), added(store, signed())
-    assert code(lambda: store.add(signed(), custodian=CUSTODIAN, now=NOW)) == "limit_exceeded"
+    assert code(lambda: store.add(signed(), now=NOW)) == "limit_exceeded"
     added(store, signed(STRANGER))
     store.withdraw(Withdrawal.sign(first.root, PATIENT), now=NOW)
     added(store, signed())
@@ -188,12 +194,12 @@ def test_limits(store: ConsentStore, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_other_keys_read_nothing(place: str) -> None:
-    with ConsentStore.open(place, KEYS) as store:
+    with ConsentStore.open(place, KEYS, custodian=CUSTODIAN) as store:
         consent = added(store, signed())
-    with ConsentStore.open(place, ContentKeys(b"\5" * 32, b"\7" * 32)) as store:
+    with ConsentStore.open(place, ContentKeys(b"\5" * 32, b"\7" * 32), custodian=CUSTODIAN) as store:
         assert store.in_force([HOLDER], NOW) == []
         assert code(lambda: store.document(consent.root)) == "register_damaged"
-    with ConsentStore.open(place, ContentKeys(b"\4" * 32, b"\6" * 32)) as store:
+    with ConsentStore.open(place, ContentKeys(b"\4" * 32, b"\6" * 32), custodian=CUSTODIAN) as store:
         assert code(lambda: store.in_force([HOLDER], NOW)) == "register_damaged"
 
 
@@ -207,7 +213,7 @@ def test_a_row_of_another_consent_is_told(store: ConsentStore) -> None:
 
 def test_the_file_tells_nothing(tmp_path: Path) -> None:
     path = tmp_path / "consents.db"
-    with ConsentStore.open(str(path), KEYS) as store:
+    with ConsentStore.open(str(path), KEYS, custodian=CUSTODIAN) as store:
         consent = added(store, signed(labels=frozenset({HIV})))
         before = [each.read_bytes() for each in tmp_path.iterdir()]
         sealed = row_of(store, GIVEN).document
@@ -221,10 +227,10 @@ def test_the_file_tells_nothing(tmp_path: Path) -> None:
 
 
 def _work(place: str, documents: list[bytes], withdrawals: list[bytes]) -> None:
-    with ConsentStore.open(place, KEYS) as store:
+    with ConsentStore.open(place, KEYS, custodian=CUSTODIAN) as store:
         for text_ in documents:
             try:
-                store.add(Consent.loads(text_), custodian=CUSTODIAN, now=NOW)
+                store.add(Consent.loads(text_), now=NOW)
             except ConsentError as refused:
                 if refused.code != "consent_withdrawn":
                     raise
@@ -244,14 +250,17 @@ def test_two_processes_share_a_store(place: str) -> None:
     for each in workers:
         each.join(60)
     assert [each.exitcode for each in workers] == [0, 0, 0]
-    with ConsentStore.open(place, KEYS) as store:
+    with ConsentStore.open(place, KEYS, custodian=CUSTODIAN) as store:
         assert roots(store) == sorted(each.root for each in consents[6:])
         store.erase_ended(NOW)
         assert [store.document(each.root) is None for each in consents] == [True] * 6 + [False] * 6
 
 
 def test_a_withdrawal_elsewhere_is_seen_at_once(place: str) -> None:
-    with ConsentStore.open(place, KEYS) as here, ConsentStore.open(place, KEYS) as there:
+    with (
+        ConsentStore.open(place, KEYS, custodian=CUSTODIAN) as here,
+        ConsentStore.open(place, KEYS, custodian=CUSTODIAN) as there,
+    ):
         consent = added(here, signed())
         assert roots(there) == [consent.root]
         here.withdraw(Withdrawal.sign(consent.root, PATIENT), now=NOW)
@@ -265,7 +274,7 @@ def test_adding_the_same_at_once(store: ConsentStore) -> None:
     def work() -> None:
         gate.wait()
         try:
-            store.add(consent, custodian=CUSTODIAN, now=NOW)
+            store.add(consent, now=NOW)
         except ChartsealError as error:
             refused.append(error.code)
 
@@ -282,7 +291,7 @@ def test_adding_the_same_at_once(store: ConsentStore) -> None:
 
 
 def test_tables_are_those_that_migrations_make(place: str) -> None:
-    with ConsentStore.open(place, KEYS) as store, store._engine.begin() as connection:
+    with ConsentStore.open(place, KEYS, custodian=CUSTODIAN) as store, store._engine.begin() as connection:
         assert differences(connection) == []
         config = Config()
         config.set_main_option("script_location", "chartseal.consent:migrations")
@@ -303,32 +312,34 @@ def test_the_tables_stand_beside_others(place: str) -> None:
     engine = open_queue(place)
     with engine.begin() as connection:
         upgrade(connection)
-    store = ConsentStore(engine, KEYS)
+    store = ConsentStore(engine, KEYS, CUSTODIAN)
     consent = added(store, signed())
     assert roots(store) == [consent.root]
     store.close()
 
 
 def test_a_newer_programs_tables_are_left_alone(place: str) -> None:
-    ConsentStore.open(place, KEYS).close()
+    ConsentStore.open(place, KEYS, custodian=CUSTODIAN).close()
     engine = create_engine(place if "://" in place else f"sqlite:///{place}")
     with engine.begin() as connection:
         connection.execute(text(f"UPDATE {VERSIONS} SET version_num = '9999'"))
     engine.dispose()
-    assert code(lambda: ConsentStore.open(place, KEYS)) == "register_version"
+    assert code(lambda: ConsentStore.open(place, KEYS, custodian=CUSTODIAN)) == "register_version"
 
 
 @pytest.mark.parametrize("url", ["mysql://app:secret@/x", "sqlite://", "://", "sqlite:///a?b=c"])
 def test_other_places_are_refused_unseen(url: str) -> None:
     with pytest.raises(ChartsealError) as caught:
-        ConsentStore.open(url, KEYS)
+        ConsentStore.open(url, KEYS, custodian=CUSTODIAN)
     assert caught.value.code == "register_url"
     assert "secret" not in str(caught.value)
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "consents.db").write_bytes(b"not a database" * 100)
-    assert code(lambda: ConsentStore.open(str(tmp_path / "consents.db"), KEYS)) == "register_damaged"
+    assert (
+        code(lambda: ConsentStore.open(str(tmp_path / "consents.db"), KEYS, custodian=CUSTODIAN)) == "register_damaged"
+    )
 
 
 def test_rows_of_withdrawals_are_sealed(store: ConsentStore) -> None:
