@@ -592,6 +592,8 @@ class PullError(CoreError):
     """Another node cannot be asked, refuses, or does not answer as a node does; nothing of its answer was shown."""
 
     code = "pull_refused"
+
+
 # node
 
 
@@ -599,6 +601,8 @@ class FhirRequestError(CoreError):
     """A FHIR request cannot be answered as it stands; `path` names the parameter, never its value."""
 
     code = "fhir_request_refused"
+
+
 # node
 
 
@@ -628,6 +632,8 @@ class PeerError(CoreError):
     """Another node or its keys cannot be reached, may not be called, or do not answer as they should."""
 
     code = "peer_refused"
+
+
 # node
 
 
@@ -647,6 +653,8 @@ class IngestError(CoreError):
     """A node does not take what was pushed, or knows no such import."""
 
     code = "ingest_refused"
+
+
 # sharing
 
 

@@ -23,8 +23,8 @@ from chartseal.errors import AudienceError, ChartsealError, ConsentError, NotChe
 from chartseal.keys import IssuerKey, Wallet
 from chartseal.sealing import SealedRecord, seal_fields
 from tests.answering import CUSTODIAN, GRANTEE
-from tests.charts import texts
 from tests.answering_nodes import SITE_POLICY, Node, by_consent, entries_of
+from tests.charts import texts
 
 WALLET = Wallet(b"\1" * 32)
 EVERYTHING = "Patient/p/$everything"

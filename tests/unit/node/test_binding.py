@@ -17,8 +17,8 @@ from chartseal.node.binding import BoundAnswers
 from chartseal.node.pull import Peer, everything_of, pull
 from chartseal.sealing import SealedRecord
 from tests.answering import CONSENT, CUSTODIAN, TRUST, MadeConsents
-from tests.charts import NOW, sealed, texts
 from tests.answering_nodes import BASE, entries_of
+from tests.charts import NOW, sealed, texts
 
 NONCE = "0x" + "5a" * 32
 

@@ -19,8 +19,8 @@ from chartseal.node.pull.questions import everything_under
 from chartseal.sealing import SealedRecord
 from chartseal.verification import CheckedConsent, VerifiedRecord
 from tests.answering import CONSENT, CUSTODIAN, TRUST, MadeConsents, consent, root_of
-from tests.charts import NOW, chart, issuing, sealed, texts
 from tests.answering_nodes import BASE, BY_CONSENT, SITE_POLICY, Node, by_consent, entries_of, provenance_of
+from tests.charts import NOW, chart, issuing, sealed, texts
 
 PEER = Peer(CUSTODIAN, BASE)
 ALL = everything_of("p")
