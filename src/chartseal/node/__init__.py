@@ -1,4 +1,9 @@
-"""A provider's node: it answers from its vault to those whom the patient allows, and asks others.
+"""A provider's node: it seals what the EHR pushes, answers to those whom the patient allows, and asks other nodes.
 
-In: requests, and other nodes' answers. Out: answers after one stage was called, and facts that were verified here.
+In: resources from an EHR; requests of accredited or registered clients; other nodes' answers. Out: sealed records in
+the vault; answers, each after one stage was called; facts that were verified here; errors with the library's codes.
+
+    settings = Settings.load(Path("node.toml"))
+    with listen(settings) as listener, assembled(settings) as parts:
+        serve(settings, create_app(parts), listener)
 """
