@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from base64 import b64decode, urlsafe_b64decode
 from datetime import timedelta
 
@@ -448,3 +449,16 @@ def test_a_page_has_a_hundred_matches_at_most(node: Node) -> None:
     found = node.ids("Observation", "patient=p1&_count=1000")
     assert sorted(found) == sorted(f"o{at}" for at in range(250))
     assert len(list(node.pages("Observation", "patient=p1&_count=1000"))) == 3
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_a_large_chart_is_not_in_memory_at_once(node: Node, is_refused: bool) -> None:
+    keep(node.vault, *(observation(f"o{at}", note=[{"text": "x" * 400_000}]) for at in range(30)))
+    node.most_bytes = 1 << 20
+    if is_refused:
+        node.rules.refuse_all()
+    tracemalloc.start()
+    node.search("Observation", "patient=p1")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 << 20 < 30 * 400_000
