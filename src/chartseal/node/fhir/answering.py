@@ -24,7 +24,7 @@ from chartseal.node.fhir.provenance import AnswerRecord
 from chartseal.node.fhir.table import TYPES
 from chartseal.vault import Entry, Vault
 
-LARGEST_PAGE = 16 << 20
+LARGEST_PAGE = 8 << 20
 """Bytes of a page's entries; a match that is larger comes alone."""
 
 _LOG = logging.getLogger(__name__)

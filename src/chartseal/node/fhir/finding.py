@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from chartseal.node.fhir.dates import Stretch, compares
 from chartseal.node.fhir.gate import Gate, Interaction
-from chartseal.node.fhir.judging import Judged, Unread, judge
+from chartseal.node.fhir.judging import Judged, Refusal, Unread, judge
 from chartseal.node.fhir.parameters import Query, is_id
 from chartseal.node.fhir.table import Parameter
 from chartseal.node.fhir.values import DateValue
@@ -33,7 +33,7 @@ class Finder:
     most_bytes: int
     fulfilled: Set[str]
     """Duties that are done here."""
-    refused: list[Judged] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     """Codes of what cannot be opened."""
 
@@ -44,11 +44,11 @@ class Finder:
             VaultError: as `Vault.named` and `judge`.
         """
         newest = (each.entry for each in self.vault.named([name], most=MOST_NAMESAKES))
-        refused = list[Judged]()
+        refused = list[Refusal]()
         for judged in self._judged(self.standing(newest), "r"):
             if judged.shown is not None:
                 return judged
-            refused.append(judged)
+            refused.append(Refusal.of(judged))
         self.refused.extend(refused)
         return None
 
@@ -100,7 +100,7 @@ class Finder:
                 if isinstance(each, Unread):
                     self._note_unread(each)
                 elif each.shown is None:
-                    self.refused.append(each)
+                    self.refused.append(Refusal.of(each))
                 elif each.entry.id in newest:
                     yield each
 
@@ -137,7 +137,7 @@ class Finder:
             if each.shown is not None:
                 yield each
             else:
-                self.refused.append(each)
+                self.refused.append(Refusal.of(each))
 
     def _judged(self, entries: Iterable[Entry], interaction: Interaction) -> Iterator[Judged]:
         for chunk in self._chunks(entries, interaction):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from chartseal.attestation import to_hex
 from chartseal.errors import ChartsealError, VaultKeyError
@@ -53,6 +54,22 @@ class Judged:
     def full_url(self) -> str:
         """The URL that the record states, or an empty text."""
         return next((str(each.value) for each in self.record.fields if each.name == "chartseal.fullUrl"), "")
+
+
+class Refusal(NamedTuple):
+    """What is kept of a record that may not be shown, until it is entered: nothing of the record itself."""
+
+    what: str
+    patient: bytes | None
+    reason: str
+
+    @classmethod
+    def of(cls, judged: Judged) -> Refusal:
+        """Why a record is not shown."""
+        reasons = judged.decision.reasons
+        if judged.decision.is_permitted:
+            reasons = ("duty_not_done", *sorted(judged.undone)) if judged.undone else ("cut_not_possible",)
+        return cls(judged.opened.what, judged.opened.patient, " ".join(reasons)[:_LONGEST_BASIS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +152,13 @@ class Ledger:
         decision = judged.decision
         consent = f" {to_hex(decision.consent)}" if decision.consent is not None else ""
         detail = {RECIPIENT: self._recipient, DESCRIPTION: judged.record.resource_type}
-        self._note(Action.DISCLOSE, judged, f"{decision.basis}{consent}", detail)
+        basis, opened = f"{decision.basis}{consent}", judged.opened
+        self._acts.append(Act(self._actor, Action.DISCLOSE, opened.what, opened.patient, self._purpose, basis, detail))
 
-    def refuse(self, judged: Judged) -> None:
+    def refuse(self, refusal: Refusal) -> None:
         """Note that a record which was asked for is not given, and why."""
-        reasons = judged.decision.reasons
-        if judged.decision.is_permitted:
-            reasons = ("duty_not_done", *sorted(judged.undone)) if judged.undone else ("cut_not_possible",)
-        self._note(Action.REFUSE, judged, " ".join(reasons)[:_LONGEST_BASIS], None)
+        what, patient, reason = refusal
+        self._acts.append(Act(self._actor, Action.REFUSE, what, patient, self._purpose, reason))
 
     def refuse_unknown(self, resource_type: str) -> None:
         """Note that something was asked for that is not here."""
@@ -163,7 +179,3 @@ class Ledger:
             with writing(self._vault.engine) as connection:
                 self._vault.audit.append(connection, self._acts, now=self._now)
         self._acts = []
-
-    def _note(self, action: Action, judged: Judged, basis: str, detail: dict[str, str] | None) -> None:
-        opened = judged.opened
-        self._acts.append(Act(self._actor, action, opened.what, opened.patient, self._purpose, basis, detail))

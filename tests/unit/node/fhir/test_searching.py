@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from base64 import b64decode, urlsafe_b64decode
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from chartseal.disclosure import Selection
 from chartseal.errors import DisclosureError, FhirRequestError, VaultError
@@ -15,7 +16,7 @@ from chartseal.node.fhir import Basis, Decision, RecordFacts
 from chartseal.node.fhir.outcomes import PART_2_NOTICE
 from chartseal.sealing import SealedRecord
 from chartseal.vault.database import writing
-from chartseal.vault.tables import BLOB, RECORD
+from chartseal.vault.tables import BLOB, MOVE, RECORD, SUCCESSION
 from tests.charts import NOW
 from tests.fhir_answers import (
     CATEGORY,
@@ -189,6 +190,17 @@ def test_an_older_version_is_no_match(node: Node) -> None:
     node.rules.refuse(is_labelled)
     keep(node.vault, labelled("o2"))
     assert node.ids("Observation", "patient=p1") == ["o1"]
+
+
+def test_what_was_sealed_again_for_another_address_is_history(node: Node) -> None:
+    keep(node.vault, observation("o1"), observation("o2"))
+    with writing(node.vault.engine) as connection:
+        connection.execute(insert(SUCCESSION).values(old=b"o" * 16, new=b"n" * 16, taken_at=1))
+        move = {"record_id": 1, "successor_id": 2, "succession": b"o" * 16, "domain": b"d" * 32}
+        connection.execute(insert(MOVE).values(move))
+    assert node.ids("Observation", "patient=p1") == matches(node.everything("p1")) == ["o2"]
+    with pytest.raises(FhirRequestError):
+        node.read("Observation/o1")
 
 
 def test_another_patients_record_of_the_same_name_hides_nothing(node: Node) -> None:
@@ -448,3 +460,16 @@ def test_a_page_has_a_hundred_matches_at_most(node: Node) -> None:
     found = node.ids("Observation", "patient=p1&_count=1000")
     assert sorted(found) == sorted(f"o{at}" for at in range(250))
     assert len(list(node.pages("Observation", "patient=p1&_count=1000"))) == 3
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_a_large_chart_is_not_in_memory_at_once(node: Node, is_refused: bool) -> None:
+    keep(node.vault, *(observation(f"o{at}", note=[{"text": "x" * 400_000}]) for at in range(30)))
+    node.most_bytes = 1 << 20
+    if is_refused:
+        node.rules.refuse_all()
+    tracemalloc.start()
+    node.search("Observation", "patient=p1")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 << 20 < 30 * 400_000
