@@ -84,8 +84,12 @@ def check_settings(context: click.Context, path: Path, as_json: bool) -> None:
 
 @node.command()
 @_config
-def up(path: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print where it listens as one JSON object, once it is ready to.")
+def up(path: Path, as_json: bool) -> None:
     """Answer until interrupted. Then nothing new is taken, what is in flight ends, and imports stop to go on later."""
     settings = Settings.load(path)
     with listen(settings) as listener, assembled(settings) as parts:
+        if as_json:
+            host, port = listener.getsockname()[:2]
+            click.echo(json.dumps({"host": host, "port": port}))
         serve(settings, create_app(parts), listener)

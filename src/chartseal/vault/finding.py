@@ -164,7 +164,9 @@ def named(
     if not vault.settings.searchable:
         raise VaultError("this vault keeps no index: it finds records by patient alone", "not_searchable")
     by_term = {terms.term(vault.index, terms.NAME, name): name for name in names}
-    bearing = select(TERM.c.term, func.max(RECORD.c.id).label("id")).select_from(RECORD.join(TERM))
+    bearing = select(TERM.c.term, func.max(RECORD.c.id).label("id")).select_from(
+        RECORD.join(TERM, TERM.c.record_id == RECORD.c.id)
+    )
     bearing = bearing.where(TERM.c.term.in_(by_term), RECORD.c.state == LIVE).group_by(TERM.c.term, RECORD.c.patient)
     if patient is not None:
         bearing = bearing.where(RECORD.c.patient == patient)
