@@ -11,19 +11,16 @@ from typing import Any
 
 from fastapi import FastAPI, Header, HTTPException
 
+from chartseal.attestation import Address
+from chartseal.consent import Basis, Decision, Interaction, Part, RecordFacts, Requester, Scopes
 from chartseal.disclosure import Selection
 from chartseal.node.fhir import (
     AnswerRecord,
     Answers,
     Asked,
-    Basis,
     Caller,
     Cursors,
-    Decision,
     Gate,
-    Interaction,
-    Part,
-    RecordFacts,
     capability_statement,
     fhir_router,
 )
@@ -87,14 +84,12 @@ def keep(vault: Vault, *resources: Json | str, patient: str | None = None) -> No
         put(vault, [line_of(each, patient=patient)], queue=None, delivery_days=0)
 
 
-@dataclass(frozen=True)
-class Who:
-    """A requester of tests."""
+HOSPITAL_B = Address(b"\xb0" * 20)
 
-    account: bytes | None = b"\xb0" * 20
-    purpose: str = "TREAT"
-    person: str = "Dr. Ada"
-    organisation: str = "Hospital B"
+
+def who(account: Address | None = HOSPITAL_B, purpose: str = "TREAT") -> Requester:
+    scopes = Scopes.parse("system/*.rs")
+    return Requester(account, frozenset({"hospital"}), account is not None, purpose, scopes, "Dr. Ada", "Hospital B")
 
 
 @dataclass(frozen=True)
@@ -102,7 +97,7 @@ class Client:
     """A caller of tests."""
 
     client_id: str = "client-b"
-    requester: Who = field(default_factory=Who)
+    requester: Requester = field(default_factory=who)
 
 
 PERMITTED = Decision(True, Basis.CONSENT, consent=None, reasons=("consented",))

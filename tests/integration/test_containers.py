@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml  # type: ignore[import-untyped]  # schemathesis brings it, without types
+import yaml
 
 from tests.nodes import lines, observation
 from tests.postgres import Server

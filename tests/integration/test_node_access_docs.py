@@ -13,12 +13,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from chartseal.consent import Scopes
 from chartseal.node.caller import Admission
 from chartseal.node.smart.clients import RegisteredClient
 from chartseal.node.smart.endpoint import smart_router
 from chartseal.node.smart.jose import KeySet
 from chartseal.node.smart.replays import Replays
-from chartseal.node.smart.scopes import GrantedScopes
 from tests.node_clients import Clock, Site, ec_key, key_set
 from tests.node_servers import serving
 
@@ -46,7 +46,7 @@ def test_a_stock_client_gets_a_token_as_the_page_has_it(tmp_path: Path) -> None:
     exec(MADE, names)
     with Replays.open(str(tmp_path / "tokens.db")) as store:
         site = Site(store, base=base, clock=Clock(datetime.now(UTC)))
-        scopes = GrantedScopes.parse("system/Observation.rs system/Condition.rs")
+        scopes = Scopes.parse("system/Observation.rs system/Condition.rs")
         site.registered["ehr"] = RegisteredClient("ehr", KeySet.loads(key_set(key)), scopes, frozenset({"hospital"}))
         app = FastAPI()
         app.include_router(smart_router(site.parts))

@@ -65,11 +65,11 @@ class Decision:
     """
 
     is_permitted: bool
-    basis: Basis
-    consent: Digest | None
+    basis: Basis = Basis.NONE
+    consent: Digest | None = None
     """The root of the consent that permits, where one does."""
-    reasons: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
     """Codes, sorted: why it is refused, or why parts are withheld."""
-    withheld: frozenset[Part]
-    duties: frozenset[str]
+    withheld: frozenset[Part] = frozenset()
+    duties: frozenset[str] = frozenset()
     """Codes of what whoever answers must do; see `deciding.DUTIES`."""

@@ -12,12 +12,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
 
 from fastapi import Request
 from starlette.datastructures import Headers
 
-from chartseal.attestation import Address
+from chartseal.consent import Requester
 from chartseal.errors import TokenError
 from chartseal.node.smart.b2b import B2b
 from chartseal.node.smart.clients import Clients
@@ -25,31 +24,6 @@ from chartseal.node.smart.tokens import Tokens
 
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9_.-]+)", re.ASCII | re.IGNORECASE)
 _IN_URL = "access_token"
-
-
-class Scopes(Protocol):
-    """What a token opens, before consent is asked."""
-
-    def allows(self, resource_type: str, interaction: str, categories: frozenset[str]) -> bool:
-        """Whether a record of that type and these categories (`system|code`) may be read (r) or found (s)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Requester:
-    """Who asks, as far as decisions go by it."""
-
-    account: Address | None
-    """The accredited account, or None for a client that this node alone registers."""
-    roles: frozenset[str]
-    """Of `verification.chain.ROLES`, as they stand now."""
-    is_accredited: bool
-    purpose: str
-    """Code of PurposeOfUse, by the client's word."""
-    scopes: Scopes
-    person: str = field(repr=False)
-    """Who asks there, by the client's word; empty for nobody."""
-    organisation: str
-    """URI, by the client's word."""
 
 
 @dataclass(frozen=True, slots=True)

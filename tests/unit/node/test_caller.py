@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 
+from chartseal.consent import Scopes
 from chartseal.errors import AccessError, NodeError, TokenError
 from chartseal.node.caller import Admission, Caller, authenticated, challenge
 from chartseal.node.smart.accreditations import Member
@@ -22,7 +23,6 @@ from chartseal.node.smart.b2b import B2b
 from chartseal.node.smart.clients import RegisteredClient
 from chartseal.node.smart.jose import KeySet
 from chartseal.node.smart.replays import Replays
-from chartseal.node.smart.scopes import GrantedScopes
 from chartseal.node.smart.signing_keys import TOKEN_KEYS, SigningKeys
 from chartseal.node.smart.tokens import Tokens
 from tests.node_clients import (
@@ -40,7 +40,7 @@ from tests.node_clients import (
     signed,
 )
 
-READ_ALL = GrantedScopes.parse("system/*.rs")
+READ_ALL = Scopes.parse("system/*.rs")
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def admission_of(site: Site) -> Admission:
 def token_of(site: Site, scopes: str = "system/*.rs", client_id: str = CLIENT_ID) -> str:
     client = site.clients.find(client_id, site.clock.now)
     assert client is not None
-    return site.tokens.issue(client, GrantedScopes.parse(scopes), B2b.from_json(B2B), site.clock.now).text
+    return site.tokens.issue(client, Scopes.parse(scopes), B2b.from_json(B2B), site.clock.now).text
 
 
 def admitted(site: Site, token: str) -> Caller:
@@ -115,7 +115,7 @@ def test_a_token_ends_with_its_clients_registration(site: Site) -> None:
     caller = admitted(site, token)
     assert (caller.requester.account, caller.requester.is_accredited) == (None, False)
     assert caller.requester.roles == {"insurer"}
-    site.registered["ehr"] = RegisteredClient("ehr", keys, GrantedScopes.parse("system/Patient.r"))
+    site.registered["ehr"] = RegisteredClient("ehr", keys, Scopes.parse("system/Patient.r"))
     scopes = admitted(site, token).requester.scopes
     assert scopes.allows("Patient", "r", frozenset())
     assert not scopes.allows("Observation", "r", frozenset())

@@ -16,6 +16,7 @@ import pytest
 from fastapi import FastAPI
 
 from chartseal.attestation import Address, LocalSigner, checksum_address
+from chartseal.consent import Scopes
 from chartseal.errors import NodeError, PeerError, TokenError
 from chartseal.node.caller import Admission
 from chartseal.node.client_auth import PeerToken, PeerTokens
@@ -29,7 +30,6 @@ from chartseal.node.smart.grants import Grants
 from chartseal.node.smart.jose import Unverified
 from chartseal.node.smart.key_sets import KeySets
 from chartseal.node.smart.replays import Replays
-from chartseal.node.smart.scopes import GrantedScopes
 from chartseal.node.smart.signing_keys import CLIENT_KEYS, TOKEN_KEYS, SigningKeys
 from chartseal.node.smart.tokens import Tokens
 from tests.node_clients import BASE, Clock, MemoryAccreditations, MemoryKeys
@@ -129,7 +129,7 @@ class Peer:
         self.keys = SigningKeys(MemoryKeys(), CLIENT_KEYS)
         self.keys.rotate()
         self.accreditations = MemoryAccreditations(Member(ASKED, frozenset({"hospital"}), "H", BASE))
-        self.configuration: Any = smart_configuration(BASE, GrantedScopes.parse("system/*.rs"))
+        self.configuration: Any = smart_configuration(BASE, Scopes.parse("system/*.rs"))
         self.key_set = json.dumps(self.keys.published()).encode()
         self.answers: list[Answer | str] = []
         self.answer: Answer | str = said(access_token="t", token_type="Bearer", expires_in=300, scope="system/*.r")

@@ -11,7 +11,7 @@ included, cut where the gate withholds, entered into the audit chain before they
 from chartseal.node.fhir.answering import LARGEST_PAGE, Answers, Asked, Duty
 from chartseal.node.fhir.capability import capability_statement
 from chartseal.node.fhir.cursors import Cursors
-from chartseal.node.fhir.gate import Basis, Caller, Decision, Gate, Interaction, Part, RecordFacts, Requester
+from chartseal.node.fhir.gate import Caller, Gate
 from chartseal.node.fhir.outcomes import Answer
 from chartseal.node.fhir.provenance import AnswerRecord
 from chartseal.node.fhir.routes import fhir_router
@@ -22,16 +22,10 @@ __all__ = [
     "AnswerRecord",
     "Answers",
     "Asked",
-    "Basis",
     "Caller",
     "Cursors",
-    "Decision",
     "Duty",
     "Gate",
-    "Interaction",
-    "Part",
-    "RecordFacts",
-    "Requester",
     "capability_statement",
     "fhir_router",
 ]

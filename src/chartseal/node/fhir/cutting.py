@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 
+from chartseal.consent import Part
 from chartseal.disclosure import Choice, Selection
 from chartseal.errors import RecordError
-from chartseal.node.fhir.gate import Part
 from chartseal.record import open_along, rebuild
 from chartseal.sealing import SealedRecord
 

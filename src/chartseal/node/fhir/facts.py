@@ -7,10 +7,10 @@ from datetime import date
 from functools import lru_cache
 
 from chartseal import _core
+from chartseal.consent import RecordFacts
 from chartseal.errors import KeyFormatError, VaultDamageError
 from chartseal.node.fhir.dates import stretch
 from chartseal.node.fhir.elements import Elements
-from chartseal.node.fhir.gate import RecordFacts
 from chartseal.sealing import SealedRecord
 
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"

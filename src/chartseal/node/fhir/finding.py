@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from chartseal.consent import Interaction
 from chartseal.node.fhir.dates import Stretch, compares
-from chartseal.node.fhir.gate import Gate, Interaction
+from chartseal.node.fhir.gate import Gate
 from chartseal.node.fhir.judging import Judged, Refusal, Unread, judge
 from chartseal.node.fhir.parameters import Query, is_id
 from chartseal.node.fhir.table import Parameter

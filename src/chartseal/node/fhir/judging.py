@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from chartseal.attestation import to_hex
+from chartseal.consent import Decision, Interaction
 from chartseal.errors import ChartsealError, VaultKeyError
 from chartseal.node.fhir.cutting import Shown, show
 from chartseal.node.fhir.elements import Elements
 from chartseal.node.fhir.facts import record_facts
-from chartseal.node.fhir.gate import Caller, Decision, Gate, Interaction
+from chartseal.node.fhir.gate import Caller, Gate
 from chartseal.sealing import SealedRecord
 from chartseal.vault import Entry, Opened, Vault
 from chartseal.vault.audit import Act, Action

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chartseal.attestation import checksum_address, to_hex
+from chartseal.consent import Decision
 from chartseal.disclosure import Selection
-from chartseal.node.fhir.gate import Decision
 from chartseal.node.fhir.judging import Judged
 from chartseal.sealing import SealedRecord
 from chartseal.verification.facts import SEAL_FORMAT, UNOPENED_URL

@@ -17,7 +17,6 @@ from chartseal.node.smart.fetching import Reach
 from chartseal.node.smart.grants import Grants
 from chartseal.node.smart.key_sets import KeySets
 from chartseal.node.smart.replays import Replays
-from chartseal.node.smart.scopes import GrantedScopes
 from chartseal.node.smart.signing_keys import CLIENT_KEYS, TOKEN_KEYS, SigningKeys
 from chartseal.node.smart.tokens import Tokens
 
@@ -30,7 +29,6 @@ __all__ = [
     "ChainAccreditations",
     "Client",
     "Clients",
-    "GrantedScopes",
     "Grants",
     "KeySets",
     "Member",

@@ -14,15 +14,16 @@ from pathlib import Path
 from types import MappingProxyType
 
 from chartseal.attestation import Address, address_from, checksum_address
-from chartseal.errors import AccessError, PackageError
+from chartseal.consent import Scopes
+from chartseal.errors import AccessError, PackageError, ScopeError
 from chartseal.node.smart.accreditations import Accreditations
 from chartseal.node.smart.jose import LARGEST_KEY_SET, KeySet, VerifyingKey
 from chartseal.node.smart.key_sets import KEY_SET_PATH, KeySets
-from chartseal.node.smart.scopes import GrantedScopes
 from chartseal.verification.chain import ROLES
 
 LONGEST_CLIENT_ID = 200
-READING = GrantedScopes.parse("system/*.rs")
+_SYSTEM = "system"
+READING = Scopes.parse("system/*.rs")
 """What an accredited client may ask for where settings say nothing: to read and search, as far as consent goes."""
 
 
@@ -37,7 +38,7 @@ class RegisteredClient:
 
     client_id: str
     keys: KeySet = field(repr=False)
-    allowed: GrantedScopes
+    allowed: Scopes
     roles: frozenset[str] = frozenset()
     """Of `verification.chain.ROLES`, by the word of this node alone."""
     account: Address | None = None
@@ -72,9 +73,12 @@ class RegisteredClient:
                 text = stream.read(LARGEST_KEY_SET + 1)
         except OSError as exc:
             raise _setting(f"the key set of a client cannot be read: {exc.strerror}") from exc
-        keys, allowed = KeySet.loads(text), GrantedScopes.parse(scopes)
-        if not keys.keys or not allowed.scopes:
-            raise _setting("a client has a key for ES384 or RS384, and a scope")
+        try:
+            keys, allowed = KeySet.loads(text), Scopes.parse(scopes)
+        except ScopeError as exc:
+            raise _setting(f"the scopes of a client: {exc.detail}") from exc
+        if not keys.keys or not allowed.scopes or any(each.context != _SYSTEM for each in allowed.scopes):
+            raise _setting("a client has a key for ES384 or RS384, and scopes of a system")
         return cls(client_id, keys, allowed, roles, account)
 
 
@@ -86,7 +90,7 @@ class Client:
     account: Address | None
     roles: frozenset[str]
     is_accredited: bool
-    allowed: GrantedScopes
+    allowed: Scopes
     keys: KeySet | None = field(default=None, repr=False)
     """Of a registered one."""
     endpoint: str = ""
@@ -107,7 +111,7 @@ class Clients:
         key_sets: KeySets,
         *,
         registered: Callable[[], Mapping[str, RegisteredClient]] = lambda: MappingProxyType({}),
-        allowed: GrantedScopes = READING,
+        allowed: Scopes = READING,
     ) -> None:
         """`registered` is asked each time, so that who is taken out is out."""
         self._accreditations = accreditations

@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from chartseal.attestation import Signer
+from chartseal.consent import Scopes
 from chartseal.errors import ChartsealError, TokenRequestError
 from chartseal.node.smart.b2b import NAME
 from chartseal.node.smart.clients import READING
@@ -23,7 +24,6 @@ from chartseal.node.smart.identity import NAME as STATEMENT
 from chartseal.node.smart.identity import Statement
 from chartseal.node.smart.jose import ALGORITHMS, KeySet
 from chartseal.node.smart.key_sets import KEY_SET_PATH
-from chartseal.node.smart.scopes import GrantedScopes
 from chartseal.node.smart.signing_keys import SigningKeys
 
 TOKEN_PATH = "/auth/token"  # noqa: S105 (a path)
@@ -78,7 +78,7 @@ class SmartParts:
     """The node's own, without a slash at its end."""
     account: Signer | None = None
     """The node's accredited key, which vouches for what it serves; without it, other nodes take it for nobody's."""
-    allowed: GrantedScopes = READING
+    allowed: Scopes = READING
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
@@ -87,7 +87,7 @@ def token_url(base_url: str) -> str:
     return base_url + TOKEN_PATH
 
 
-def smart_configuration(base_url: str, allowed: GrantedScopes) -> dict[str, Any]:
+def smart_configuration(base_url: str, allowed: Scopes) -> dict[str, Any]:
     """What SMART App Launch 2.2 has a server say: no launch and no authorisation endpoint, since none is served."""
     return {
         "issuer": base_url,

@@ -12,10 +12,10 @@ from datetime import datetime
 from types import MappingProxyType
 from urllib.parse import parse_qsl
 
-from chartseal.errors import AccessError, PeerError, TokenRequestError
+from chartseal.consent import Scopes
+from chartseal.errors import AccessError, PeerError, ScopeError, TokenRequestError
 from chartseal.node.smart.assertions import Asserted, Assertions
 from chartseal.node.smart.b2b import B2b
-from chartseal.node.smart.scopes import GrantedScopes
 from chartseal.node.smart.tokens import IssuedToken, Tokens
 
 LARGEST_FORM = 32_768
@@ -38,7 +38,7 @@ class Granted:
 
     token: IssuedToken
     client_id: str
-    scopes: GrantedScopes
+    scopes: Scopes
     b2b: B2b = field(repr=False)
 
 
@@ -65,7 +65,10 @@ class Grants:
             b2b = asserted.b2b()
         except AccessError as exc:
             raise TokenRequestError(exc.detail, exc.code, INVALID_GRANT, exc.path) from exc
-        scopes = GrantedScopes.parse(form["scope"]).granted(asserted.client.allowed)
+        try:
+            scopes = Scopes.parse(form["scope"]).granted(asserted.client.allowed)
+        except ScopeError as exc:
+            raise TokenRequestError(exc.detail, exc.code, INVALID_SCOPE, "scope") from exc
         if not scopes.scopes:
             raise TokenRequestError("none of the scopes is given here", "scope_refused", INVALID_SCOPE, "scope")
         token = self._tokens.issue(asserted.client, scopes, b2b, now)

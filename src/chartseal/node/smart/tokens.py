@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chartseal.errors import AccessError, TokenError
+from chartseal.consent import Scopes
+from chartseal.errors import AccessError, ScopeError, TokenError
 from chartseal.node.smart.b2b import NAME, B2b
 from chartseal.node.smart.clients import Client
 from chartseal.node.smart.jose import Unverified, moment
-from chartseal.node.smart.scopes import GrantedScopes
 from chartseal.node.smart.signing_keys import SigningKeys
 
 LONGEST_LIFE = timedelta(minutes=5)
@@ -45,7 +45,7 @@ class Token:
     token_id: str
     client_id: str
     roles: frozenset[str]
-    scopes: GrantedScopes
+    scopes: Scopes
     b2b: B2b
     expires_at: datetime
 
@@ -65,7 +65,7 @@ class Tokens:
         self._issuer, self._audience = issuer, audience
         self._lifetime = lifetime
 
-    def issue(self, client: Client, scopes: GrantedScopes, b2b: B2b, now: datetime) -> IssuedToken:
+    def issue(self, client: Client, scopes: Scopes, b2b: B2b, now: datetime) -> IssuedToken:
         """A token for a client that proved who it is.
 
         Raises:
@@ -103,7 +103,7 @@ class Tokens:
                 raise _invalid()
             claims = unverified.claims(key)
             return self._token(claims, now)
-        except AccessError as exc:
+        except (AccessError, ScopeError) as exc:
             raise exc if isinstance(exc, TokenError) else _invalid() from exc
 
     def _token(self, claims: Mapping[str, Any], now: datetime) -> Token:
@@ -122,7 +122,7 @@ class Tokens:
             claims["jti"],
             claims["client_id"],
             frozenset(map(str, roles)),
-            GrantedScopes.parse(claims["scope"]),
+            Scopes.parse(claims["scope"]),
             B2b.from_json(claims.get(NAME)),
             datetime.fromtimestamp(ends, UTC),
         )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chartseal.chain.anchors import AnchorQueue
-from chartseal.node.fhir import Part
+from chartseal.consent import Part
 from chartseal.record import read_fields
 from chartseal.sealing import OnePatient, Source, seal_run
 from chartseal.vault import Vault, VaultOutput

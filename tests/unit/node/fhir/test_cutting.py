@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from chartseal.consent import Part
 from chartseal.errors import FhirRequestError
-from chartseal.node.fhir import Part
 from chartseal.node.fhir.cutting import show
 from chartseal.record import Field, read_fields, recount
 from chartseal.sealing import SealedRecord

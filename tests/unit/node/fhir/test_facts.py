@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chartseal.node.fhir import RecordFacts
+from chartseal.consent import RecordFacts
 from tests.charts import HOLDER
 from tests.fhir_answers import ACT_CODE, CATEGORY, CONFIDENTIALITY, HIV, Node, concept, keep, observation
 from tests.vault_records import LOINC

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select, update
 
 from chartseal.attestation import Digest
+from chartseal.consent import Basis, Decision
 from chartseal.errors import ChartsealError, FhirRequestError, VaultError, VaultKeyError
-from chartseal.node.fhir import Basis, Decision
 from chartseal.node.fhir.outcomes import PART_2_NOTICE, Answer, refusal
 from chartseal.record import read_fields
 from chartseal.vault.audit.accounting import account
@@ -19,7 +19,7 @@ from chartseal.vault.erasure import Basis as Ground
 from chartseal.vault.erasure import erase
 from chartseal.vault.tables import BLOB, RECORD
 from tests.charts import NOW
-from tests.fhir_answers import PERMITTED, Client, Node, Who, keep, observation, patient
+from tests.fhir_answers import PERMITTED, Client, Node, keep, observation, patient, who
 from tests.vault_records import create
 
 
@@ -73,7 +73,7 @@ def test_what_is_given_and_what_is_refused_is_entered(node: Node) -> None:
 
 def test_who_received_it_is_accounted_for(node: Node) -> None:
     keep(node.vault, observation("o1"))
-    node.client = Client(requester=Who(None, "PUBHLTH"))
+    node.client = Client(requester=who(None, "PUBHLTH"))
     node.read("Observation/o1")
     with reading(node.vault.engine) as connection:
         [told] = account(node.vault.audit, connection, node.vault.pseudonym("Patient/p1"), now=NOW)
@@ -83,7 +83,7 @@ def test_who_received_it_is_accounted_for(node: Node) -> None:
 
 def test_nothing_leaves_that_cannot_be_entered(node: Node) -> None:
     keep(node.vault, observation("o1"))
-    node.client = Client(requester=Who(purpose="x" * 65))
+    node.client = Client(requester=who(purpose="x" * 65))
     with pytest.raises(ChartsealError) as caught:
         node.read("Observation/o1")
     assert (caught.value.code, refusal(caught.value).status) == ("act_malformed", 500)

@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, select, update
 
+from chartseal.consent import Basis, Decision, RecordFacts
 from chartseal.disclosure import Selection
 from chartseal.errors import DisclosureError, FhirRequestError, VaultError
-from chartseal.node.fhir import Basis, Decision, RecordFacts
 from chartseal.node.fhir.outcomes import PART_2_NOTICE
 from chartseal.sealing import SealedRecord
 from chartseal.vault.database import writing

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from chartseal.attestation import Address, checksum_address
+from chartseal.consent import Scopes
 from chartseal.errors import AccessError, NodeError
 from chartseal.node.smart.accreditations import Member, Relocated
 from chartseal.node.smart.clients import Clients, RegisteredClient
 from chartseal.node.smart.jose import KeySet
-from chartseal.node.smart.scopes import GrantedScopes
 from tests.node_clients import CLIENT_ID, ENDPOINT, HOSPITAL, NOW, Site, ec_key, key_set
 
-SCOPES = GrantedScopes.parse("system/Observation.rs")
+SCOPES = Scopes.parse("system/Observation.rs")
 KEYS = KeySet.loads(key_set(ec_key("e")))
 
 
