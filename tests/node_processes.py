@@ -29,7 +29,7 @@ class NodeProcess:
     def __init__(self, folder: Path, environment: Mapping[str, str], command: list[str]) -> None:
         self.log = (folder / "log").open("ab")
         before = (folder / "log").stat().st_size
-        everything = {**os.environ, **environment, "CHARTSEAL_NODE_LISTEN__PORT": "0"}
+        everything = {**os.environ, "CHARTSEAL_NODE_LISTEN__PORT": "0", **environment}
         self.process = subprocess.Popen(command, env=everything, stderr=self.log)
         self.url = f"http://127.0.0.1:{self._port(folder / 'log', before)}"
         self.secret = (folder / "ehr.secret").read_text().strip()

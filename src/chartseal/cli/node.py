@@ -8,12 +8,18 @@ from pathlib import Path
 
 import click
 
+from chartseal.attestation import Address
+from chartseal.cli.addresses import Account
+from chartseal.cli.files import write_private
 from chartseal.cli.keys import seals_for
+from chartseal.errors import NodeSettingsError
 from chartseal.node.app import create_app
 from chartseal.node.assembly import assembled, check
 from chartseal.node.founding import CONFIG, Wanted, found
+from chartseal.node.network import asking
 from chartseal.node.server import listen, serve
 from chartseal.node.settings import Settings
+from chartseal.node.smart import B2b
 
 _config = click.option(
     "--config",
@@ -93,3 +99,31 @@ def up(path: Path, as_json: bool) -> None:
             host, port = listener.getsockname()[:2]
             click.echo(json.dumps({"host": host, "port": port}))
         serve(settings, create_app(parts), listener)
+
+
+@node.command()
+@_config
+@click.option("--peer", required=True, type=Account(), help="The account whose node is asked.")
+@click.option("--purpose", default="TREAT", show_default=True, metavar="CODE", help="Code of HL7's PurposeOfUse.")
+@click.option("--organisation", required=True, metavar="URI", help="Who asks: the facility.")
+@click.option("--person", default="", metavar="URI", help="Who asks there: the clinician's id.")
+@click.option("--scope", default="system/*.rs", show_default=True, help="SMART scopes to ask for.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="The file for the token, - for standard output.")
+@_json
+def token(
+    path: Path, peer: Address, purpose: str, organisation: str, person: str, scope: str, output: str, as_json: bool
+) -> None:
+    """Get a token from another provider's node in this one's name, for `chartseal pull --token-file`."""
+    settings = Settings.load(path)
+    if settings.network is None:
+        raise NodeSettingsError("the settings have no network", "settings_invalid", "network")
+    b2b = B2b(organization_id=organisation, purpose=purpose, subject_id=person)
+    with asking(settings, settings.network) as peers:
+        given = peers.get(peer, b2b, scope)
+    write_private(output, given.text.encode() + b"\n")
+    ends = given.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if as_json:
+        told = {"fhir": given.fhir_url, "scope": given.scopes, "expiresAt": ends}
+        click.echo(json.dumps(told), err=output == "-")
+    else:
+        click.echo(f"{given.fhir_url}  {given.scopes}  until {ends}", err=output == "-")

@@ -13,8 +13,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from chartseal.attestation import Address
 from chartseal.errors import ChartsealError, ServiceError
 from chartseal.node import problems
+from chartseal.node.binding import BoundAnswers
 from chartseal.node.guard import Guard
 from chartseal.node.health import Check
 from chartseal.node.health import router as health_router
@@ -40,6 +42,8 @@ class Parts:
     larger_bodies: Mapping[str, int] = field(default_factory=dict)
     """Bytes that bodies to these paths may have in place of `limits.body_bytes`."""
     metrics: Metrics = field(default_factory=Metrics)
+    custodian: Address | None = None
+    """The account that the node answers by, which its answers name to who asks."""
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -60,6 +64,8 @@ def create_app(parts: Parts) -> FastAPI:
         app.include_router(router)
     for kind in (ChartsealError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _answer)
+    if parts.custodian is not None:
+        app.add_middleware(BoundAnswers, custodian=parts.custodian)
     limits = parts.settings.limits
     app.add_middleware(
         Guard,

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+
+from starlette.datastructures import Headers
 
 from chartseal.errors import ChartsealError, IngestError
+from chartseal.node import network
 from chartseal.node.app import Parts
 from chartseal.node.health import Check
 from chartseal.node.ingest import IMPORT, Imports, Intake, Pushers, Pushing, Spool, router
 from chartseal.node.metrics import Metrics
+from chartseal.node.network import Network
 from chartseal.node.provider import Provider, open_provider
 from chartseal.node.settings import Settings
 
@@ -28,7 +33,7 @@ def assembled(settings: Settings) -> Iterator[Parts]:
         spool = opened.enter_context(closing(Spool(settings.at(settings.ingest.spool), provider.spool_secret)))
         intake = Intake.of(provider, metrics)
         imports = Imports(intake, spool, settings.ingest, metrics)
-        yield Parts(
+        parts = Parts(
             settings,
             routers=[router(Pushing(intake, imports, pushers, settings.base_url))],
             checks=checks_of(provider, spool.check),
@@ -37,6 +42,24 @@ def assembled(settings: Settings) -> Iterator[Parts]:
             larger_bodies={IMPORT: settings.ingest.import_bytes},
             metrics=metrics,
         )
+        if settings.network is not None:
+            parts = _joined(parts, opened.enter_context(network.opened(settings, settings.network, provider)))
+        yield parts
+
+
+def _joined(parts: Parts, joined: Network) -> Parts:
+    """The parts with those of the network."""
+
+    def identify(headers: Headers) -> str | None:
+        return parts.identify(headers) or joined.identify(headers)
+
+    return replace(
+        parts,
+        routers=[*parts.routers, *joined.routers],
+        checks={**parts.checks, **joined.checks},
+        identify=identify,
+        custodian=joined.account,
+    )
 
 
 def checks_of(provider: Provider, check_spool: Check) -> dict[str, Check]:
@@ -57,8 +80,11 @@ def check(settings: Settings) -> dict[str, str]:
     """
     found = {"pushers": _code(lambda: Pushers.of(settings))}
     try:
-        with open_provider(settings) as provider:
+        with ExitStack() as stack:
+            provider = stack.enter_context(open_provider(settings))
             checks = checks_of(provider, lambda: _look_at_spool(settings, provider))
+            if settings.network is not None:
+                checks |= stack.enter_context(network.opened(settings, settings.network, provider)).checks
             return found | {"open": "ok"} | {name: _code(each) for name, each in checks.items()}
     except ChartsealError as error:
         return found | {"open": error.code}

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from chartseal.attestation import Network
 from chartseal.errors import NodeSettingsError, VaultError
 from chartseal.keys import IssuerKey
+from chartseal.node.network import make_keys, network_keys
 from chartseal.node.provider import vault_keys
 from chartseal.node.settings import Settings
 from chartseal.vault import Vault
@@ -54,6 +55,12 @@ spool = "spool"                    # uploads, encrypted, until they are sealed
 [[ingest.pushers]]                 # who may push; as many as you like
 name = "ehr"
 secret = "file:ehr.secret"
+
+# [network]                        # to answer other providers; `node init` again makes its keys
+# trust = "trust.toml"             # authorities whose accreditations count
+# rpc = "env:CHARTSEAL_RPC"        # a node of the chain; or index = "env:CHARTSEAL_INDEX"
+# deployment = "deployment.json"   # where EAS is, if not at a public place
+# policy = "site-policy.toml"      # what the site's law permits without a consent
 
 [limits]
 # body_bytes = 8388608             # of one push
@@ -106,6 +113,8 @@ def found(folder: Path, wanted: Wanted, *, now: datetime) -> Founded:
     passphrase = settings.secret(settings.passphrase, "passphrase")
     issuer, is_new = _issuer(settings, wanted, passphrase)
     steps += [("issuer", is_new), ("vault", _vault(settings, issuer.base, passphrase, now))]
+    if settings.network is not None:
+        steps.append(("network keys", make_keys(network_keys(settings, settings.network, passphrase))))
     made = [name for name, is_made in steps if is_made]
     return Founded(made, [name for name, is_made in steps if not is_made], issuer.address)
 

@@ -62,6 +62,8 @@ _BY_CODE: Mapping[str, int] = {
     "queue_unavailable": 503,
     "queue_busy": 503,
     "status_store_unusable": 503,
+    "replays_busy": 503,
+    "replays_unavailable": 503,
     "disk_full": 507,
     "quota_exceeded": 507,
 }
@@ -81,7 +83,13 @@ _BY_CLASS: Mapping[type[ChartsealError], int] = {
     errors.AttestationError: 422,
     errors.SignatureError: 422,
     errors.ServiceError: 400,
-    errors.NodeError: 502,
+    errors.ConsentError: 422,
+    errors.ScopeError: 400,
+    errors.TokenError: 401,
+    errors.PeerError: 502,
+    errors.ChainError: 503,
+    errors.ConsentStoreError: 503,
+    errors.NodeError: 503,
     errors.VaultKeyError: 503,
     errors.MissingExtraError: 501,
 }

@@ -17,13 +17,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from chartseal.errors import NodeSettingsError
+from chartseal.attestation import Address, address_from
+from chartseal.errors import AttestationError, NodeSettingsError
 
 PREFIX = "CHARTSEAL_NODE_"
 _LARGEST_FILE = 1 << 20
 _LARGEST_SECRET = 4_096
 _REFERENCE = re.compile(r"(file|env):(.+)", re.DOTALL)
 _BASE = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?", re.ASCII)
+_SCHEME = re.compile(r"(keyring|env|pkcs11):")
 _LARGEST_TRANSACTION = (16 << 20) - 1
 """A transaction is one batch of sealing, which 16 MiB would end."""
 
@@ -129,6 +131,69 @@ class IngestSettings(_Table):
     keep_results_hours: int = Field(default=168, ge=1, le=8_760)
 
 
+class ClientSettings(_Table):
+    """A client that this node registers, as a stock SMART client: it needs no accreditation of its own."""
+
+    id: str = Field(min_length=1, max_length=200)
+    keys: Path
+    """A file with its public keys, a JWK set."""
+    scopes: str
+    """What it may ask for at most, as SMART writes it."""
+    roles: tuple[str, ...] = ()
+    account: str | None = None
+    """The accredited account whose client it is; roles are then that account's."""
+
+    @property
+    def address(self) -> Address | None:
+        """The account, 20 bytes.
+
+        Raises:
+            NodeSettingsError: `settings_invalid`.
+        """
+        return None if self.account is None else _account(self.account, "network.clients.account")
+
+
+class NetworkSettings(_Table):
+    """How the node takes part in the network; without this table it takes in what is pushed, and answers nobody."""
+
+    trust: Path = Path("trust.toml")
+    """The trust policy, whose authorities say who is accredited."""
+    rpc: SecretRef | None = None
+    """Where the URL of a node of the chain is, which may hold a key."""
+    index: SecretRef | None = None
+    """Where the URL of an index of the chain is; it is asked instead of the node."""
+    deployment: Path | None = None
+    """Where EAS is, as `chartseal chain up` writes it; else the public one of the chain."""
+    keys: str = "network.keys"
+    """A keystore of its own, as `vault --keys` names places."""
+    consents: str = "consents.db"
+    tokens: str = "tokens.db"
+    """SQLite files or postgresql://…: of consents, and of assertions that were used."""
+    policy: Path | None = None
+    """What the site's law permits without a consent; nothing by default."""
+    allow_loopback: bool = False
+    """Call nodes on this very machine without TLS: for trying out."""
+    endpoints: dict[str, str] = Field(default_factory=dict)
+    """Base URLs of accounts' nodes that are elsewhere than their accreditations say."""
+    clients: tuple[ClientSettings, ...] = Field(default=(), max_length=1_000)
+
+    @property
+    def elsewhere(self) -> dict[Address, str]:
+        """`endpoints` by account.
+
+        Raises:
+            NodeSettingsError: `settings_invalid`.
+        """
+        return {_account(name, "network.endpoints"): url for name, url in self.endpoints.items()}
+
+
+def _account(text: str, place: str) -> Address:
+    try:
+        return address_from(text, place)
+    except AttestationError as exc:
+        raise NodeSettingsError(exc.detail, "settings_invalid", place) from None
+
+
 class LogSettings(_Table):
     """What is logged, as JSON on standard error."""
 
@@ -155,6 +220,7 @@ class Settings(BaseSettings):
     vault: VaultSettings = VaultSettings()
     issuer: IssuerSettings = IssuerSettings()
     ingest: IngestSettings = IngestSettings()
+    network: NetworkSettings | None = None
     log: LogSettings = LogSettings()
     _folder: Path = PrivateAttr(default=Path())
 
@@ -221,6 +287,10 @@ class Settings(BaseSettings):
             return self.secret(self.vault.place_from, "vault.place_from")
         return self.vault.place if "://" in self.vault.place else str(self.at(self.vault.place))
 
+    def place_at(self, place: str) -> str:
+        """A place of the settings: a URL or scheme as it is, a path taken against the file's folder."""
+        return place if "://" in place or _SCHEME.match(place) else str(self.at(place))
+
     def keys_place(self) -> str:
         """Where the vault's keys are: beside an SQLite file, where no other place is given.
 
@@ -233,7 +303,7 @@ class Settings(BaseSettings):
             if "://" in place:
                 raise NodeSettingsError("a vault at a URL needs a place for its keys", path="vault.keys")
             return f"{place}.keys"
-        return keys if re.match(r"(keyring|env|pkcs11):", keys) else str(self.at(keys))
+        return self.place_at(keys)
 
     def blobs_place(self) -> str | None:
         """Where large ciphertexts are, None for the database."""

@@ -75,6 +75,17 @@ class Answers:
         ledger.enter()
         raise not_found()
 
+    def unknown(self, resource_type: str, asked: Asked) -> FhirRequestError:
+        """What is raised of something that is not here, once it is entered that it was asked for.
+
+        Raises:
+            VaultError: as `Ledger.enter`.
+        """
+        ledger = Ledger(self.vault, asked.caller, asked.now)
+        ledger.refuse_unknown(resource_type)
+        ledger.enter()
+        return not_found()
+
     def search(self, resource_type: str, text: str, asked: Asked, *, is_strict: bool = False) -> Answer:
         """A search of one type: its first page, or the one that `_cursor` names.
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
+from chartseal.consent import Requester
 from chartseal.errors import ChartsealError, FhirRequestError
 from chartseal.node.fhir.answering import Answers, Asked
 from chartseal.node.fhir.gate import Caller, Gate
 from chartseal.node.fhir.outcomes import Answer, answer, refusal
 from chartseal.node.fhir.parameters import JSON_FORMATS, LONGEST, require_json
 
+_CONSENT = "consent"
 FORM = "application/x-www-form-urlencoded"
+
+Pointed = Callable[[str, Requester], str | None]
+"""Gives the id of the patient whose consent for this requester has that root, if there is one in force."""
 
 _PIECE = 256 << 10
 """Bytes that leave at once."""
@@ -29,6 +35,7 @@ def fhir_router(
     gate: Callable[[Caller], Gate],
     clock: Callable[[], datetime],
     capability: bytes,
+    pointed: Pointed = lambda *_: None,
 ) -> APIRouter:
     """The routes under /fhir. `caller` is a FastAPI dependency that gives an authenticated caller, or raises; `gate`
     is asked once for each request, so that a consent that was withdrawn counts at the next page.
@@ -44,6 +51,11 @@ def fhir_router(
     def capabilities(request: Request) -> Response:
         """What this server does."""
         return _respond(request, lambda: answer(200, capability))
+
+    @router.get("/Patient/$everything", operation_id="everythingUnderConsent")
+    def under_consent(request: Request, who: Caller = its_caller) -> Response:
+        """All that a consent opens: its root (`consent`) points to the patient."""
+        return _respond(request, lambda: _under_consent(answers, request, pointed, asked(who)))
 
     @router.get("/Patient/{identifier}/$everything", operation_id="everything")
     def everything(request: Request, identifier: str, who: Caller = its_caller) -> Response:
@@ -83,6 +95,18 @@ def fhir_router(
         return _respond(request, found)
 
     return router
+
+
+def _under_consent(answers: Answers, request: Request, pointed: Pointed, asked: Asked) -> Answer:
+    pairs = request.query_params.multi_items()
+    roots = [value for name, value in pairs if name == _CONSENT]
+    if len(roots) != 1:
+        raise FhirRequestError("this operation takes the root of one consent", "parameter_value", _CONSENT)
+    patient = pointed(roots[0], asked.caller.requester)
+    if patient is None:
+        raise answers.unknown("Patient", asked)
+    rest = urlencode([pair for pair in pairs if pair[0] != _CONSENT])
+    return answers.everything(patient, rest, asked, is_strict=_is_strict(request))
 
 
 def _respond(request: Request, make: Callable[[], Answer]) -> Response:
