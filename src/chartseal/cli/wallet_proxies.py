@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from chartseal.attestation import from_hex, to_hex
 from chartseal.cli.files import write_private
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.times import Day
-from chartseal.cli.wallets import address_finder, kept_records
+from chartseal.cli.wallets import address_finder, kept_records, patience_option
 from chartseal.disclosure import HeldRecord, Mandate, delegate
 from chartseal.errors import AttestationError
 from chartseal.keys import ProxyKey, SealingAddress, SuccessorNotice, ViewKey, Wallet
@@ -66,16 +66,22 @@ def proxy_init(output: Path, force: bool, passphrase_fd: int | None, as_json: bo
 @click.argument("mailboxes", nargs=-1, required=True)
 @click.option("--view-key", "key_path", required=True, type=_PATH, help="The view key that the holder gave.")
 @click.option("-o", "--output", default="-", show_default=True, help="The file to write, - for standard output.")
+@patience_option
 @passphrase_option
 @_json_beside
 def proxy_read(
-    mailboxes: tuple[str, ...], key_path: Path, output: str, passphrase_fd: int | None, as_json: bool
+    mailboxes: tuple[str, ...],
+    key_path: Path,
+    output: str,
+    patience: timedelta,
+    passphrase_fd: int | None,
+    as_json: bool,
 ) -> None:
     """Find and read what providers' mailboxes (folders, URLs) have for a view key's address, as sealed records."""
     from chartseal.wallet import open_mailbox, read_mailbox  # needs the extra `vault`
 
     key = ViewKey.load(key_path, read_passphrase(passphrase_fd))
-    found = [each for place in mailboxes for each in read_mailbox(key, open_mailbox(place))]
+    found = [each for place in mailboxes for each in read_mailbox(key, open_mailbox(place, patience=patience))]
     records = {each.enc: each for each in found if isinstance(each, SealedRecord)}
     refused = Counter(each.code for each in found if not isinstance(each, SealedRecord))
     write_private(output, b"".join(each.to_json() + b"\n" for each in records.values()))

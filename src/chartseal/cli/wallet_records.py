@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from chartseal.cli.chain_view import View, view_options
 from chartseal.cli.opened import new_table, print_record
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.wallet_receipts import adding
+from chartseal.cli.wallets import patience_option
 from chartseal.errors import ChartsealError, WalletStoreError
 from chartseal.keys import Answers, Wallet
 from chartseal.sealing import read_records
@@ -106,6 +107,7 @@ def address_counts(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("scan")
 @click.argument("places", nargs=-1, required=True, metavar="MAILBOX...")
 @click.option("--again", is_flag=True, help="Look through old pages too: for what a provider delivers again.")
+@patience_option
 @address_counts
 @store_options
 @_json
@@ -114,6 +116,7 @@ def scan(
     context: click.Context,
     places: tuple[str, ...],
     again: bool,
+    patience: timedelta,
     addresses: Sequence[OwnAddress],
     opened: _Opened,
     as_json: bool,
@@ -122,7 +125,8 @@ def scan(
 
     What is fetched waits to be accepted. Ciphertexts that are not there yet are looked for again next time.
     """
-    found = scan_mailboxes(opened.store, opened.wallet, map(open_mailbox, places), addresses, again=again)
+    mailboxes = [open_mailbox(place, patience=patience) for place in places]
+    found = scan_mailboxes(opened.store, opened.wallet, mailboxes, addresses, again=again)
     if as_json:
         click.echo(json.dumps(_scanned_to_json(found)))
     else:

@@ -10,12 +10,21 @@ from typing import Any
 import click
 
 from chartseal.attestation import to_hex
+from chartseal.cli.times import Duration
 from chartseal.disclosure import HeldRecord
 from chartseal.errors import DisclosureError, WalletStoreError
 from chartseal.keys import Wallet
 from chartseal.sealing import SealedRecord
 
 _MOST_TRIED = 8
+
+patience_option = click.option(
+    "--patience",
+    type=Duration(),
+    default="10m",
+    show_default=True,
+    help="How long to wait for what each mailbox at a URL sends, in all.",
+)
 
 
 def address_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,19 @@ def test_what_is_not_there(folder: Path) -> None:
     assert code("scan", "ftp://hospital.example") == "mailbox_place"
     assert run("show").exit_code == 2
     assert code("disclose", "--open", "*", "--to", "x", "--nonce", "11" * 32, "-y") == "records_missing"
+
+
+def test_a_mailbox_is_waited_for_as_long_as_is_said(folder: Path) -> None:
+    MadeMailbox(folder / "mailbox").deliver(ISSUER, loaded().sealing_address(), [1])
+    assert run("scan", "mailbox", "--patience", "0s").exit_code == 2
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        found = told("scan", place, "mailbox", "--patience", "1s", status=3)
+        run("view-key")
+        assert code("proxy", "read", place, "--view-key", "view.json", "--patience", "1s") == "mailbox_unavailable"
+    assert time.monotonic() - began < 15  # seconds: one attempt to read takes twenty
+    assert (found["unavailable"], len(found["fetched"])) == ([place], 1)
 
 
 def test_an_address_as_a_qr_code(folder: Path) -> None:
