@@ -15,7 +15,7 @@ from chartseal.attestation import from_hex, to_hex
 from chartseal.cli.files import write_private
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.times import Day
-from chartseal.cli.wallets import address_finder, kept_records, patience_option
+from chartseal.cli.wallets import address_finder, kept_records, own_files, patience_option, require_apart
 from chartseal.disclosure import HeldRecord, Mandate, delegate
 from chartseal.errors import AttestationError
 from chartseal.keys import ProxyKey, SealingAddress, SuccessorNotice, ViewKey, Wallet
@@ -80,6 +80,7 @@ def proxy_read(
     """Find and read what providers' mailboxes (folders, URLs) have for a view key's address, as sealed records."""
     from chartseal.wallet import open_mailbox, read_mailbox  # needs the extra `vault`
 
+    require_apart(output, [key_path])
     key = ViewKey.load(key_path, read_passphrase(passphrase_fd))
     found = [each for place in mailboxes for each in read_mailbox(key, open_mailbox(place, patience=patience))]
     records = {each.enc: each for each in found if isinstance(each, SealedRecord)}
@@ -113,6 +114,7 @@ def view_key(
 
     It cannot be called back: to end it, begin another epoch.
     """
+    require_apart(output, own_files(path))
     key = ViewKey.of(Wallet.load(path, read_passphrase(passphrase_fd)), number, epoch)
     key.save(output, read_passphrase(new_passphrase_fd, confirm=True), force=force)
     members = {"address": str(key.address), "file": str(output)}
@@ -153,6 +155,7 @@ def delegate_records(
     It counts until its end and cannot be called back before. Records of other addresses are left out: those of the
     confidential one are in it only if you ask for them with --number 1.
     """
+    require_apart(output, own_files(path))
     if majority is not None and majority <= 0:
         raise click.UsageError("--majority is a date after 1970")
     begins = int(datetime.now(UTC).timestamp()) if since is None else since
@@ -198,6 +201,7 @@ def successor(
     as_json: bool,
 ) -> None:
     """Sign a notice, to give to providers, that another sealing address follows one of this wallet's."""
+    require_apart(output, [*own_files(path), *(own_files(new_path) if new_path is not None else ())])
     wallet = Wallet.load(path, read_passphrase(passphrase_fd))
     new_wallet = None if new_path is None else Wallet.load(new_path, read_passphrase(new_passphrase_fd))
     old, now = wallet.sealing_address(number, epoch), datetime.now(UTC)

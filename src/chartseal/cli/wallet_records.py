@@ -17,13 +17,12 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from chartseal._whole_files import with_companions
 from chartseal.attestation import checksum_address, to_hex
 from chartseal.cli.chain_view import View, view_options
 from chartseal.cli.opened import new_table, print_record
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.wallet_receipts import adding
-from chartseal.cli.wallets import patience_option
+from chartseal.cli.wallets import memory_of, own_files, patience_option
 from chartseal.errors import ChartsealError, WalletStoreError
 from chartseal.keys import Answers, Wallet
 from chartseal.sealing import read_records
@@ -83,8 +82,7 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         wallet = Wallet.load(wallet_path, read_passphrase(passphrase_fd))
         place = store_path or WalletStore.beside(wallet_path)
-        memory = wallet_path.with_name(f"{wallet_path.name}.answers")
-        files = (wallet_path, *with_companions(place), *with_companions(memory))
+        memory, files = memory_of(wallet_path), own_files(wallet_path, store=store_path)
         with WalletStore.open(place, wallet) as store:
             return command(*args, opened=_Opened(wallet, store, memory, files), **options)
 
