@@ -20,6 +20,7 @@ from chartseal.chain.anchors import DAY, queues
 from chartseal.cli.addresses import Account
 from chartseal.cli.chain_options import Signing, key_options
 from chartseal.cli.files import opened, read_rest, write_private
+from chartseal.cli.texts import Text
 from chartseal.cli.times import Day
 from chartseal.cli.vault_options import VaultPlace, vault_option, vault_options
 from chartseal.vault import Vault
@@ -46,11 +47,17 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _output = click.option(
     "-o", "--output", default="-", show_default=True, help="The file to write, - for standard output."
 )
-_patient = click.option("--patient", metavar="REF", help="About one patient: URL, or Patient/ID on the vault's base.")
+_patient = click.option(
+    "--patient", type=Text(), metavar="REF", help="About one patient: URL, or Patient/ID on the vault's base."
+)
 _since = click.option("--since", type=Day(), help="From this date (00:00 UTC) or time on.")
 _until = click.option("--until", type=Day(), help="Before this date (00:00 UTC) or time.")
 _actor = click.option(
-    "--actor", default=getpass.getuser, metavar="NAME", help="Who asks, for the log.  [default: the system's user]"
+    "--actor",
+    type=Text(),
+    default=getpass.getuser,
+    metavar="NAME",
+    help="Who asks, for the log.  [default: the system's user]",
 )
 
 
@@ -161,7 +168,9 @@ def export(
 
 @audit.command()
 @vault_options
-@click.option("--patient", required=True, metavar="REF", help="Whose: URL, or Patient/ID on the vault's base.")
+@click.option(
+    "--patient", type=Text(), required=True, metavar="REF", help="Whose: URL, or Patient/ID on the vault's base."
+)
 @click.option("--all", "exempt", is_flag=True, help="Also what need not be accounted for (45 CFR 164.528(a)(1)).")
 @_actor
 @_json

@@ -16,7 +16,7 @@ from chartseal.cli.files import opened, write_private
 from chartseal.cli.opened import print_selection, selection_to_json
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.times import Duration, Nonce
-from chartseal.cli.wallets import address_finder, address_options, kept_records
+from chartseal.cli.wallets import address_finder, address_options, kept_records, own_files, require_apart
 from chartseal.disclosure import DelegationFile, Selection, UnverifiedDisclosure, present, select
 from chartseal.disclosure.delegation import LARGEST_DELEGATION
 from chartseal.errors import DisclosureError
@@ -78,6 +78,7 @@ def disclose(
     """
     if not patterns and not codes:
         raise click.UsageError("give --open or --about")
+    require_apart(output, [*own_files(wallet_path), proxy_path, delegation_path])
     delegation = _delegation(context, proxy_path, delegation_path, has_records=bool(paths))
     wallet = None if paths else Wallet.load(wallet_path, read_passphrase(passphrase_fd))
     records = list(read_records(paths)) if wallet is None else kept_records(wallet, wallet_path)

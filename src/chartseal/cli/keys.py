@@ -11,6 +11,7 @@ from chartseal.attestation import ZERO_ADDRESS, Address, Network, to_hex
 from chartseal.cli.addresses import Account
 from chartseal.cli.files import write_private
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
+from chartseal.cli.texts import Text
 from chartseal.keys import IssuerCard, IssuerKey
 from chartseal.keys.issuer import DEFAULT_NETWORK
 
@@ -44,7 +45,9 @@ def issuer() -> None:
 
 @issuer.command("init")
 @click.option("-o", "--output", type=_PATH, default=Path("key.json"), show_default=True, help="The file to write.")
-@click.option("--base", default="", metavar="URL", help="FHIR base URL, against which relative ids are read.")
+@click.option(
+    "--base", type=Text(), default="", metavar="URL", help="FHIR base URL, against which relative ids are read."
+)
 @click.option("--network", help=f"Network whose EAS the seals name.  [default: {DEFAULT_NETWORK}]")
 @click.option("--deployment", type=_PATH, help="Instead of a network: the deployment file of another chain.")
 @_force

@@ -12,6 +12,7 @@ from chartseal.attestation import Address
 from chartseal.cli.addresses import Account
 from chartseal.cli.files import write_private
 from chartseal.cli.keys import seals_for
+from chartseal.cli.texts import Text
 from chartseal.errors import NodeSettingsError
 from chartseal.node.app import create_app
 from chartseal.node.assembly import assembled, check
@@ -41,9 +42,14 @@ def node() -> None:
 @node.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path())
 @click.option(
-    "--base-url", default="http://127.0.0.1:8080", show_default=True, metavar="URL", help="Where it is reached."
+    "--base-url",
+    type=Text(),
+    default="http://127.0.0.1:8080",
+    show_default=True,
+    metavar="URL",
+    help="Where it is reached.",
 )
-@click.option("--base", default="", metavar="URL", help="FHIR base of the EHR.  [default: the node's own]")
+@click.option("--base", type=Text(), default="", metavar="URL", help="FHIR base of the EHR.  [default: the node's own]")
 @click.option("--vault", default="vault.db", show_default=True, metavar="FILE|URL", help="As `vault init --vault`.")
 @click.option("--keys", metavar="PLACE", help="As `vault init --keys`.  [default: beside an SQLite file]")
 @click.option("--network", help="As `issuer init --network`.")

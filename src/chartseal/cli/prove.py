@@ -21,7 +21,7 @@ from chartseal.cli.opened import print_selection, selection_to_json
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.questions import policy_option, read_policies, terms_options
 from chartseal.cli.times import Duration, Nonce
-from chartseal.cli.wallets import address_finder, address_options, kept_records
+from chartseal.cli.wallets import address_finder, address_options, kept_records, memory_of, own_files, require_apart
 from chartseal.disclosure import Answer, MembershipOf, Proving, choose, prover_of, select
 from chartseal.disclosure import prove as prove_answers
 from chartseal.disclosure.binding import Terms
@@ -108,6 +108,7 @@ def prove(
     With --anonymous neither the record nor the issuer is shown: it is proved that some issuer that the authority stands
     for gave it, as of the newest day. Else the record's seal is shown beside the proof, and nothing else of it.
     """
+    require_apart(output, own_files(wallet_path, memory=memory))
     membership_of = _memberships(anonymous, authority, role, lists, rpc, deployment, index)
     policies = read_policies(policy_paths)
     wallet = None if paths else Wallet.load(wallet_path, read_passphrase(passphrase_fd))
@@ -117,7 +118,7 @@ def prove(
     wallet = wallet or Wallet.load(wallet_path, read_passphrase(passphrase_fd))
     records = _ours(held, wallet)
     now = datetime.now(UTC)
-    with Answers.open(memory or wallet_path.with_name(f"{wallet_path.name}.answers"), wallet) as answers:
+    with Answers.open(memory or memory_of(wallet_path), wallet) as answers:
         with membership_of as find:
             chosen = choose(records, policies, now=now, membership_of=find)
         told = told_of(chosen, audience, terms, answers)

@@ -18,6 +18,7 @@ from rich.table import Table
 from chartseal.attestation import Domain, to_hex
 from chartseal.chain.anchors import AnchorQueue
 from chartseal.cli.files import opened, read_lines, write_private
+from chartseal.cli.texts import Text
 from chartseal.cli.vault_backup import backup, backup_key, restore, rotate_keys
 from chartseal.cli.vault_erasure import (
     erase,
@@ -74,10 +75,17 @@ _day = click.DateTime(["%Y-%m-%d"])
 def wanted_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the criteria by which records are found; they go to `_found`."""
     options = (
-        click.option("--patient", metavar="REF", help="About this patient: URL, or Patient/ID on the vault's base."),
-        click.option("--for", "address", metavar="ADDRESS", help="Sealed to this address."),
-        click.option("--type", "resource_type", metavar="TYPE", help="Of this FHIR resource type."),
-        click.option("--code", metavar="SYSTEM|CODE", help="With this code of what was observed, given or prescribed."),
+        click.option(
+            "--patient", type=Text(), metavar="REF", help="About this patient: URL, or Patient/ID on the vault's base."
+        ),
+        click.option("--for", "address", type=Text(), metavar="ADDRESS", help="Sealed to this address."),
+        click.option("--type", "resource_type", type=Text(), metavar="TYPE", help="Of this FHIR resource type."),
+        click.option(
+            "--code",
+            type=Text(),
+            metavar="SYSTEM|CODE",
+            help="With this code of what was observed, given or prescribed.",
+        ),
         click.option("--since", type=_day, metavar="DAY", help="Dated this day or later."),
         click.option("--until", type=_day, metavar="DAY", help="Dated this day or earlier."),
     )
@@ -108,7 +116,13 @@ def vault() -> None:
 @vault_options
 @click.option("--no-search", is_flag=True, help="Keep no index: records are then found by patient alone.")
 @click.option("--quota", type=Size(), metavar="BYTES", help="Take at most so much, say 500G.")
-@click.option("--base", default="", metavar="URL", help="FHIR base that relative references to patients are taken on.")
+@click.option(
+    "--base",
+    type=Text(),
+    default="",
+    metavar="URL",
+    help="FHIR base that relative references to patients are taken on.",
+)
 @_json
 def init(vault: VaultPlace, no_search: bool, quota: int | None, base: str, as_json: bool) -> None:
     """Make a vault: SQLite at a path, or tables at postgresql://…; its keys go where --keys says, apart from it."""
@@ -211,7 +225,7 @@ def get(record: tuple[bytes, bytes], vault: VaultPlace, output: str, actor: str,
 @wanted_options
 @actor_option
 @purpose_option
-@click.option("--basis", default="", metavar="CODE", help="Code of the legal basis, for the audit log.")
+@click.option("--basis", type=Text(), default="", metavar="CODE", help="Code of the legal basis, for the audit log.")
 @several_wallets
 @_json
 @click.pass_context

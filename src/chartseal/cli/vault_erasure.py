@@ -16,6 +16,7 @@ from chartseal.attestation.signer import LocalSigner
 from chartseal.cli.addresses import Account
 from chartseal.cli.chain_options import KEY_VARIABLE, read_signer
 from chartseal.cli.files import opened, read_lines, write_private
+from chartseal.cli.texts import Text
 from chartseal.cli.times import Day
 from chartseal.cli.vault_names import Name
 from chartseal.cli.vault_options import VaultPlace, actor_option, vault_options
@@ -52,8 +53,10 @@ def _records_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--record`, `--patient` and `--for`, one of which must be given; the command gets `chosen`."""
 
     @click.option("--record", "records", multiple=True, type=Name(), help="As `vault list` shows it, repeatable.")
-    @click.option("--patient", metavar="REF", help="All of this patient: URL, or Patient/ID on the vault's base.")
-    @click.option("--for", "address", metavar="ADDRESS", help="All that are sealed to this address now.")
+    @click.option(
+        "--patient", type=Text(), metavar="REF", help="All of this patient: URL, or Patient/ID on the vault's base."
+    )
+    @click.option("--for", "address", type=Text(), metavar="ADDRESS", help="All that are sealed to this address now.")
     @functools.wraps(command)
     def wrapped(*args: Any, records: _Identities, patient: str | None, address: str | None, **options: Any) -> Any:
         if [bool(records), patient is not None, address is not None].count(True) != 1:
@@ -205,7 +208,7 @@ def _tell_erased(erased: int, refused: Sequence[ErasureError], same: Sequence[st
 @click.command()
 @vault_options
 @_records_options
-@click.option("--basis", metavar="CODE", required=True, help="A code of the case; no name.")
+@click.option("--basis", type=Text(), metavar="CODE", required=True, help="A code of the case; no name.")
 @actor_option
 @_json
 def hold(vault: VaultPlace, chosen: _Chosen, basis: str, actor: str, as_json: bool) -> None:

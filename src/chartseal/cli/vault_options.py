@@ -25,6 +25,7 @@ import click
 from chartseal._whole_files import with_companions
 from chartseal.cli.files import is_one_of
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
+from chartseal.cli.texts import Text
 from chartseal.errors import VaultError
 
 if TYPE_CHECKING:
@@ -39,10 +40,19 @@ KEYS_VARIABLE = "CHARTSEAL_VAULT_KEYS"
 BLOBS_VARIABLE = "CHARTSEAL_VAULT_BLOBS"
 
 actor_option = click.option(
-    "--actor", default=getpass.getuser, metavar="NAME", help="Who does it, for the log.  [default: the system's user]"
+    "--actor",
+    type=Text(),
+    default=getpass.getuser,
+    metavar="NAME",
+    help="Who does it, for the log.  [default: the system's user]",
 )
 purpose_option = click.option(
-    "--purpose", default="TREAT", show_default=True, metavar="CODE", help="Why: a code of HL7's PurposeOfUse."
+    "--purpose",
+    type=Text(),
+    default="TREAT",
+    show_default=True,
+    metavar="CODE",
+    help="Why: a code of HL7's PurposeOfUse.",
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from chartseal.attestation import from_hex, to_hex
 from chartseal.cli.files import write_private
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.times import Day
-from chartseal.cli.wallets import address_finder, kept_records
+from chartseal.cli.wallets import address_finder, kept_records, own_files, patience_option, require_apart
 from chartseal.disclosure import HeldRecord, Mandate, delegate
 from chartseal.errors import AttestationError
 from chartseal.keys import ProxyKey, SealingAddress, SuccessorNotice, ViewKey, Wallet
@@ -66,16 +66,23 @@ def proxy_init(output: Path, force: bool, passphrase_fd: int | None, as_json: bo
 @click.argument("mailboxes", nargs=-1, required=True)
 @click.option("--view-key", "key_path", required=True, type=_PATH, help="The view key that the holder gave.")
 @click.option("-o", "--output", default="-", show_default=True, help="The file to write, - for standard output.")
+@patience_option
 @passphrase_option
 @_json_beside
 def proxy_read(
-    mailboxes: tuple[str, ...], key_path: Path, output: str, passphrase_fd: int | None, as_json: bool
+    mailboxes: tuple[str, ...],
+    key_path: Path,
+    output: str,
+    patience: timedelta,
+    passphrase_fd: int | None,
+    as_json: bool,
 ) -> None:
     """Find and read what providers' mailboxes (folders, URLs) have for a view key's address, as sealed records."""
     from chartseal.wallet import open_mailbox, read_mailbox  # needs the extra `vault`
 
+    require_apart(output, [key_path])
     key = ViewKey.load(key_path, read_passphrase(passphrase_fd))
-    found = [each for place in mailboxes for each in read_mailbox(key, open_mailbox(place))]
+    found = [each for place in mailboxes for each in read_mailbox(key, open_mailbox(place, patience=patience))]
     records = {each.enc: each for each in found if isinstance(each, SealedRecord)}
     refused = Counter(each.code for each in found if not isinstance(each, SealedRecord))
     write_private(output, b"".join(each.to_json() + b"\n" for each in records.values()))
@@ -107,6 +114,7 @@ def view_key(
 
     It cannot be called back: to end it, begin another epoch.
     """
+    require_apart(output, own_files(path))
     key = ViewKey.of(Wallet.load(path, read_passphrase(passphrase_fd)), number, epoch)
     key.save(output, read_passphrase(new_passphrase_fd, confirm=True), force=force)
     members = {"address": str(key.address), "file": str(output)}
@@ -147,6 +155,7 @@ def delegate_records(
     It counts until its end and cannot be called back before. Records of other addresses are left out: those of the
     confidential one are in it only if you ask for them with --number 1.
     """
+    require_apart(output, own_files(path))
     if majority is not None and majority <= 0:
         raise click.UsageError("--majority is a date after 1970")
     begins = int(datetime.now(UTC).timestamp()) if since is None else since
@@ -192,6 +201,7 @@ def successor(
     as_json: bool,
 ) -> None:
     """Sign a notice, to give to providers, that another sealing address follows one of this wallet's."""
+    require_apart(output, [*own_files(path), *(own_files(new_path) if new_path is not None else ())])
     wallet = Wallet.load(path, read_passphrase(passphrase_fd))
     new_wallet = None if new_path is None else Wallet.load(new_path, read_passphrase(new_passphrase_fd))
     old, now = wallet.sealing_address(number, epoch), datetime.now(UTC)

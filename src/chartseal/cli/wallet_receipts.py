@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chartseal.cli.files import is_one_of
+from chartseal.cli.wallets import require_apart
 from chartseal.errors import WalletStoreError
 from chartseal.keys import DeliveryReceipt
 from chartseal.wallet import Held
@@ -22,8 +22,7 @@ def adding(path: Path, own: Iterable[Path]) -> Iterator[Callable[[Held], bool]]:
     Raises:
         WalletStoreError: `output_is_own`, `receipts_unwritable`.
     """
-    if is_one_of(path, own):
-        raise WalletStoreError("receipts would be written into a file of the wallet's own", "output_is_own")
+    require_apart(path, own)
     try:
         stream = path.open("ab", buffering=0)  # earlier ones may not have been sent yet
     except OSError as exc:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from chartseal._whole_files import with_companions
 from chartseal.attestation import checksum_address, to_hex
 from chartseal.cli.chain_view import View, view_options
 from chartseal.cli.opened import new_table, print_record
 from chartseal.cli.passphrase import passphrase_option, read_passphrase
 from chartseal.cli.wallet_receipts import adding
+from chartseal.cli.wallets import memory_of, own_files, patience_option
 from chartseal.errors import ChartsealError, WalletStoreError
 from chartseal.keys import Answers, Wallet
 from chartseal.sealing import read_records
@@ -82,8 +82,7 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         wallet = Wallet.load(wallet_path, read_passphrase(passphrase_fd))
         place = store_path or WalletStore.beside(wallet_path)
-        memory = wallet_path.with_name(f"{wallet_path.name}.answers")
-        files = (wallet_path, *with_companions(place), *with_companions(memory))
+        memory, files = memory_of(wallet_path), own_files(wallet_path, store=store_path)
         with WalletStore.open(place, wallet) as store:
             return command(*args, opened=_Opened(wallet, store, memory, files), **options)
 
@@ -106,6 +105,7 @@ def address_counts(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("scan")
 @click.argument("places", nargs=-1, required=True, metavar="MAILBOX...")
 @click.option("--again", is_flag=True, help="Look through old pages too: for what a provider delivers again.")
+@patience_option
 @address_counts
 @store_options
 @_json
@@ -114,6 +114,7 @@ def scan(
     context: click.Context,
     places: tuple[str, ...],
     again: bool,
+    patience: timedelta,
     addresses: Sequence[OwnAddress],
     opened: _Opened,
     as_json: bool,
@@ -122,7 +123,8 @@ def scan(
 
     What is fetched waits to be accepted. Ciphertexts that are not there yet are looked for again next time.
     """
-    found = scan_mailboxes(opened.store, opened.wallet, map(open_mailbox, places), addresses, again=again)
+    mailboxes = [open_mailbox(place, patience=patience) for place in places]
+    found = scan_mailboxes(opened.store, opened.wallet, mailboxes, addresses, again=again)
     if as_json:
         click.echo(json.dumps(_scanned_to_json(found)))
     else:

@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import click
 
+from chartseal._whole_files import with_companions
 from chartseal.attestation import to_hex
+from chartseal.cli.files import is_one_of
+from chartseal.cli.times import Duration
 from chartseal.disclosure import HeldRecord
 from chartseal.errors import DisclosureError, WalletStoreError
 from chartseal.keys import Wallet
 from chartseal.sealing import SealedRecord
 
 _MOST_TRIED = 8
+
+patience_option = click.option(
+    "--patience",
+    type=Duration(),
+    default="10m",
+    show_default=True,
+    help="How long to wait for what each mailbox at a URL sends, in all.",
+)
+
+
+def memory_of(wallet_path: Path) -> Path:
+    """Where a wallet's memory of answers is unless it is said: `wallet.json.answers`."""
+    return wallet_path.with_name(f"{wallet_path.name}.answers")
+
+
+def own_files(wallet_path: Path, *, store: Path | None = None, memory: Path | None = None) -> tuple[Path, ...]:
+    """A wallet's file, its records and its memory, with what SQLite keeps beside each; none need be there."""
+    records = store or wallet_path.with_name(f"{wallet_path.name}.records")  # as `WalletStore.beside`, of an extra
+    return (wallet_path, *with_companions(records), *with_companions(memory or memory_of(wallet_path)))
+
+
+def require_apart(output: str | Path, own: Iterable[Path | None]) -> None:
+    """Let nothing be written over a wallet's own files, or over another file that a command needs.
+
+    Raises:
+        WalletStoreError: `output_is_own`.
+    """
+    if output != "-" and is_one_of(output, filter(None, own)):
+        raise WalletStoreError("it would be written over a file of the wallet's own, or over a key", "output_is_own")
 
 
 def address_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,8 +6,10 @@ one learns which ciphertexts are fetched together, and nothing of whose they are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from http.cookiejar import DefaultCookiePolicy
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Protocol
@@ -20,6 +22,7 @@ from urllib3.exceptions import HTTPError
 from chartseal.chain.anchors.pages import LONGEST_LINE, AnnouncementPage
 from chartseal.errors import LimitError, PackageError, WalletStoreError
 from chartseal.sealing.sealed import LARGEST_RECORD
+from chartseal.wallet.receiving import Patience, Pieces, received
 
 ANNOUNCEMENTS, DELIVERIES = "announcements.ndjson", "deliveries"
 LARGEST_CIPHERTEXT = LARGEST_RECORD + LARGEST_RECORD // 8
@@ -27,6 +30,8 @@ LARGEST_CIPHERTEXT = LARGEST_RECORD + LARGEST_RECORD // 8
 MOST_PAGES = 1_000_000
 LARGEST_ANNOUNCEMENTS = 4 << 30
 """Bytes of all pages: sixty million announcements."""
+PATIENCE = timedelta(minutes=10)
+"""How long a mailbox on the web is waited for, all in all: longer than a large one takes over a slow line."""
 
 _TIMEOUT_SECONDS = 20
 _ATTEMPTS = 4
@@ -54,8 +59,8 @@ class Mailbox(Protocol):
         """
 
 
-def open_mailbox(place: str) -> Mailbox:
-    """The mailbox at a folder's path or at an http(s) URL.
+def open_mailbox(place: str, *, patience: timedelta = PATIENCE) -> Mailbox:
+    """The mailbox at a folder's path or at an http(s) URL, whose answers are waited for as long as `patience` in all.
 
     Raises:
         WalletStoreError: `mailbox_place`: neither, or a URL with a user's name or password, which it would show.
@@ -63,6 +68,7 @@ def open_mailbox(place: str) -> Mailbox:
     if "://" not in place:
         return FolderMailbox(place)
     try:
+        place.encode()  # what is no Unicode is in no URL
         parts = urlsplit(place)
         is_web = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
@@ -70,7 +76,7 @@ def open_mailbox(place: str) -> Mailbox:
     if not is_web or "@" in parts.netloc or parts.query or parts.fragment:
         detail = "a mailbox is a folder, or at an http(s) URL without query, user or password"
         raise WalletStoreError(detail, "mailbox_place")
-    return WebMailbox(place)
+    return WebMailbox(place, patience)
 
 
 def _pages(stream: IO[bytes] | BufferedReader) -> Iterator[AnnouncementPage | Exception]:
@@ -115,41 +121,53 @@ class FolderMailbox:
 
 
 class WebMailbox:
-    """A mailbox below a URL. What fails in passing is tried again, with back-off."""
+    """A mailbox below a URL. What fails in passing is tried again, with back-off, until patience is used up."""
 
-    def __init__(self, place: str) -> None:
-        """Take the base URL."""
+    def __init__(self, place: str, patience: timedelta = PATIENCE) -> None:
+        """Take the base URL, and how long all that is read there is waited for."""
         self.place = self._base = place.rstrip("/")
+        self._patience = Patience(patience)
         self._session = requests.Session()
+        # No cookie is kept: a session that changes is not safe between threads, and one may still be ending.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def pages(self) -> Iterator[AnnouncementPage | Exception]:
         """As `Mailbox`; the file is read as it comes, never as a whole."""
-        with _reading(), self._get(ANNOUNCEMENTS) as answer:
-            if answer.status_code != requests.codes.ok:
-                raise WalletStoreError("the mailbox has no announcements", "mailbox_unavailable")
-            answer.raw.decode_content, answer.raw.auto_close = True, False  # what urllib3 wants of a wrapped stream
-            yield from _pages(BufferedReader(answer.raw, _PIECE))
+        with _reading(), BufferedReader(Pieces(self._received(ANNOUNCEMENTS)), _PIECE) as stream:
+            yield from _pages(stream)
 
     def fetch(self, locator: bytes) -> bytes | None:
         """As `Mailbox`."""
-        with _reading(), self._get(f"{DELIVERIES}/{locator.hex()}") as answer:
-            if answer.status_code in (requests.codes.not_found, requests.codes.gone):
+        data = bytearray()
+        with _reading(), closing(self._received(f"{DELIVERIES}/{locator.hex()}")) as pieces:
+            try:
+                for piece in pieces:
+                    data += piece
+                    _require_size(len(data))
+            except _AbsentError:
                 return None
-            answer.raise_for_status()
-            data = bytearray()
-            for piece in answer.iter_content(_PIECE):
-                data += piece
-                _require_size(len(data))
-            return bytes(data)
+        return bytes(data)
 
-    def _get(self, name: str) -> requests.Response:
+    def _received(self, name: str) -> Generator[bytes, None, None]:
+        return received(self._read(f"{self._base}/{name}"), self._patience)
+
+    def _read(self, url: str) -> Generator[bytes, None, None]:
+        with self._get(url) as answer:
+            if answer.status_code in (requests.codes.not_found, requests.codes.gone):
+                raise _AbsentError
+            if answer.status_code != requests.codes.ok:
+                raise requests.HTTPError
+            while piece := answer.raw.read1(_PIECE, decode_content=True):
+                yield piece
+
+    def _get(self, url: str) -> requests.Response:
         retrying = Retrying(
             stop=stop_after_attempt(_ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.2, max=5),
             retry=retry_if_exception_type((requests.ConnectionError, requests.Timeout, _BusyError)),
             reraise=True,
         )
-        return retrying(self._get_once, f"{self._base}/{name}")
+        return retrying(self._get_once, url)
 
     def _get_once(self, url: str) -> requests.Response:
         answer = self._session.get(url, stream=True, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
@@ -157,6 +175,10 @@ class WebMailbox:
             answer.close()
             raise _BusyError
         return answer
+
+
+class _AbsentError(requests.RequestException):
+    """The server has no such file."""
 
 
 class _BusyError(requests.RequestException):

@@ -172,7 +172,7 @@ class WalletStore:
             self._database.execute("INSERT OR IGNORE INTO page VALUES (?)", [mark])
 
     def _page_mark(self, source: str, page: bytes, address: int, epoch: int) -> bytes:
-        return self._keys.mark("page", source.encode(), page, address.to_bytes(4), epoch.to_bytes(4))
+        return self._keys.mark("page", _source(source), page, address.to_bytes(4), epoch.to_bytes(4))
 
     def add_parcel(self, parcel: Parcel) -> bool:
         """Note what is to be fetched; False where its record came before, or is waited for already."""
@@ -186,7 +186,7 @@ class WalletStore:
 
     def _parcel_mark(self, parcel: Parcel) -> bytes:
         own = parcel.address.to_bytes(4) + parcel.epoch.to_bytes(4)
-        return self._keys.mark("parcel", parcel.enc, own, parcel.source.encode())
+        return self._keys.mark("parcel", parcel.enc, own, _source(parcel.source))
 
     def parcels(self) -> list[Parcel]:
         """What is to be fetched, in no order that tells anything."""
@@ -390,6 +390,11 @@ def _uncopied(error: OSError) -> WalletStoreError:
 def _bound(mark: bytes, state: str) -> bytes:
     """What an entry is bound to: in another state, which nobody accepted or kept it in, it does not open."""
     return mark + bytes([_STATES[state]])
+
+
+def _source(source: str) -> bytes:
+    """A mailbox's place; the path of a folder may have bytes that are no UTF-8."""
+    return source.encode("utf-8", "surrogateescape")
 
 
 def _parcel_members(parcel: Parcel) -> dict[str, Any]:

@@ -235,6 +235,48 @@ def test_a_number_that_no_database_has_is_refused(shell: Shell, command: tuple[s
     assert caught.value.code in ("hold_unknown", "entry_missing")
 
 
+_RECORD = ("--record", f"0x{'00' * 20}/0x{'00' * 32}")
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        (("vault", "init"), ("--base",)),
+        (("vault", "list"), ("--patient", "--for", "--type", "--code")),
+        (
+            ("vault", "export", "out.ndjson"),
+            ("--patient", "--for", "--type", "--code", "--basis", "--actor", "--purpose"),
+        ),
+        (("vault", "redeliver"), ("--patient", "--for", "--type", "--code", "--actor")),
+        (("vault", "erase", "--basis", "patient-request"), ("--patient", "--for")),
+        (("vault", "erase", "--basis", "patient-request", *_RECORD), ("--actor",)),
+        (("vault", "hold", "--basis", "case"), ("--patient", "--for")),
+        (("vault", "hold", *_RECORD), ("--basis",)),
+        (("vault", "retain", "--until", "2090-01-01"), ("--patient", "--for")),
+        (("audit", "list"), ("--patient",)),
+        (("audit", "accounting"), ("--patient",)),
+        (("audit", "accounting", "--patient", "Patient/p"), ("--actor",)),
+        (("audit", "export"), ("--patient", "--actor")),
+        (("issuer", "init"), ("--base",)),
+        (("node", "init"), ("--base", "--base-url")),
+    ],
+)
+def test_bytes_that_are_no_text_are_refused(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], options: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(shell.folder)
+    for option in options:
+        told = CliRunner(env=shell.environment).invoke(cli, [*command, option, "Zo\udcff"])
+        assert (option, told.exit_code) == (option, 2)
+        assert f"Invalid value for '{option}'" in told.stderr
+    made = {each.name for each in shell.folder.iterdir() if not each.name.startswith("vault.db")}
+    assert made == {"chart.json"}
+
+
+def test_text_in_any_script_is_taken(shell: Shell) -> None:
+    assert shell.told("vault", "list", "--patient", "Patient/Zoë-\U0001f9ec", "--code", "ü")["records"] == []
+
+
 @pytest.mark.parametrize("name", ["erased_at", "stated_at", "epochs"])
 def test_a_receipt_has_times_that_are_dates(name: str) -> None:
     signer = LocalSigner(bytes.fromhex(SECRET))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from chartseal.cli.wallet_records import _named
 from chartseal.errors import NodeError, WalletStoreError
 from chartseal.keys import IssuerKey, Wallet
 from chartseal.wallet import KEPT, Held, Parcel, WalletStore, accept
+from chartseal.wallet.sources import DELIVERIES
 from tests.mailboxes import MadeMailbox, delivered
 
 ISSUER = IssuerKey.generate()
@@ -105,6 +108,33 @@ def test_what_is_not_there(folder: Path) -> None:
     assert code("scan", "ftp://hospital.example") == "mailbox_place"
     assert run("show").exit_code == 2
     assert code("disclose", "--open", "*", "--to", "x", "--nonce", "11" * 32, "-y") == "records_missing"
+
+
+def test_a_mailbox_is_waited_for_as_long_as_is_said(folder: Path) -> None:
+    MadeMailbox(folder / "mailbox").deliver(ISSUER, loaded().sealing_address(), [1])
+    assert run("scan", "mailbox", "--patience", "0s").exit_code == 2
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        found = told("scan", place, "mailbox", "--patience", "1s", status=3)
+        run("view-key")
+        assert code("proxy", "read", place, "--view-key", "view.json", "--patience", "1s") == "mailbox_unavailable"
+    assert time.monotonic() - began < 15  # seconds: one attempt to read takes twenty
+    assert (found["unavailable"], len(found["fetched"])) == ([place], 1)
+
+
+def test_a_mailboxs_folder_may_have_a_name_that_is_no_text(folder: Path) -> None:
+    places = ["box\udcfe", "box\udcff"]
+    for place in places:
+        box = MadeMailbox(folder / place)
+        box.deliver(ISSUER, loaded().sealing_address(), [1])
+        (box.folder / DELIVERIES).rename(box.folder / "later")
+    assert told("scan", *places)["missing"] >= 2
+    for place in places:
+        (folder / place / "later").rename(folder / place / DELIVERIES)
+    found = told("scan", *places)
+    assert (found["announcements"], len(found["fetched"])) == (0, 2)
+    assert told("scan", "none\udcff", status=3)["unavailable"] == ["none\udcff"]
 
 
 def test_an_address_as_a_qr_code(folder: Path) -> None:

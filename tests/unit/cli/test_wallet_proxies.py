@@ -12,7 +12,9 @@ from click.testing import CliRunner, Result
 from eth_keyfile import keyfile
 
 from chartseal.cli import cli
+from chartseal.cli.wallets import memory_of, own_files
 from chartseal.keys import IssuerKey, ProxyKey, SuccessorNotice, Wallet, verify_successor
+from chartseal.wallet import WalletStore
 from tests.mailboxes import MadeMailbox
 
 ISSUER = IssuerKey.generate()
@@ -143,3 +145,47 @@ def test_what_is_a_wallets_is_no_proxys(folder: Path, option: tuple[str, str]) -
     found = run("disclose", "all.ndjson", *REQUEST, *signing, *option)
     assert (found.exit_code, Path("shown.json").exists()) == (2, False)
     assert option[0] in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "own"),
+    [
+        (("disclose", "all.ndjson", *REQUEST), ()),
+        (("disclose", *REQUEST), ()),
+        (("prove", "all.ndjson", "--policy", "all.ndjson", "--to", TO, "--nonce", NONCE), ()),
+        (
+            ("prove", "--policy", "all.ndjson", "--to", TO, "--nonce", NONCE, "--memory", "memory"),
+            ("memory", "memory-wal"),
+        ),
+        (("wallet", "delegate", "all.ndjson", "--to", f"0x{'11' * 32}", "--until", "2090-01-01"), ()),
+        (("wallet", "successor", "--to", "x", "--new-wallet", "new.json"), ("new.json", "new.json.records")),
+        (("wallet", "view-key", "--force"), ()),
+    ],
+)
+def test_nothing_is_written_over_the_wallets_own_files(
+    folder: Path, command: tuple[str, ...], own: tuple[str, ...]
+) -> None:
+    (folder / "hard").hardlink_to(folder / "wallet.json")
+    (folder / "soft").symlink_to(folder / "wallet.json.records")
+    answers = () if "--memory" in command else ("wallet.json.answers", "wallet.json.answers-wal")
+    before = {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
+    names = ("wallet.json", "wallet.json.records", "wallet.json.records-wal", "hard", "soft", f"../{folder.name}/hard")
+    for name in (*names, *answers, *own):
+        assert (name, code(*command, "-o", name)) == (name, "output_is_own")
+    assert getattr(run(*command, "-o", "wallet.json.other").exception, "code", "") != "output_is_own"
+    after = {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
+    assert {name: after.get(name) for name in before} == before
+
+
+def test_nothing_is_written_over_a_proxys_keys(folder: Path) -> None:
+    done("wallet", "delegate", "all.ndjson", "--to", parents_key(), "--until", "2090-01-01")
+    done("wallet", "view-key")
+    signing = ("--proxy", "proxy.json", "--delegation", "delegation.json")
+    for name in ("proxy.json", "delegation.json"):
+        assert code("disclose", "all.ndjson", *REQUEST, *signing, "-o", name) == "output_is_own"
+    assert code("wallet", "proxy", "read", "mailbox", "--view-key", "view.json", "-o", "view.json") == "output_is_own"
+
+
+def test_a_wallets_own_files_are_where_commands_look_for_them() -> None:
+    own = own_files(Path("folder/wallet.json"))
+    assert {WalletStore.beside(Path("folder/wallet.json")), memory_of(Path("folder/wallet.json"))} < set(own)
