@@ -116,7 +116,7 @@ class Network:
         finally:
             assert node.end() == 0
 
-    def pull(self, consent: str, status: int = 0) -> Any:
+    def pull(self, consent: str, status: int = 0, purpose: str = "TREAT") -> Any:
         """B asks A for all that a consent opens."""
         a, b = self.sites["a"], self.sites["b"]
         given = (
@@ -129,7 +129,8 @@ class Network:
             "-o",
             "token",
         )
-        fhir = self.typist.told("node", "token", "--config", "b/node.toml", *given)["fhir"]
+        told = self.typist.told("node", "token", "--config", "b/node.toml", "--purpose", purpose, *given)
+        fhir = told["fhir"]
         asked = ("--from", fhir, "--custodian", a.account, "--consent", consent, "--as", b.account)
         trusted = ("--trust", "b/trust.toml", "--token-file", "token", "--allow-loopback")
         chain = ("--deployment", "deployment.json")
@@ -194,6 +195,7 @@ def test_from_a_chart_to_another_hospital_and_back_to_no(network: Network) -> No
         assert types_of(pulled) == ["MedicationRequest", "Patient"]  # what bears a label, the consent does not name
         assert {each["state"] for each in pulled["told"]} == {"as sealed"}
         assert "860975" in json.dumps(pulled["facts"])
+        assert "peer_not_found" in network.pull("consent.json", status=1, purpose="HMARKT")
         typist.run("consent", "withdraw", "consent.json", "-o", "withdrawal.json", "-w", "wallet.json")
         withdrawal = (typist.folder / "withdrawal.json").read_bytes()
         assert httpx.post(f"{a.url}/consents/withdrawals", content=withdrawal).status_code == 200

@@ -141,7 +141,7 @@ def _excepted(case: _Case) -> list[str]:
         excepts = each.terms.exceptions
         if record.resource_type in excepts.types:
             reasons.append("type_excepted")
-        if excepts.codes and _has_one(record, excepts.codes):
+        if excepts.codes and (_has_one(record, excepts.codes) or not excepts.codes.isdisjoint(record.mentioned)):
             reasons.append("code_excepted")
         if excepts.labels:
             if not excepts.labels.isdisjoint(record.labels):

@@ -55,6 +55,8 @@ class RecordFacts:
     """Its code of v3-Confidentiality; of several the strictest."""
     is_labelled: bool
     """Whether it has any security label: somebody has looked at what it tells."""
+    mentioned: frozenset[str] = field(default=frozenset(), repr=False)
+    """"system|code" of every coding anywhere in it, of what is contained too: exceptions count them, grants do not."""
 
 
 @dataclass(frozen=True, slots=True)

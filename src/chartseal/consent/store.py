@@ -32,6 +32,8 @@ from chartseal.keys.contents import ContentKeys
 
 MOST_OF_ONE = 1_000
 """Consents of one patient that are kept in force at once."""
+MOST_UNKNOWN = 10_000
+"""Withdrawals of consents that are not known here, which strangers can make at will."""
 MOST_ASKED = 500
 """Patients whose consents one query gets."""
 
@@ -146,7 +148,8 @@ class ConsentStore:
         changes nothing.
 
         Raises:
-            ConsentError: `withdrawal_invalid`.
+            ConsentError: `withdrawal_invalid`; `limit_exceeded`: it is of no consent that is known here, and
+                `MOST_UNKNOWN` such are kept.
             ConsentStoreError: as `open`; `register_busy`.
         """
         withdrawal.verify()
@@ -160,10 +163,25 @@ class ConsentStore:
         with suppress(_AddedMeanwhileError), _KIND.writing(self._engine) as connection:
             known = select(WITHDRAWN.c.root).where(WITHDRAWN.c.root == root, WITHDRAWN.c.holder == holder)
             if connection.execute(known).first() is None:
+                self._require_room(connection, root, holder)
                 _insert(connection, WITHDRAWN, row)
         with _KIND.writing(self._engine) as connection:  # what came meanwhile is seen by now
             given = and_(GIVEN.c.root == root, GIVEN.c.holder == holder)
             return connection.execute(update(GIVEN).where(given).values(document=None)).rowcount > 0
+
+    def _require_room(self, connection: Connection, root: Digest, holder: bytes) -> None:
+        """A withdrawal of a consent that is known is always taken; of others, which anybody can make, so many.
+
+        Raises:
+            ConsentError: `limit_exceeded`.
+        """
+        given = exists().where(GIVEN.c.root == WITHDRAWN.c.root, GIVEN.c.holder == WITHDRAWN.c.holder)
+        own = select(GIVEN.c.root).where(GIVEN.c.root == root, GIVEN.c.holder == holder)
+        if connection.execute(own).first() is not None:
+            return
+        unknown = select(func.count()).select_from(WITHDRAWN).where(~given)
+        if connection.execute(unknown).scalar_one() >= MOST_UNKNOWN:
+            raise ConsentError("too many withdrawals of consents that are not known here", "limit_exceeded")
 
     def in_force(self, holders: Collection[bytes], now: datetime) -> list[VerifiedConsent]:
         """What this site answers by: consents of patients (packed spend keys, 32 bytes each) that count at that time.
@@ -179,6 +197,21 @@ class ConsentStore:
         found = self._read(GIVEN.c.holder.in_(marks), now)
         return [each for each in found if each.terms.custodian == self._custodian]
 
+    def for_request(
+        self, holder: bytes, account: Address | None, roles: Iterable[str], now: datetime
+    ) -> list[VerifiedConsent]:
+        """As `in_force` of one patient, but only those for an account or for one of the roles that it has.
+
+        Raises:
+            ConsentStoreError: as `open`.
+        """
+        mine = and_(GIVEN.c.holder == self._holder(holder), GIVEN.c.grantee.in_(self._meant(account, roles)))
+        return [each for each in self._read(mine, now) if each.terms.custodian == self._custodian]
+
+    def _meant(self, account: Address | None, roles: Iterable[str]) -> list[bytes]:
+        meant = [Grantee(role=each) for each in roles] + ([] if account is None else [Grantee(account)])
+        return [self._grantee(each) for each in meant]
+
     def for_grantee(self, account: Address | None, roles: Iterable[str], now: datetime) -> list[VerifiedConsent]:
         """The consents for an account, or for one of the roles that it is accredited for, that count at that time,
         whoever their custodian is.
@@ -186,8 +219,7 @@ class ConsentStore:
         Raises:
             ConsentStoreError: as `open`.
         """
-        meant = [Grantee(role=each) for each in roles] + ([] if account is None else [Grantee(account)])
-        return self._read(GIVEN.c.grantee.in_([self._grantee(each) for each in meant]), now)
+        return self._read(GIVEN.c.grantee.in_(self._meant(account, roles)), now)
 
     def get(self, root: Digest, now: datetime) -> VerifiedConsent | None:
         """The consent of that root, if it counts at that time.

@@ -22,6 +22,7 @@ from chartseal.consent import (
     RecordFacts,
     Requester,
     SitePolicy,
+    Terms,
     VerifiedConsent,
     Withdrawal,
     decide,
@@ -60,12 +61,12 @@ class Gates:
         Raises:
             ConsentStoreError: as the gate is asked; nothing is shown then.
         """
-        now, known = self.clock(), dict[bytes, list[VerifiedConsent]]()
+        now, known, asks = self.clock(), dict[bytes, list[VerifiedConsent]](), caller.requester
 
         def gate(record: RecordFacts, interaction: Interaction) -> Decision:
             if record.holder not in known:
-                known[record.holder] = self.consents.in_force([record.holder], now)
-            return decide(caller.requester, interaction, record, known[record.holder], self.policy, now)
+                known[record.holder] = self.consents.for_request(record.holder, asks.account, asks.roles, now)
+            return decide(asks, interaction, record, known[record.holder], self.policy, now)
 
         return gate
 
@@ -76,6 +77,7 @@ class Pointers:
 
     consents: ConsentStore
     vault: Vault
+    custodian: Address
     clock: Clock
 
     def patient_of(self, root: str, requester: Requester) -> str | None:
@@ -91,9 +93,16 @@ class Pointers:
             found = self.consents.get(digest_from(root, "consent"), self.clock())
         except AttestationError:
             return None
-        if found is None or not found.terms.grantee.is_one_of(requester.account, requester.roles):
-            return None
-        return self._patient_at(str(found.terms.patient))
+        return self._patient_at(str(found.terms.patient)) if found and self._counts(found.terms, requester) else None
+
+    def _counts(self, terms: Terms, requester: Requester) -> bool:
+        """Whether it could open anything to this requester: to others its root is one that is not known."""
+        return (
+            requester.is_accredited
+            and terms.custodian == self.custodian
+            and terms.grantee.is_one_of(requester.account, requester.roles)
+            and requester.purpose in terms.purposes
+        )
 
     def _patient_at(self, address: str) -> str | None:
         """The id in the newest Patient that is sealed to an address."""

@@ -125,7 +125,7 @@ def opened(settings: Settings, network: NetworkSettings, provider: Provider) -> 
             capability=capability_statement(
                 answers.base, published=clock().date(), token_url=token_url(settings.base_url)
             ),
-            pointed=Pointers(consents, provider.vault, clock).patient_of,
+            pointed=Pointers(consents, provider.vault, account, clock).patient_of,
         )
         checks: dict[str, Check] = {
             "chain": lambda: _look(accreditations.find(account, clock())),
@@ -160,6 +160,9 @@ def shown_record(record: SealedRecord, opened: Selection | None) -> bytes:
 
 
 def _clients(settings: Settings, network: NetworkSettings, accreditations: Accreditations) -> Clients:
+    names = [each.id for each in network.clients]
+    if len(set(names)) != len(names):
+        raise NodeSettingsError("two clients have one id", "settings_invalid", "network.clients")
     registered = {
         each.id: RegisteredClient.from_file(
             each.id,

@@ -194,7 +194,7 @@ def _check_blobs(vault: Vault, connection: Connection) -> Iterator[Finding]:
     while True:
         with trusting_rows(BLOB):
             rows = select(BLOB.c.hash).where(BLOB.c.hash > last).order_by(BLOB.c.hash).limit(_CHUNK)
-            hashes = list(connection.scalars(rows))
+            hashes = [bytes_of(each, BLOB) for each in connection.scalars(rows)]
         if not hashes:
             return
         last = hashes[-1]

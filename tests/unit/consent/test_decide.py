@@ -342,3 +342,11 @@ def test_no_decision_tells_a_value() -> None:
     assert "HIV" not in repr(record)
     assert HOLDER.hex() not in repr(record)
     assert "2339-0" not in repr(record)
+
+
+def test_what_is_merely_mentioned_is_excepted_and_not_granted() -> None:
+    mentioning = replace(RECORD, codes=frozenset(), mentioned=frozenset({GLUCOSE}))
+    excepting = verified(exceptions=Exceptions(codes=frozenset({GLUCOSE})))
+    assert decide(REQUESTER, "r", mentioning, [excepting], NOTHING, NOW).reasons == ("code_excepted",)
+    granting = verified(codes=frozenset({GLUCOSE}))
+    assert "code_not_granted" in decide(REQUESTER, "r", mentioning, [granting], NOTHING, NOW).reasons

@@ -349,3 +349,23 @@ def test_rows_of_withdrawals_are_sealed(store: ConsentStore) -> None:
     assert HOLDER not in row.withdrawal
     assert row.holder != HOLDER
     assert json.loads(KEYS.open(row.withdrawal, KEYS.mark("consent/withdrawal", row.root, row.holder)))["kind"]
+
+
+def test_strangers_withdraw_so_much_and_patients_always(store: ConsentStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_UNKNOWN", 2)
+    consent = added(store, signed())
+    for _ in range(2):
+        store.withdraw(Withdrawal.sign(signed().root, STRANGER), now=NOW)
+    more = Withdrawal.sign(signed().root, STRANGER)
+    assert code(lambda: store.withdraw(more, now=NOW)) == "limit_exceeded"
+    assert store.withdraw(Withdrawal.sign(consent.root, PATIENT), now=NOW)
+    assert roots(store) == []
+
+
+def test_a_request_gets_the_consents_that_are_for_it(store: ConsentStore) -> None:
+    mine, role = added(store, signed()), added(store, signed(grantee=Grantee(role="pharmacy")))
+    added(store, signed(grantee=Grantee(OTHER)))
+    found = [each.root for each in store.for_request(HOLDER, GRANTEE, ["pharmacy"], NOW)]
+    assert sorted(found) == sorted([mine.root, role.root])
+    assert [each.root for each in store.for_request(HOLDER, None, ["pharmacy"], NOW)] == [role.root]
+    assert store.for_request(ANOTHER, GRANTEE, ["pharmacy"], NOW) == []

@@ -99,8 +99,11 @@ class Answers:
         query = read_query(resource_type, cursor.pairs if cursor else pairs, is_strict=is_strict)
         return self._answer(query, asked, resource_type, cursor.begins if cursor else 0)
 
-    def everything(self, patient: str, text: str, asked: Asked, *, is_strict: bool = False) -> Answer:
-        """All of a patient's records that may be shown, with their seals; an unknown patient has none.
+    def everything(
+        self, patient: str, text: str, asked: Asked, *, is_strict: bool = False, path: str | None = None
+    ) -> Answer:
+        """All of a patient's records that may be shown, with their seals; an unknown patient has none. Links have
+        another `path` where who asks did not name her by her id.
 
         Raises:
             FhirRequestError, VaultError: as `search`.
@@ -110,7 +113,7 @@ class Answers:
         pairs = split(text)
         cursor = self._cursor(pairs, patient, asked, is_everything=True)
         query = read_everything(patient, cursor.pairs if cursor else pairs, is_strict=is_strict)
-        return self._answer(query, asked, patient, cursor.begins if cursor else 0)
+        return self._answer(query, asked, patient, cursor.begins if cursor else 0, path)
 
     def _finder(self, asked: Asked) -> Finder:
         return Finder(self.vault, asked.gate, self.base, self.most_bytes, NOTICES.keys() | self.duties.keys())
@@ -133,14 +136,14 @@ class Answers:
             raise FhirRequestError("the link is another search's", "cursor_refused")
         return found
 
-    def _answer(self, query: Query, asked: Asked, target: str, begins: int) -> Answer:
+    def _answer(self, query: Query, asked: Asked, target: str, begins: int, path: str | None = None) -> Answer:
         ledger, finder = Ledger(self.vault, asked.caller, asked.now), self._finder(asked)
         page = self._page(query, finder, begins)
         if query.has_total:
             counter = self._finder(asked)
             page.total = sum(1 for _ in counter.matches(counter.candidates(query), query))
         page.issues.extend(_left_out(query))
-        own_link, next_link = self._links(query, asked, target, page.begins_next)
+        own_link, next_link = self._links(query, asked, target, page.begins_next, path)
         made = answer(200, *pieces(page, own_link=own_link, next_link=next_link), duties=page.duties)
         self._give(page.given, asked, ledger)
         for each in finder.refused:
@@ -150,16 +153,19 @@ class Answers:
         ledger.enter()
         return made
 
-    def _links(self, query: Query, asked: Asked, target: str, begins_next: int | None) -> tuple[str, str | None]:
+    def _links(
+        self, query: Query, asked: Asked, target: str, begins_next: int | None, stated: str | None
+    ) -> tuple[str, str | None]:
         """The page's own link, as the search was understood, and the next one's."""
         is_everything = not query.resource_type
-        path = f"{self.base}Patient/{target}/$everything" if is_everything else self.base + target
-        own_link = f"{path}?{query.text}" if query.pairs else path
+        path = self.base + (stated or (f"Patient/{target}/$everything" if is_everything else target))
+        more = "&" if "?" in path else "?"
+        own_link = f"{path}{more}{query.text}" if query.pairs else path
         if begins_next is None:
             return own_link, None
         cursor = Cursor(target, is_everything, query.pairs, begins_next)
         token = self.cursors.make(cursor, client_id=asked.caller.client_id, now=asked.now)
-        return own_link, f"{path}?{CURSOR}={token}"
+        return own_link, f"{path}{more}{CURSOR}={token}"
 
     def _page(self, query: Query, finder: Finder, begins: int) -> Page:
         entries = finder.candidates(query) if query.count else []

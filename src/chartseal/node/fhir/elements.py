@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from chartseal.record import Field
@@ -58,6 +58,12 @@ class Elements:
         """Codings at a path: what has a code."""
         systems = {each.owner: each.text for each in self.at(f"{path}.system")}
         return [Coding(systems.get(each.owner, ""), each.text) for each in self.at(f"{path}.code")]
+
+    def all_codings(self) -> Iterator[Coding]:
+        """Codings of CodeableConcepts anywhere, in what is contained too."""
+        for path in self._by_path:
+            if path.endswith(".coding.code"):
+                yield from self.codings(path.removesuffix(".code"))
 
     def concepts(self, path: str) -> list[Coding]:
         """Codings of the CodeableConcepts at a path."""

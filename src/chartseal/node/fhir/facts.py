@@ -59,6 +59,7 @@ def record_facts(record: SealedRecord, elements: Elements) -> RecordFacts:
         labels=labels,
         confidentiality=_confidentiality(labels),
         is_labelled=bool(labels),
+        mentioned=frozenset(each.text for each in elements.all_codings()),
     )
 
 

@@ -38,7 +38,7 @@ class Finder:
     unread: list[str] = field(default_factory=list)
     """Codes of what cannot be opened."""
 
-    def bearing(self, name: str) -> Judged | None:
+    def bearing(self, name: str, interaction: Interaction = "r") -> Judged | None:
         """The newest record of a name that may be shown; all that may not are refused only where none may.
 
         Raises:
@@ -46,7 +46,7 @@ class Finder:
         """
         newest = (each.entry for each in self.vault.named([name], most=MOST_NAMESAKES))
         refused = list[Refusal]()
-        for judged in self._judged(self.standing(newest), "r"):
+        for judged in self._judged(self.standing(newest), interaction):
             if judged.shown is not None:
                 return judged
             refused.append(Refusal.of(judged))
@@ -62,7 +62,7 @@ class Finder:
         if query.patients:
             found = {each.id: each for patient in query.patients for each in self._of_patient(patient, query)}
         else:
-            bearing = (self.bearing(f"{query.resource_type}/{each}") for each in query.ids)
+            bearing = (self.bearing(f"{query.resource_type}/{each}", "s") for each in query.ids)
             found = {each.entry.id: each.entry for each in bearing if each is not None}
         standing = self.standing(found[number] for number in sorted(found))
         return [each for each in standing if _is_updated(each, query)]

@@ -115,7 +115,11 @@ def _judged(
     try:
         record = SealedRecord.from_json(opened.line)
         elements = Elements(record.resource_type, record.fields)
-        decision = gate(record_facts(record, elements), interaction)
+        facts = record_facts(record, elements)
+    except ChartsealError as exc:
+        return Unread(entry, exc.code)
+    decision = gate(facts, interaction)  # what it cannot decide ends the answer: an empty one would be a lie
+    try:
         may_show = decision.is_permitted and decision.duties <= fulfilled
         shown = show(record, decision.withheld) if may_show else None
     except ChartsealError as exc:

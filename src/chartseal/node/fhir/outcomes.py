@@ -28,7 +28,9 @@ _BY_CODE: Mapping[str, tuple[int, str]] = {
     "disk_full": (507, "no-store"),
 }
 """HTTP status, and FHIR's code: hl7.org/fhir/R4/valueset-issue-type.html."""
-_TRANSIENT = frozenset({"vault_unavailable", "vault_busy", "blobs_unavailable"})
+_TRANSIENT = frozenset(
+    {"vault_unavailable", "vault_busy", "blobs_unavailable", "register_unavailable", "register_busy"},
+)
 """What may be otherwise in a moment, as keys out of reach may."""
 _MALFORMED = (400, "value")
 _UNAVAILABLE = (503, "transient")

@@ -106,7 +106,8 @@ def _under_consent(answers: Answers, request: Request, pointed: Pointed, asked: 
     if patient is None:
         raise answers.unknown("Patient", asked)
     rest = urlencode([pair for pair in pairs if pair[0] != _CONSENT])
-    return answers.everything(patient, rest, asked, is_strict=_is_strict(request))
+    path = f"Patient/$everything?{_CONSENT}={roots[0]}"  # links name the patient no better than who asks did
+    return answers.everything(patient, rest, asked, is_strict=_is_strict(request), path=path)
 
 
 def _respond(request: Request, make: Callable[[], Answer]) -> Response:

@@ -100,7 +100,7 @@ def read_page(body: bytes) -> BundlePage:
         signatures = _sealing(resource)
         if signatures:
             proofs.append(_proof(resource, signatures, f"entry[{at}]"))
-        elif resource.get("resourceType") not in _NOTHING_OF_A_PATIENT:
+        elif str(resource.get("resourceType")) not in _NOTHING_OF_A_PATIENT:
             resources.append(_told(resource, entry.get("fullUrl")))
     return BundlePage(tuple(resources), tuple(proofs), _following(bundle))
 

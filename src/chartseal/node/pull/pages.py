@@ -158,7 +158,9 @@ class _BusyError(Exception):
 def _url(text: str, at: str = "") -> httpx.URL:
     """A URL, relative ones against that of the page where they stand."""
     try:
-        return httpx.URL(at).join(text) if at else httpx.URL(text)
+        found = httpx.URL(at).join(text) if at else httpx.URL(text)
+        _ = found.host  # one that is no name raises here, and nowhere later
+        return found
     except (httpx.InvalidURL, ValueError) as exc:
         raise PullError("not a URL", "answer_malformed") from exc
 

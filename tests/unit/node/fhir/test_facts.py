@@ -69,3 +69,12 @@ def test_labels_and_those_without_a_code(node: Node) -> None:
 def test_the_highest_confidentiality_counts(node: Node, codes: list[str], highest: str) -> None:
     facts = facts_of(node, meta={"security": [{"system": CONFIDENTIALITY, "code": code} for code in codes]})
     assert facts.confidentiality == highest
+
+
+def test_codes_anywhere_are_mentioned(node: Node) -> None:
+    contained = {"resourceType": "Medication", "id": "m", "code": concept(LOINC, "860975")}
+    component = {"code": concept(LOINC, "8480-6"), "valueInteger": 1}
+    extension = [{"url": "https://x.example/drug", "valueReference": {"reference": "#m"}}]
+    facts = facts_of(node, component=[component], contained=[contained], extension=extension)
+    assert facts.codes == {f"{LOINC}|2823-3"}
+    assert facts.mentioned >= {f"{LOINC}|{code}" for code in ("2823-3", "8480-6", "860975")}

@@ -96,7 +96,7 @@ def client(node: Node) -> Iterator[TestClient]:
 def test_no_request_ends_in_a_servers_error(client: TestClient, node: Node) -> None:
     schema = schemathesis.openapi.from_dict(client.get("/openapi.json").json())
     operations = [each.ok() for each in schema.get_all_operations()]  # type: ignore[union-attr]
-    assert len(operations) == 5
+    assert len(operations) == 6
     for operation in operations:
 
         @settings(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
 
 from chartseal.attestation import Digest
-from chartseal.consent import Basis, Decision
-from chartseal.errors import ChartsealError, FhirRequestError, VaultError, VaultKeyError
+from chartseal.consent import Basis, Decision, RecordFacts
+from chartseal.errors import ChartsealError, ConsentStoreError, FhirRequestError, VaultError, VaultKeyError
 from chartseal.node.fhir.outcomes import PART_2_NOTICE, Answer, refusal
 from chartseal.record import read_fields
 from chartseal.vault.audit.accounting import account
@@ -152,3 +153,21 @@ def test_a_vault_without_an_index_answers_nothing(tmp_path: Path) -> None:
         Node(bare).read("Observation/o1")
     assert (caught.value.code, refusal(caught.value).status) == ("not_searchable", 501)
     bare.close()
+
+
+def test_what_cannot_be_decided_is_no_empty_answer(node: Node) -> None:
+    keep(node.vault, patient(), observation("o1"))
+
+    def unavailable(_: RecordFacts) -> Decision:
+        raise ConsentStoreError("the register cannot be used", "register_unavailable")
+
+    node.rules.decide = unavailable
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: node.answers.read("Observation", "o1", node.asked),
+        lambda: node.answers.search("Observation", "patient=p1&_total=accurate", node.asked),
+        lambda: node.answers.everything("p1", "", node.asked),
+    )
+    for call in calls:
+        with pytest.raises(ConsentStoreError) as caught:
+            call()
+        assert refusal(caught.value).status == 503
