@@ -17,7 +17,7 @@ from fastapi import Request
 from starlette.datastructures import Headers
 
 from chartseal.consent import Requester
-from chartseal.errors import TokenError
+from chartseal.errors import TokenError, VaultKeyError
 from chartseal.node.smart.b2b import B2b
 from chartseal.node.smart.clients import Clients
 from chartseal.node.smart.tokens import Tokens
@@ -78,14 +78,11 @@ class Admission:
 
     def identify(self, headers: Headers) -> str | None:
         """Whose request this is, by its headers alone, for counting: the client that its token was given to, whether it
-        stands or not; None where there is no token of ours.
-
-        Raises:
-            VaultKeyError: our own keys cannot be read.
+        stands or not; None where there is no token of ours, or our keys cannot be read.
         """
         try:
             return self._tokens.read(_bearer(headers.getlist("authorization"), {}), self._now()).client_id
-        except TokenError:
+        except (TokenError, VaultKeyError):
             return None
 
 
