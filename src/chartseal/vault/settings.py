@@ -64,7 +64,8 @@ class Settings:
             _KEYS: _check(self.id, pseudonyms),
         }
         with storing():
-            if connection.execute(select(META.c.name).where(META.c.name == ID)).scalar() is not None:
+            insert_rows(connection, (META.c.name, META.c.value), [(ID, values.pop(ID))], NOTHING)  # the first has it
+            if connection.execute(select(META.c.value).where(META.c.name == ID)).scalar() != self.id:
                 raise VaultError("there is a vault already", "vault_exists")
             connection.execute(insert(META), [{"name": name, "value": value} for name, value in values.items()])
 

@@ -17,7 +17,7 @@ from chartseal.sealing.sealed import LARGEST_RECORD
 from chartseal.vault import contents
 from chartseal.vault.audit import Act, Action, record_text
 from chartseal.vault.audit.log import lock_head
-from chartseal.vault.database import reading, storing, writing
+from chartseal.vault.database import reading, storing, trusting_rows, writing
 from chartseal.vault.rows import held, insert_rows
 from chartseal.vault.succession import is_any_left
 from chartseal.vault.tables import DELIVERY, KEY, LIVE, RECORD, TERM
@@ -237,7 +237,8 @@ def _insert_records(vault: Vault, connection: Connection, parcels: Sequence[Parc
     ]
     insert_rows(connection, _RECORD_COLUMNS, rows)
     made = select(RECORD.c.id, RECORD.c.attester, RECORD.c.uid).where(RECORD.c.id > last)
-    ids = {(bytes(row.attester), bytes(row.uid)): row.id for row in connection.execute(made)}
+    with trusting_rows(RECORD):
+        ids = {(bytes(row.attester), bytes(row.uid)): row.id for row in connection.execute(made)}
     return [ids[parcel.identity] for parcel in parcels]
 
 
