@@ -62,7 +62,6 @@ class Network:
 
     account: Address
     """Whose accreditation this node answers by."""
-    consents: ConsentStore
     routers: tuple[APIRouter, ...]
     checks: dict[str, Check]
     identify: Identify
@@ -132,7 +131,7 @@ def opened(settings: Settings, network: NetworkSettings, provider: Provider) -> 
             "consents": lambda: _look(consents.in_force([bytes(32)], clock())),
         }
         routers = (smart_router(smart), consents_router(consents, provider.vault, account, clock), fhir)
-        yield Network(account, consents, routers, checks, admission.identify)
+        yield Network(account, routers, checks, admission.identify)
 
 
 @contextmanager
